@@ -1,0 +1,26 @@
+# Third-party libraries that the system provides, and the place of those that it does not.
+
+find_package(Threads REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(EKB_URING REQUIRED IMPORTED_TARGET liburing)
+pkg_check_modules(EKB_JANSSON REQUIRED IMPORTED_TARGET jansson)
+pkg_check_modules(EKB_ZLIB REQUIRED IMPORTED_TARGET zlib)
+add_library(ekubench::uring ALIAS PkgConfig::EKB_URING)
+add_library(ekubench::jansson ALIAS PkgConfig::EKB_JANSSON)
+add_library(ekubench::zlib ALIAS PkgConfig::EKB_ZLIB)
+if(EKUBENCH_TESTS)
+  pkg_check_modules(EKB_CRITERION REQUIRED IMPORTED_TARGET criterion)
+  add_library(ekubench::criterion ALIAS PkgConfig::EKB_CRITERION)
+endif()
+
+# The same default as in scripts/deps.sh, which fills the cache.
+if(NOT DEFINED EKUBENCH_CACHE)
+  if(NOT "$ENV{EKUBENCH_CACHE}" STREQUAL "")
+    set(ekb_cache "$ENV{EKUBENCH_CACHE}")
+  elseif(NOT "$ENV{XDG_CACHE_HOME}" STREQUAL "")
+    set(ekb_cache "$ENV{XDG_CACHE_HOME}/ekubench")
+  else()
+    set(ekb_cache "$ENV{HOME}/.cache/ekubench")
+  endif()
+  set(EKUBENCH_CACHE "${ekb_cache}" CACHE PATH "Where scripts/deps.sh keeps third-party sources")
+endif()
