@@ -1,0 +1,40 @@
+// Files: read whole, written whole or not at all.
+
+#ifndef EKUBENCH_BASE_FILE_H
+#define EKUBENCH_BASE_FILE_H
+
+#include "ekubench/base/err.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+// ekb_file_read reads the regular file `path` into `*out_data`, newly allocated with a terminating
+// zero byte that `*out_len` does not count; free it with `free` (or `ekb_file_free_secret`).
+// EKB_NOT_FOUND if it does not exist, EKB_TOO_BIG if it is longer than `max_len`, EKB_PERMISSION,
+// EKB_SYSTEM, EKB_NOMEM.
+EKB_NODISCARD enum ekb_err ekb_file_read(uint8_t **out_data, size_t *out_len, const char *path,
+                                         size_t max_len, struct ekb_fail *reterr_fail);
+
+// ekb_file_free_secret overwrites `len` bytes of `data` and frees it. NULL is legal.
+void ekb_file_free_secret(uint8_t *data, size_t len);
+
+// ekb_file_write_atomic writes `data` to `path` with permission bits `mode`: a temporary file in
+// the same directory, fsync, rename, fsync of the directory. After a crash `path` is the old file
+// or the new one. EKB_PERMISSION or EKB_SYSTEM, with nothing left behind.
+EKB_NODISCARD enum ekb_err ekb_file_write_atomic(const char *path, const void *data, size_t len,
+                                                 unsigned mode, struct ekb_fail *reterr_fail);
+
+// ekb_file_make_dirs creates `path` and its missing parents with permission bits `mode`. An
+// existing directory is fine.
+EKB_NODISCARD enum ekb_err ekb_file_make_dirs(const char *path, unsigned mode,
+                                              struct ekb_fail *reterr_fail);
+
+// ekb_file_join returns "`directory`/`name`", newly allocated; free it with `free`. NULL if out of
+// memory.
+char *ekb_file_join(const char *directory, const char *name);
+
+// ekb_file_remove_tree removes `path` and all that is under it, not following symbolic links.
+// Errors are ignored: it cleans up what this program made.
+void ekb_file_remove_tree(const char *path);
+
+#endif

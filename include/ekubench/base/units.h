@@ -1,0 +1,33 @@
+// Units: the only place where times, counts and sizes are read from and turned into text.
+
+#ifndef EKUBENCH_BASE_UNITS_H
+#define EKUBENCH_BASE_UNITS_H
+
+#include "ekubench/base/err.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+// Enough for any text that the functions below write.
+#define EKB_UNITS_TEXT_LEN 32
+
+// ekb_units_parse_duration reads "10s", "250ms", "20us", "300ns", "2m" or "1h" (a decimal number
+// with a unit, no sign; a bare number is refused because its unit would be a guess) into
+// nanoseconds. EKB_USAGE if `text` is anything else or does not fit.
+EKB_NODISCARD enum ekb_err ekb_units_parse_duration(uint64_t *out_ns, const char *text);
+
+// ekb_units_parse_count reads a count: digits with an optional k, M or G (powers of 1000), such as
+// "2000", "2k", "1.5M". EKB_USAGE if it is anything else, not whole, or outside [min, max].
+EKB_NODISCARD enum ekb_err ekb_units_parse_count(uint64_t *out_count, const char *text,
+                                                 uint64_t min, uint64_t max);
+
+// ekb_units_format_ns writes `ns` with three significant digits and a fitting unit ("183 us").
+const char *ekb_units_format_ns(char out_text[EKB_UNITS_TEXT_LEN], double ns);
+
+// ekb_units_format_count writes `count` with thousands separated by commas.
+const char *ekb_units_format_count(char out_text[EKB_UNITS_TEXT_LEN], uint64_t count);
+
+// ekb_units_format_bytes writes `bytes` in B, KiB, MiB or GiB with three significant digits.
+const char *ekb_units_format_bytes(char out_text[EKB_UNITS_TEXT_LEN], double bytes);
+
+#endif

@@ -1,0 +1,209 @@
+#include "ekubench/base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <libgen.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static enum ekb_err system_fail(struct ekb_fail *reterr_fail, const char *path)
+{
+    const int reason = errno;
+    enum ekb_err err = EKB_SYSTEM;
+    if (reason == ENOENT) {
+        err = EKB_NOT_FOUND;
+    } else if (reason == EACCES || reason == EPERM || reason == EROFS) {
+        err = EKB_PERMISSION;
+    }
+    return ekb_fail_set(reterr_fail, err, reason, "%s", path);
+}
+
+// read_all reads up to `capacity` bytes. It returns the number read, or -1.
+static ssize_t read_all(int fd, uint8_t *data, size_t capacity)
+{
+    size_t total = 0;
+    while (total < capacity) {
+        const ssize_t count = read(fd, data + total, capacity - total);
+        if (count == 0) {
+            break;
+        }
+        if (count < 0 && errno == EINTR) {
+            continue;
+        }
+        if (count < 0) {
+            return -1;
+        }
+        total += (size_t)count;
+    }
+    return (ssize_t)total;
+}
+
+enum ekb_err ekb_file_read(uint8_t **out_data, size_t *out_len, const char *path, size_t max_len,
+                           struct ekb_fail *reterr_fail)
+{
+    enum ekb_err err = EKB_OK;
+    uint8_t *data = NULL;
+    struct stat status;
+    ssize_t count;
+    size_t capacity = 0;
+
+    // O_NONBLOCK: opening a FIFO must not hang; fstat then refuses it.
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        return system_fail(reterr_fail, path);
+    }
+    if (fstat(fd, &status) != 0) {
+        err = system_fail(reterr_fail, path);
+        goto out;
+    }
+    if (!S_ISREG(status.st_mode)) {
+        err = ekb_fail_set(reterr_fail, EKB_PARSE, 0, "%s is not a regular file", path);
+        goto out;
+    }
+    if ((uint64_t)status.st_size > max_len) {
+        err = ekb_fail_set(reterr_fail, EKB_TOO_BIG, 0, "%s has %lld bytes, at most %zu are read",
+                           path, (long long)status.st_size, max_len);
+        goto out;
+    }
+    capacity = (size_t)status.st_size;
+    data = malloc(capacity + 1);
+    if (data == NULL) {
+        err = ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%s", path);
+        goto out;
+    }
+    count = read_all(fd, data, capacity);
+    if (count < 0) {
+        err = system_fail(reterr_fail, path);
+        goto out;
+    }
+    data[count] = 0;
+    *out_data = data;
+    *out_len = (size_t)count;
+    data = NULL;
+out:
+    ekb_file_free_secret(data, capacity);
+    (void)close(fd);
+    return err;
+}
+
+void ekb_file_free_secret(uint8_t *data, size_t len)
+{
+    if (data != NULL) {
+        explicit_bzero(data, len);
+        free(data);
+    }
+}
+
+static bool write_all(int fd, const uint8_t *data, size_t len)
+{
+    size_t total = 0;
+    while (total < len) {
+        const ssize_t count = write(fd, data + total, len - total);
+        if (count < 0 && errno == EINTR) {
+            continue;
+        }
+        if (count < 0) {
+            return false;
+        }
+        total += (size_t)count;
+    }
+    return true;
+}
+
+// sync_directory makes a rename in the directory of `path` durable.
+static bool sync_directory(const char *path)
+{
+    char *copy = strdup(path);
+    if (copy == NULL) {
+        return false;
+    }
+    const int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    free(copy);
+    if (fd < 0) {
+        return false;
+    }
+    const bool done = fsync(fd) == 0;
+    (void)close(fd);
+    return done;
+}
+
+enum ekb_err ekb_file_write_atomic(const char *path, const void *data, size_t len, unsigned mode,
+                                   struct ekb_fail *reterr_fail)
+{
+    enum ekb_err err = EKB_OK;
+    char *temporary = NULL;
+    int fd = -1;
+
+    if (asprintf(&temporary, "%s.XXXXXX", path) < 0) {
+        return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%s", path);
+    }
+    fd = mkostemp(temporary, O_CLOEXEC);
+    if (fd < 0) {
+        err = system_fail(reterr_fail, path);
+        goto out;
+    }
+    if (fchmod(fd, (mode_t)mode) != 0 || !write_all(fd, data, len) || fsync(fd) != 0 ||
+        rename(temporary, path) != 0) {
+        err = system_fail(reterr_fail, path);
+        (void)unlink(temporary);
+        goto out;
+    }
+    if (!sync_directory(path)) {
+        err = system_fail(reterr_fail, path);
+    }
+out:
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    free(temporary);
+    return err;
+}
+
+enum ekb_err ekb_file_make_dirs(const char *path, unsigned mode, struct ekb_fail *reterr_fail)
+{
+    enum ekb_err err = EKB_OK;
+    struct stat status;
+    char *copy = strdup(path);
+    if (copy == NULL) {
+        return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%s", path);
+    }
+    for (char *slash = strchr(copy + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        (void)mkdir(copy, (mode_t)mode);
+        *slash = '/';
+    }
+    if (mkdir(copy, (mode_t)mode) != 0 && errno != EEXIST) {
+        err = system_fail(reterr_fail, path);
+    } else if (stat(copy, &status) != 0) {
+        err = system_fail(reterr_fail, path);
+    } else if (!S_ISDIR(status.st_mode)) {
+        err = ekb_fail_set(reterr_fail, EKB_EXISTS, 0, "%s is not a directory", path);
+    }
+    free(copy);
+    return err;
+}
+
+char *ekb_file_join(const char *directory, const char *name)
+{
+    char *path = NULL;
+    return asprintf(&path, "%s/%s", directory, name) < 0 ? NULL : path;
+}
+
+static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *walk)
+{
+    (void)status;
+    (void)type;
+    (void)walk;
+    (void)remove(path);
+    return 0;
+}
+
+void ekb_file_remove_tree(const char *path)
+{
+    (void)nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}

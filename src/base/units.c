@@ -1,0 +1,121 @@
+#include "ekubench/base/units.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct unit {
+    const char *suffix;
+    double factor;
+};
+
+static const struct unit duration_units[] = {{"ns", 1e0}, {"us", 1e3},   {"ms", 1e6},
+                                             {"s", 1e9},  {"m", 60.0e9}, {"h", 3600.0e9}};
+static const struct unit count_units[] = {{"", 1e0}, {"k", 1e3}, {"M", 1e6}, {"G", 1e9}};
+
+// parse_with_unit reads an unsigned decimal number and one of `units`, and nothing else.
+static enum ekb_err parse_with_unit(double *out_value, const char *text, const struct unit *units,
+                                    size_t num_units)
+{
+    const size_t number_len = strspn(text, "0123456789.");
+    char *end = NULL;
+    if (number_len == 0 || number_len > 24) {
+        return EKB_USAGE;
+    }
+    char number[32] = {0};
+    memcpy(number, text, number_len);
+    errno = 0;
+    const double value = strtod(number, &end);
+    if (errno != 0 || *end != '\0') {
+        return EKB_USAGE;
+    }
+    for (size_t i = 0; i < num_units; i++) {
+        if (strcmp(text + number_len, units[i].suffix) == 0) {
+            *out_value = value * units[i].factor;
+            return EKB_OK;
+        }
+    }
+    return EKB_USAGE;
+}
+
+enum ekb_err ekb_units_parse_duration(uint64_t *out_ns, const char *text)
+{
+    double value;
+    if (parse_with_unit(&value, text, duration_units,
+                        sizeof duration_units / sizeof duration_units[0]) != EKB_OK ||
+        value > 1e18) {
+        return EKB_USAGE;
+    }
+    *out_ns = (uint64_t)llround(value);
+    return EKB_OK;
+}
+
+enum ekb_err ekb_units_parse_count(uint64_t *out_count, const char *text, uint64_t min,
+                                   uint64_t max)
+{
+    double value;
+    // 2^53: above it a double no longer holds every integer.
+    if (parse_with_unit(&value, text, count_units, sizeof count_units / sizeof count_units[0]) !=
+            EKB_OK ||
+        value > 9007199254740992.0 || value != floor(value)) {
+        return EKB_USAGE;
+    }
+    if ((uint64_t)value < min || (uint64_t)value > max) {
+        return EKB_USAGE;
+    }
+    *out_count = (uint64_t)value;
+    return EKB_OK;
+}
+
+// decimals_for returns how many decimals give `value` three significant digits.
+static int decimals_for(double value)
+{
+    const double magnitude = fabs(value);
+    return magnitude >= 99.95 ? 0 : magnitude >= 9.995 ? 1 : 2;
+}
+
+const char *ekb_units_format_ns(char out_text[EKB_UNITS_TEXT_LEN], double ns)
+{
+    static const struct unit steps[] = {{"ns", 1e0}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}};
+    size_t step = 0;
+    while (step + 1 < sizeof steps / sizeof steps[0] &&
+           fabs(ns) >= 0.9995 * steps[step + 1].factor) {
+        step++;
+    }
+    const double value = ns / steps[step].factor;
+    (void)snprintf(out_text, EKB_UNITS_TEXT_LEN, "%.*f %s", decimals_for(value), value,
+                   steps[step].suffix);
+    return out_text;
+}
+
+const char *ekb_units_format_count(char out_text[EKB_UNITS_TEXT_LEN], uint64_t count)
+{
+    char digits[EKB_UNITS_TEXT_LEN];
+    const size_t num_digits =
+        (size_t)snprintf(digits, sizeof digits, "%llu", (unsigned long long)count);
+    size_t position = 0;
+    for (size_t i = 0; i < num_digits; i++) {
+        if (i > 0 && (num_digits - i) % 3 == 0) {
+            out_text[position++] = ',';
+        }
+        out_text[position++] = digits[i];
+    }
+    out_text[position] = '\0';
+    return out_text;
+}
+
+const char *ekb_units_format_bytes(char out_text[EKB_UNITS_TEXT_LEN], double bytes)
+{
+    static const char *const suffixes[] = {"B", "KiB", "MiB", "GiB"};
+    size_t step = 0;
+    double value = bytes;
+    while (step + 1 < sizeof suffixes / sizeof suffixes[0] && fabs(value) >= 1023.5) {
+        value /= 1024.0;
+        step++;
+    }
+    (void)snprintf(out_text, EKB_UNITS_TEXT_LEN, "%.*f %s", step == 0 ? 0 : decimals_for(value),
+                   value, suffixes[step]);
+    return out_text;
+}
