@@ -1,0 +1,51 @@
+// Latency histograms: HdrHistogram (Tene) with three significant digits from 1 ns to 60 s.
+//
+// A histogram lives in memory that the caller gives, so that a worker process can keep its own in
+// memory shared with its parent: one writer each, merged by the parent afterwards. Merging adds
+// counts and is exact. A bucket is up to 0.1 % wide, coarser than the effects sought: means come
+// from stat/moments, never from here.
+
+#ifndef EKUBENCH_STAT_HIST_H
+#define EKUBENCH_STAT_HIST_H
+
+#include "ekubench/base/err.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define EKB_HIST_MIN_NS INT64_C(1)
+#define EKB_HIST_MAX_NS INT64_C(60000000000)
+#define EKB_HIST_DIGITS 3
+
+struct ekb_hist;
+
+// ekb_hist_size returns the bytes that one histogram needs.
+size_t ekb_hist_size(void);
+
+// ekb_hist_init makes an empty histogram in `memory`, which has `ekb_hist_size()` bytes, is aligned
+// to 16, and must stay mapped at the same address for as long as the histogram is used (by every
+// process that uses it). It never fails and owns nothing: there is no deinit.
+struct ekb_hist *ekb_hist_init(void *memory);
+
+// ekb_hist_record counts one value. A value outside the range is counted at the nearest end of it
+// and in `ekb_hist_num_clamped`: no sample is dropped. It neither allocates nor locks.
+void ekb_hist_record(struct ekb_hist *hist, uint64_t value_ns);
+
+// ekb_hist_merge adds the counts of `from` to `to`, another histogram. `to` is then the same to the
+// byte as if it had recorded every value itself.
+void ekb_hist_merge(struct ekb_hist *to, const struct ekb_hist *from);
+
+// ekb_hist_count returns the number of recorded values; `ekb_hist_num_clamped` of those outside the
+// range.
+uint64_t ekb_hist_count(const struct ekb_hist *hist);
+uint64_t ekb_hist_num_clamped(const struct ekb_hist *hist);
+
+// ekb_hist_percentile returns the highest value equivalent to the one at `percentile` (0 to 100),
+// in nanoseconds; 0 if the histogram is empty. It can exceed the largest recorded value by 0.1 %.
+uint64_t ekb_hist_percentile(const struct ekb_hist *hist, double percentile);
+
+// ekb_hist_encode returns HdrHistogram's V2 form, compressed and in base64 ("HISTFAAA..."), as a
+// newly-allocated string; free it with `free`. EKB_NOMEM, EKB_INTERNAL.
+EKB_NODISCARD enum ekb_err ekb_hist_encode(char **out_text, const struct ekb_hist *hist);
+
+#endif

@@ -1,0 +1,250 @@
+// The record of a run: the data model of the result file, schema "ekubench.result/1".
+//
+// Everything that is printed about a run is derived from this. Times are nanoseconds; what is
+// unknown is absent here and `null` in the file. Keys are added, never renamed, within a schema
+// number; the file's meaning is written down in docs/result.md, its form in
+// docs/result.schema.json.
+//
+// A record owns all that it points to; `ekb_record_deinit` frees it. Text fields are fixed arrays,
+// always terminated. Not for the hot path: workers count in shared memory (peer/tally), and the
+// runner fills the record afterwards.
+
+#ifndef EKUBENCH_STAT_RECORD_H
+#define EKUBENCH_STAT_RECORD_H
+
+#include "ekubench/base/err.h"
+#include "ekubench/stat/estimate.h"
+#include "ekubench/stat/hist.h"
+#include "ekubench/stat/moments.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define EKB_RECORD_SCHEMA "ekubench.result/1"
+#define EKB_RECORD_NAME_LEN 48
+#define EKB_RECORD_TEXT_LEN 160
+
+// An integer, or a real number, that may be unknown.
+struct ekb_record_u64 {
+    bool known;
+    uint64_t value;
+};
+struct ekb_record_real {
+    bool known;
+    double value;
+};
+
+// A count under a name: failures by stable code, alerts by name.
+struct ekb_record_count {
+    char name[EKB_RECORD_NAME_LEN];
+    uint64_t count;
+};
+struct ekb_record_counts {
+    struct ekb_record_count *items;
+    size_t num_items;
+};
+
+// A distribution: exact moments, percentiles (unknown with fewer than ten samples beyond),
+// histogram (text owned by the record, newly allocated).
+struct ekb_record_summary {
+    bool known;
+    struct ekb_moments moments;
+    struct ekb_record_u64 p50, p90, p99, p999;
+    char *hdr; // HdrHistogram V2, or NULL.
+};
+
+// Handshakes of one arm as one side saw them. started = accepted + rejected + failed + unfinished.
+struct ekb_record_outcomes {
+    uint64_t started;
+    uint64_t accepted;
+    uint64_t rejected;
+    uint64_t failed;
+    uint64_t unfinished;
+    struct ekb_record_counts failures; // Of rejected and failed ones, by stable code.
+    struct ekb_record_counts alerts;   // Client: received. Server: sent.
+};
+
+struct ekb_record_arm {
+    char name[EKB_RECORD_NAME_LEN];
+    char stage[EKB_RECORD_NAME_LEN];
+    char eku[8];    // "on", "off", "none"; "" = unknown
+    char verify[8]; // "full", "parse", "raw", "one-way"; "" = unknown
+    uint64_t depth; // Certificates above the leaf of the client's chain; 0: none sent.
+    char key[EKB_RECORD_NAME_LEN];     // Key type of the client's chain, "p256".
+    char client_eku[64];               // EKUs in the client's leaf.
+    char tls[8];                       // "1.2", "1.3", "any"
+    char expect[8];                    // "accept", "reject"
+    struct ekb_record_outcomes client; // The arm's `handshakes`, `failures`, `alerts`.
+    bool server_known;                 // False when the server was not ours.
+    struct ekb_record_outcomes server;
+    struct ekb_record_summary latency_ns; // Planned start to the server's verdict.
+    struct ekb_record_summary connect_ns; // Planned start to connected.
+    // Time in the connection's own steps on either side (docs/method.md); of the server's, the part
+    // inside certificate verification.
+    struct ekb_record_summary server_cpu_ns;
+    struct ekb_record_summary verify_ns;
+    struct ekb_record_summary client_cpu_ns;
+    // Means per handshake that ended as expected: accepted, or rejected.
+    struct ekb_record_real client_sent_bytes;
+    struct ekb_record_real server_sent_bytes;
+    bool server_cpu_interval_known;
+    struct ekb_estimate server_cpu_interval; // Mean of server_cpu_ns with its interval over slices.
+    bool client_cpu_interval_known;
+    struct ekb_estimate client_cpu_interval;
+};
+
+struct ekb_record_throughput {
+    char stage[EKB_RECORD_NAME_LEN];
+    char arm[EKB_RECORD_NAME_LEN]; // "" = all arms together.
+    double accepted_per_s;
+    uint64_t block_ns; // Length of a block.
+    uint64_t *blocks;  // Accepted in each block, in order.
+    size_t num_blocks;
+};
+
+struct ekb_record_effect {
+    char question[EKB_RECORD_TEXT_LEN];
+    char contrast[EKB_RECORD_TEXT_LEN];
+    char stage[EKB_RECORD_NAME_LEN];
+    char unit[16]; // "ns"
+    struct ekb_estimate estimate;
+    double mde;
+    char verdict[EKB_RECORD_TEXT_LEN];
+    char method[EKB_RECORD_TEXT_LEN];
+};
+
+// CPU of one side over one stage's measured window.
+struct ekb_record_cpu {
+    char stage[EKB_RECORD_NAME_LEN];
+    uint64_t user_ns, system_ns, total_ns;
+    uint64_t handshakes;                       // Completed (accepted or rejected) in the window.
+    uint64_t steps_ns;                         // Part of total_ns spent in the connections' steps.
+    uint64_t window_ns;                        // Wall time of the window, without floor slices.
+    struct ekb_record_real per_handshake_ns;   // total_ns / handshakes
+    struct ekb_record_real kernel_and_loop_ns; // (total_ns - steps_ns) / handshakes
+    struct ekb_record_real busy_percent;
+    struct ekb_record_u64 memory_base_bytes; // Resident before the first connection.
+    struct ekb_record_u64 memory_peak_bytes;
+    struct ekb_record_u64 peak_connections;
+    struct ekb_record_real memory_per_connection_bytes;
+    uint64_t ring_overflows;
+    char ring_setup[EKB_RECORD_TEXT_LEN];
+    char cpu_list[32];
+};
+
+struct ekb_record_stage {
+    char name[EKB_RECORD_NAME_LEN];
+    char shape[EKB_RECORD_NAME_LEN]; // "closed-loop"
+    uint64_t in_flight;
+    uint64_t warmup_ns, duration_ns, slice_ns;
+    uint64_t floor_every; // Every n-th slice measures the floor; 0 = none.
+    char client[8];       // "full", "cheap"
+    uint64_t num_slices;
+    uint64_t num_slices_dropped;        // By the steal rule.
+    struct ekb_record_count network[8]; // Change of TcpExt/Tcp counters over the stage.
+    size_t num_network;
+    struct ekb_record_real steal_percent;
+};
+
+struct ekb_record_side_floor {
+    struct ekb_record_summary memory_ns;
+    bool interval_known;
+    struct ekb_estimate interval;
+    struct ekb_record_real over_memory; // (steps + kernel and loop) of the same handshake / memory.
+    struct ekb_record_real steps_over_memory;
+};
+
+#define EKB_RECORD_MAX_REASONS 24
+
+struct ekb_record {
+    char kind[16]; // "measure", "load"
+    char started_at[32];
+    uint64_t duration_ns;
+
+    struct {
+        char version[32], git[64], compiler[96], flags[192], build_type[32];
+        char boringssl_revision[64], liburing[32], hdr_histogram[32], jansson[32], zlib[32];
+        char criterion[32];
+        uint64_t boringssl_api_version;
+        bool boringssl_assembly;
+    } build;
+
+    struct {
+        char kernel[96], cpu_model[96], clocksource[32], congestion_control[32];
+        uint64_t cpus, memory_bytes, descriptors_limit, somaxconn;
+        char port_range[32];
+        struct ekb_record_real steal_percent;
+        bool virtual_machine_known, virtual_machine;
+    } host;
+
+    struct {
+        char name[EKB_RECORD_NAME_LEN];
+        uint64_t seed; // At most INT64_MAX, to be readable from the file.
+        char tls[8], groups[64], cipher[64], key[EKB_RECORD_NAME_LEN];
+        char target[EKB_RECORD_TEXT_LEN]; // "" = the embedded server; else ADDR:PORT.
+        char confirm[16];                 // "byte", "none"
+        uint64_t server_workers, client_workers;
+        uint64_t deadline_ns;
+        struct ekb_record_stage *stages;
+        size_t num_stages;
+    } plan;
+
+    struct ekb_record_arm *arms;
+    size_t num_arms;
+    struct ekb_record_throughput *throughput;
+    size_t num_throughput;
+    struct ekb_record_effect *effects;
+    size_t num_effects;
+
+    bool floors_known;
+    struct ekb_record_side_floor server_floor, client_floor;
+
+    struct ekb_record_cpu *server_cpu; // One per stage.
+    size_t num_server_cpu;
+    struct ekb_record_cpu *client_cpu;
+    size_t num_client_cpu;
+
+    bool interrupted;
+    char reasons[EKB_RECORD_MAX_REASONS]
+                [EKB_RECORD_TEXT_LEN]; // Why the numbers are not to be trusted.
+    size_t num_reasons;
+    char notes[EKB_RECORD_MAX_REASONS]
+              [EKB_RECORD_TEXT_LEN]; // What a reader should know all the same.
+    size_t num_notes;
+};
+
+// ekb_record_deinit frees all that `record` owns and zeroes it. A zeroed record is legal.
+void ekb_record_deinit(struct ekb_record *record);
+
+// ekb_record_add_reason and ekb_record_add_note append a formatted line; when full, the last line
+// is replaced by "and more". `ekb_record_is_clean` is true if there is no reason.
+void ekb_record_add_reason(struct ekb_record *record, const char *format, ...) EKB_PRINTF(2, 3);
+void ekb_record_add_note(struct ekb_record *record, const char *format, ...) EKB_PRINTF(2, 3);
+bool ekb_record_is_clean(const struct ekb_record *record);
+
+// ekb_record_counts_add adds `count` to what `name` has, appending it if it is new. 0 adds nothing,
+// not even the name. EKB_NOMEM.
+EKB_NODISCARD enum ekb_err ekb_record_counts_add(struct ekb_record_counts *counts, const char *name,
+                                                 uint64_t count);
+
+// ekb_record_summarize overwrites `*out_summary` from exact moments and a histogram of the same
+// samples (which may be NULL: no percentiles). A percentile with fewer than ten samples beyond it
+// stays unknown; none lies outside the exact minimum and maximum. Free its `hdr` unless a record
+// comes to own it. EKB_NOMEM, EKB_INTERNAL.
+EKB_NODISCARD enum ekb_err ekb_record_summarize(struct ekb_record_summary *out_summary,
+                                                const struct ekb_moments *moments,
+                                                const struct ekb_hist *hist);
+
+// ekb_record_to_json returns the record as a newly-allocated JSON text (keys in the order of the
+// schema, indented by 2, ends with a newline); free it with `free`. A number that is not finite
+// becomes `null`, and so does an empty text that may be unknown; bytes that are not UTF-8 become
+// "?". EKB_NOMEM; EKB_TOO_BIG if an integer is above INT64_MAX, the largest that JSON readers agree
+// on.
+EKB_NODISCARD enum ekb_err ekb_record_to_json(char **out_text, const struct ekb_record *record);
+
+// ekb_record_find_arm returns the arm called `name` in stage `stage`, or NULL.
+const struct ekb_record_arm *ekb_record_find_arm(const struct ekb_record *record, const char *stage,
+                                                 const char *name);
+
+#endif

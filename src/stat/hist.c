@@ -1,0 +1,117 @@
+#include "ekubench/stat/hist.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include <hdr/hdr_histogram.h>
+#include <hdr/hdr_histogram_log.h>
+
+// The library's own hdr_init allocates; here its struct and its counts lie in the caller's memory,
+// so that a histogram can be in memory shared between processes.
+struct ekb_hist {
+    struct hdr_histogram hdr; // hdr.counts points to `counts` below.
+    uint64_t num_clamped;
+    int64_t counts[];
+};
+
+static struct hdr_histogram_bucket_config configure(void)
+{
+    struct hdr_histogram_bucket_config config = {0};
+    const int rc =
+        hdr_calculate_bucket_config(EKB_HIST_MIN_NS, EKB_HIST_MAX_NS, EKB_HIST_DIGITS, &config);
+    EKB_CHECK(rc == 0);
+    return config;
+}
+
+static size_t size_of(const struct hdr_histogram_bucket_config *config)
+{
+    return sizeof(struct ekb_hist) + (size_t)config->counts_len * sizeof(int64_t);
+}
+
+size_t ekb_hist_size(void)
+{
+    const struct hdr_histogram_bucket_config config = configure();
+    return size_of(&config);
+}
+
+struct ekb_hist *ekb_hist_init(void *memory)
+{
+    assert(memory != NULL && (uintptr_t)memory % 16 == 0);
+    struct hdr_histogram_bucket_config config = configure();
+    struct ekb_hist *hist = memory;
+
+    // Zeroing also touches every page, so that recording never takes a first page fault.
+    memset(hist, 0, size_of(&config));
+    hdr_init_preallocated(&hist->hdr, &config);
+    hist->hdr.counts = hist->counts;
+    return hist;
+}
+
+void ekb_hist_record(struct ekb_hist *hist, uint64_t value_ns)
+{
+    int64_t value = (int64_t)value_ns;
+    if (value_ns > (uint64_t)EKB_HIST_MAX_NS) {
+        value = EKB_HIST_MAX_NS;
+        hist->num_clamped++;
+    } else if (value_ns < (uint64_t)EKB_HIST_MIN_NS) {
+        value = EKB_HIST_MIN_NS;
+        hist->num_clamped++;
+    }
+    EKB_CHECK(hdr_record_value(&hist->hdr, value));
+}
+
+void ekb_hist_merge(struct ekb_hist *to, const struct ekb_hist *from)
+{
+    // hdr_add would record the lower end of each bucket again, which moves the minimum and the
+    // maximum. All histograms here have the same buckets, so that counts can simply be added, and
+    // the result is the same to the byte as if one histogram had recorded everything.
+    assert(to != from);
+    EKB_CHECK(to->hdr.counts_len == from->hdr.counts_len);
+    for (int32_t i = 0; i < from->hdr.counts_len; i++) {
+        to->counts[i] += from->counts[i];
+    }
+    to->hdr.total_count += from->hdr.total_count;
+    if (from->hdr.min_value < to->hdr.min_value) {
+        to->hdr.min_value = from->hdr.min_value;
+    }
+    if (from->hdr.max_value > to->hdr.max_value) {
+        to->hdr.max_value = from->hdr.max_value;
+    }
+    to->num_clamped += from->num_clamped;
+}
+
+uint64_t ekb_hist_count(const struct ekb_hist *hist)
+{
+    return (uint64_t)hist->hdr.total_count;
+}
+
+uint64_t ekb_hist_num_clamped(const struct ekb_hist *hist)
+{
+    return hist->num_clamped;
+}
+
+uint64_t ekb_hist_percentile(const struct ekb_hist *hist, double percentile)
+{
+    assert(percentile >= 0.0 && percentile <= 100.0);
+    if (hist->hdr.total_count == 0) {
+        return 0;
+    }
+    // The library answers percentile 0 with the lower end of the bucket, all others with the upper.
+    const int64_t value = hdr_value_at_percentile(&hist->hdr, percentile);
+    return (uint64_t)(hdr_next_non_equivalent_value(&hist->hdr, value) - 1);
+}
+
+enum ekb_err ekb_hist_encode(char **out_text, const struct ekb_hist *hist)
+{
+    // The library takes a histogram that is not const but only reads it; a copy of the head shares
+    // the counts and needs no cast.
+    struct hdr_histogram head = hist->hdr;
+    char *text = NULL;
+    const int rc = hdr_log_encode(&head, &text);
+    if (rc != 0) {
+        return rc == ENOMEM ? EKB_NOMEM : EKB_INTERNAL;
+    }
+    *out_text = text;
+    return EKB_OK;
+}

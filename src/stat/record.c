@@ -1,0 +1,161 @@
+#include "ekubench/stat/record.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// A percentile is stated only if this many samples lie beyond it.
+#define MIN_SAMPLES_BEYOND 10
+
+static void free_summary(struct ekb_record_summary *summary)
+{
+    free(summary->hdr);
+}
+
+static void free_outcomes(struct ekb_record_outcomes *outcomes)
+{
+    free(outcomes->failures.items);
+    free(outcomes->alerts.items);
+}
+
+static void free_arm(struct ekb_record_arm *arm)
+{
+    free_outcomes(&arm->client);
+    free_outcomes(&arm->server);
+    free_summary(&arm->latency_ns);
+    free_summary(&arm->connect_ns);
+    free_summary(&arm->server_cpu_ns);
+    free_summary(&arm->verify_ns);
+    free_summary(&arm->client_cpu_ns);
+}
+
+void ekb_record_deinit(struct ekb_record *record)
+{
+    for (size_t i = 0; i < record->num_arms; i++) {
+        free_arm(&record->arms[i]);
+    }
+    for (size_t i = 0; i < record->num_throughput; i++) {
+        free(record->throughput[i].blocks);
+    }
+    free_summary(&record->server_floor.memory_ns);
+    free_summary(&record->client_floor.memory_ns);
+    free(record->plan.stages);
+    free(record->arms);
+    free(record->throughput);
+    free(record->effects);
+    free(record->server_cpu);
+    free(record->client_cpu);
+    memset(record, 0, sizeof *record);
+}
+
+static void add_line(char (*lines)[EKB_RECORD_TEXT_LEN], size_t *num_lines, const char *format,
+                     va_list args) EKB_PRINTF(3, 0);
+
+static void add_line(char (*lines)[EKB_RECORD_TEXT_LEN], size_t *num_lines, const char *format,
+                     va_list args)
+{
+    if (*num_lines == EKB_RECORD_MAX_REASONS) {
+        (void)snprintf(lines[EKB_RECORD_MAX_REASONS - 1], EKB_RECORD_TEXT_LEN, "and more");
+        return;
+    }
+    (void)vsnprintf(lines[*num_lines], EKB_RECORD_TEXT_LEN, format, args);
+    (*num_lines)++;
+}
+
+void ekb_record_add_reason(struct ekb_record *record, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    add_line(record->reasons, &record->num_reasons, format, args);
+    va_end(args);
+}
+
+void ekb_record_add_note(struct ekb_record *record, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    add_line(record->notes, &record->num_notes, format, args);
+    va_end(args);
+}
+
+bool ekb_record_is_clean(const struct ekb_record *record)
+{
+    return record->num_reasons == 0;
+}
+
+enum ekb_err ekb_record_counts_add(struct ekb_record_counts *counts, const char *name,
+                                   uint64_t count)
+{
+    if (count == 0) {
+        return EKB_OK;
+    }
+    struct ekb_record_count added = {.count = count};
+    (void)snprintf(added.name, sizeof added.name, "%s", name);
+    for (size_t i = 0; i < counts->num_items; i++) {
+        if (strcmp(counts->items[i].name, added.name) == 0) {
+            counts->items[i].count += count;
+            return EKB_OK;
+        }
+    }
+    struct ekb_record_count *items =
+        realloc(counts->items, (counts->num_items + 1) * sizeof *items);
+    if (items == NULL) {
+        return EKB_NOMEM;
+    }
+    items[counts->num_items] = added;
+    counts->items = items;
+    counts->num_items++;
+    return EKB_OK;
+}
+
+// percentile_of returns the percentile `permille` / 10 of `hist`. The histogram answers with the
+// upper end of a bucket; the exact extremes cut it off, so that no percentile exceeds the maximum.
+static struct ekb_record_u64 percentile_of(const struct ekb_hist *hist,
+                                           const struct ekb_moments *moments, unsigned permille)
+{
+    // Whole numbers: 20 samples are enough for p50, 100 for p90, 1000 for p99, 10000 for p999.
+    if (ekb_hist_count(hist) < MIN_SAMPLES_BEYOND * 1000 / (1000 - permille)) {
+        return (struct ekb_record_u64){0};
+    }
+    uint64_t value = ekb_hist_percentile(hist, (double)permille / 10.0);
+    if (value > moments->max) {
+        value = moments->max;
+    }
+    if (value < moments->min) {
+        value = moments->min;
+    }
+    return (struct ekb_record_u64){.known = true, .value = value};
+}
+
+enum ekb_err ekb_record_summarize(struct ekb_record_summary *out_summary,
+                                  const struct ekb_moments *moments, const struct ekb_hist *hist)
+{
+    struct ekb_record_summary summary = {.known = true, .moments = *moments};
+    if (hist != NULL && ekb_hist_count(hist) > 0) {
+        const enum ekb_err err = ekb_hist_encode(&summary.hdr, hist);
+        if (err != EKB_OK) {
+            return err;
+        }
+        summary.p50 = percentile_of(hist, moments, 500);
+        summary.p90 = percentile_of(hist, moments, 900);
+        summary.p99 = percentile_of(hist, moments, 990);
+        summary.p999 = percentile_of(hist, moments, 999);
+    }
+    *out_summary = summary;
+    return EKB_OK;
+}
+
+const struct ekb_record_arm *ekb_record_find_arm(const struct ekb_record *record, const char *stage,
+                                                 const char *name)
+{
+    assert(stage != NULL && name != NULL);
+    for (size_t i = 0; i < record->num_arms; i++) {
+        const struct ekb_record_arm *arm = &record->arms[i];
+        if (strcmp(arm->stage, stage) == 0 && strcmp(arm->name, name) == 0) {
+            return arm;
+        }
+    }
+    return NULL;
+}
