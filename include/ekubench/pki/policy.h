@@ -1,0 +1,62 @@
+// Verification policy: what a TLS server asks of its clients' certificates.
+//
+// Pure data and pure functions; docs/domain.md section 3 has the rules in words. The policy is
+// applied to a TLS context by tls/config. It says nothing about trust (store) or about names.
+
+#ifndef EKUBENCH_PKI_POLICY_H
+#define EKUBENCH_PKI_POLICY_H
+
+#include "ekubench/base/err.h"
+
+// EKU checking mode: what usage the client's certificate, and every untrusted intermediate that has
+// an extended key usage extension, must allow. An absent extension allows every usage;
+// anyExtendedKeyUsage alone satisfies neither `on` nor `off`. Certificates taken from the trusted
+// CA list are not checked for usage.
+enum ekb_eku_mode {
+    EKB_EKU_ON,   // clientAuth: the default.
+    EKB_EKU_OFF,  // serverAuth: the client check is bypassed, the server usage is still checked.
+    EKB_EKU_NONE, // No usage at all: the baseline for measuring.
+    EKB_EKU_NUM_MODES
+};
+
+// How much of verification is done: the ladder whose rungs are measured.
+enum ekb_verify_level {
+    EKB_VERIFY_FULL,  // Chain, signatures, validity and usage.
+    EKB_VERIFY_PARSE, // Certificate requested and parsed as X.509; nothing is verified but that the
+                      // client holds the leaf's key.
+    EKB_VERIFY_RAW, // Certificate requested; only the leaf's key is read, no X.509 object is made.
+    EKB_VERIFY_ONE_WAY, // No certificate requested.
+    EKB_VERIFY_NUM_LEVELS
+};
+
+// The number of certificates above the leaf that a policy allows by default.
+#define EKB_POLICY_DEFAULT_MAX_DEPTH 32
+
+struct ekb_policy {
+    enum ekb_eku_mode eku;
+    enum ekb_verify_level verify;
+    unsigned max_depth; // Certificates above the leaf, the root included; at least 1.
+};
+
+// ekb_policy_default returns EKU mode on, full verification, the default depth.
+struct ekb_policy ekb_policy_default(void);
+
+// ekb_eku_mode_name returns "on", "off" or "none"; ekb_verify_level_name returns "full", "parse",
+// "raw" or "one-way". The parsers read them back and return EKB_USAGE for anything else.
+const char *ekb_eku_mode_name(enum ekb_eku_mode mode);
+const char *ekb_verify_level_name(enum ekb_verify_level level);
+EKB_NODISCARD enum ekb_err ekb_eku_mode_parse(enum ekb_eku_mode *out_mode, const char *text);
+EKB_NODISCARD enum ekb_err ekb_verify_level_parse(enum ekb_verify_level *out_level,
+                                                  const char *text);
+
+// ekb_policy_purpose returns the library's purpose identifier (X509_PURPOSE_*) that makes it verify
+// `mode`, and ekb_policy_trust the matching trust identifier (X509_TRUST_*; 0 = the library's
+// default).
+int ekb_policy_purpose(enum ekb_eku_mode mode);
+int ekb_policy_trust(enum ekb_eku_mode mode);
+
+// ekb_policy_library_depth returns the library's "verify depth" that allows `max_depth`
+// certificates above the leaf: BoringSSL up to API version 28 counts the root, later ones do not.
+int ekb_policy_library_depth(unsigned max_depth);
+
+#endif

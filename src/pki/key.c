@@ -1,0 +1,456 @@
+#include "ekubench/pki/key.h"
+
+#include "ekubench/base/file.h"
+#include "pki/pki_internal.h"
+
+#include <openssl/base.h>
+#include <openssl/base64.h>
+#include <openssl/bytestring.h>
+#include <openssl/ec.h>
+#include <openssl/ec_key.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/mem.h>
+#include <openssl/nid.h>
+#include <openssl/rsa.h>
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PEM_BEGIN "-----BEGIN "
+#define PEM_END "-----END "
+#define PEM_DASHES "-----"
+
+// RFC 7468: 64 characters a line, which are 48 bytes.
+#define PEM_LINE_BYTES 48
+
+#define PKCS8_LABEL "PRIVATE KEY"
+
+// `curve` is used by EC, `bits` by RSA.
+static const struct {
+    const char *name;
+    int id;
+    int curve;
+    int bits;
+} types[EKB_KEY_NUM_TYPES] = {
+    [EKB_KEY_P256] = {"p256", EVP_PKEY_EC, NID_X9_62_prime256v1, 0},
+    [EKB_KEY_P384] = {"p384", EVP_PKEY_EC, NID_secp384r1, 0},
+    [EKB_KEY_RSA2048] = {"rsa2048", EVP_PKEY_RSA, 0, 2048},
+    [EKB_KEY_RSA3072] = {"rsa3072", EVP_PKEY_RSA, 0, 3072},
+    [EKB_KEY_RSA4096] = {"rsa4096", EVP_PKEY_RSA, 0, 4096},
+    [EKB_KEY_ED25519] = {"ed25519", EVP_PKEY_ED25519, 0, 0},
+};
+
+const char *ekb_key_type_name(enum ekb_key_type type)
+{
+    assert(type < EKB_KEY_NUM_TYPES);
+    return types[type].name;
+}
+
+enum ekb_err ekb_key_type_parse(enum ekb_key_type *out_type, const char *text)
+{
+    for (unsigned type = 0; type < EKB_KEY_NUM_TYPES; type++) {
+        if (strcmp(text, types[type].name) == 0) {
+            *out_type = (enum ekb_key_type)type;
+            return EKB_OK;
+        }
+    }
+    return EKB_USAGE;
+}
+
+enum ekb_key_type ekb_key_type_of(const struct ekb_key *key)
+{
+    return key->type;
+}
+
+EVP_PKEY *ekb_key_pkey(const struct ekb_key *key)
+{
+    return key->pkey;
+}
+
+void ekb_key_destroy(struct ekb_key *key)
+{
+    if (key != NULL) {
+        EVP_PKEY_free(key->pkey);
+        free(key);
+    }
+}
+
+// Errors of the library.
+
+const char *ekb_pki_take_reason(void)
+{
+    const uint32_t latest = ERR_peek_last_error();
+    const char *reason = latest != 0 ? ERR_reason_error_string(latest) : NULL;
+    ERR_clear_error();
+    return reason != NULL ? reason : "trailing or missing data";
+}
+
+enum ekb_err ekb_pki_fail(struct ekb_fail *reterr_fail, const char *doing)
+{
+    const bool no_memory = ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE;
+    return ekb_fail_set(reterr_fail, no_memory ? EKB_NOMEM : EKB_TLS_INTERNAL, 0, "%s: %s", doing,
+                        ekb_pki_take_reason());
+}
+
+// PEM.
+
+// take_line cuts the next line off `reader`, its end and trailing blanks not counted in `*out_len`.
+// It returns NULL if nothing is left.
+static uint8_t *take_line(size_t *out_len, struct ekb_pem_reader *reader)
+{
+    uint8_t *line = reader->next;
+    if (reader->remaining_len == 0) {
+        return NULL;
+    }
+    const uint8_t *newline = memchr(line, '\n', reader->remaining_len);
+    size_t len = newline != NULL ? (size_t)(newline - line) : reader->remaining_len;
+    const size_t taken_len = newline != NULL ? len + 1 : len;
+    reader->next += taken_len;
+    reader->remaining_len -= taken_len;
+    while (len > 0 && (line[len - 1] == '\r' || line[len - 1] == ' ' || line[len - 1] == '\t')) {
+        len--;
+    }
+    *out_len = len;
+    return line;
+}
+
+// take_label is true if `line` is `prefix`, a label, and five dashes.
+static bool take_label(const uint8_t **out_label, size_t *out_len, const uint8_t *line,
+                       size_t line_len, const char *prefix)
+{
+    const size_t prefix_len = strlen(prefix);
+    const size_t dashes_len = strlen(PEM_DASHES);
+    if (line_len < prefix_len + dashes_len || memcmp(line, prefix, prefix_len) != 0 ||
+        memcmp(line + line_len - dashes_len, PEM_DASHES, dashes_len) != 0) {
+        return false;
+    }
+    *out_label = line + prefix_len;
+    *out_len = line_len - prefix_len - dashes_len;
+    return true;
+}
+
+// take_body reads up to the END line of `block`. Any other line of dashes means that END is
+// missing.
+static enum ekb_err take_body(struct ekb_pem_block *block, struct ekb_pem_reader *reader)
+{
+    const uint8_t *label = NULL;
+    size_t label_len = 0;
+    uint8_t *line = NULL;
+    size_t line_len = 0;
+
+    block->body = reader->next;
+    while ((line = take_line(&line_len, reader)) != NULL) {
+        if (line_len < strlen(PEM_DASHES) || memcmp(line, PEM_DASHES, strlen(PEM_DASHES)) != 0) {
+            continue;
+        }
+        block->body_len = (size_t)(line - block->body);
+        return take_label(&label, &label_len, line, line_len, PEM_END) &&
+                       label_len == block->label_len && memcmp(label, block->label, label_len) == 0
+                   ? EKB_OK
+                   : EKB_PARSE;
+    }
+    return EKB_PARSE;
+}
+
+enum ekb_err ekb_pem_next(struct ekb_pem_block *out_block, struct ekb_pem_reader *reader)
+{
+    struct ekb_pem_block block = {0};
+    uint8_t *line = NULL;
+    size_t line_len = 0;
+
+    while ((line = take_line(&line_len, reader)) != NULL) {
+        if (!take_label(&block.label, &block.label_len, line, line_len, PEM_BEGIN)) {
+            continue;
+        }
+        const enum ekb_err err = take_body(&block, reader);
+        if (err == EKB_OK) {
+            *out_block = block;
+        }
+        return err;
+    }
+    return EKB_NOT_FOUND;
+}
+
+bool ekb_pem_label_is(const struct ekb_pem_block *block, const char *label)
+{
+    return block->label_len == strlen(label) && memcmp(block->label, label, block->label_len) == 0;
+}
+
+bool ekb_pem_label_ends_with(const struct ekb_pem_block *block, const char *ending)
+{
+    const size_t len = strlen(ending);
+    return block->label_len >= len &&
+           memcmp(block->label + block->label_len - len, ending, len) == 0;
+}
+
+enum ekb_err ekb_pem_decode(uint8_t **out_der, size_t *out_len, struct ekb_pem_block *block)
+{
+    size_t text_len = 0;
+    size_t max_len = 0;
+    size_t der_len = 0;
+
+    for (size_t i = 0; i < block->body_len; i++) {
+        const uint8_t c = block->body[i];
+        if (c != '\n' && c != '\r' && c != ' ' && c != '\t') {
+            block->body[text_len++] = c;
+        }
+    }
+    block->body_len = text_len;
+    if (text_len == 0 || !EVP_DecodedLength(&max_len, text_len)) {
+        return EKB_PARSE;
+    }
+    uint8_t *der = malloc(max_len);
+    if (der == NULL) {
+        return EKB_NOMEM;
+    }
+    if (!EVP_DecodeBase64(der, &der_len, max_len, block->body, text_len)) {
+        ekb_file_free_secret(der, max_len);
+        return EKB_PARSE;
+    }
+    *out_der = der;
+    *out_len = der_len;
+    return EKB_OK;
+}
+
+size_t ekb_pem_encoded_len(const char *label, size_t der_len)
+{
+    const size_t num_lines = (der_len + PEM_LINE_BYTES - 1) / PEM_LINE_BYTES;
+    const size_t frame_len = strlen(PEM_BEGIN PEM_DASHES "\n" PEM_END PEM_DASHES "\n");
+    return frame_len + 2 * strlen(label) + (der_len + 2) / 3 * 4 + num_lines + 1;
+}
+
+// append copies `text` to `*cursor`, and a zero that the next piece overwrites.
+static void append(uint8_t **cursor, const char *text)
+{
+    const size_t len = strlen(text);
+    memcpy(*cursor, text, len + 1);
+    *cursor += len;
+}
+
+size_t ekb_pem_encode(uint8_t *out_text, const char *label, const uint8_t *der, size_t der_len)
+{
+    uint8_t *cursor = out_text;
+
+    append(&cursor, PEM_BEGIN);
+    append(&cursor, label);
+    append(&cursor, PEM_DASHES "\n");
+    for (size_t done = 0; done < der_len; done += PEM_LINE_BYTES) {
+        const size_t left = der_len - done;
+        cursor +=
+            EVP_EncodeBlock(cursor, der + done, left < PEM_LINE_BYTES ? left : PEM_LINE_BYTES);
+        append(&cursor, "\n");
+    }
+    append(&cursor, PEM_END);
+    append(&cursor, label);
+    append(&cursor, PEM_DASHES "\n");
+    return (size_t)(cursor - out_text);
+}
+
+// Making a key.
+
+// wrap gives `pkey`, of which it takes ownership whatever happens, to a new key.
+static enum ekb_err wrap(struct ekb_key **out_key, EVP_PKEY *pkey, enum ekb_key_type type,
+                         struct ekb_fail *reterr_fail)
+{
+    struct ekb_key *key = malloc(sizeof *key);
+    if (key == NULL) {
+        EVP_PKEY_free(pkey);
+        return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "a key");
+    }
+    *key = (struct ekb_key){.pkey = pkey, .type = type};
+    *out_key = key;
+    return EKB_OK;
+}
+
+enum ekb_err ekb_key_generate(struct ekb_key **out_key, enum ekb_key_type type,
+                              struct ekb_fail *reterr_fail)
+{
+    assert(type < EKB_KEY_NUM_TYPES);
+    EVP_PKEY *pkey = NULL;
+    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_id(types[type].id, NULL);
+    bool made = context != NULL && EVP_PKEY_keygen_init(context) == 1;
+    if (made && types[type].id == EVP_PKEY_EC) {
+        made = EVP_PKEY_CTX_set_ec_paramgen_curve_nid(context, types[type].curve) == 1;
+    } else if (made && types[type].id == EVP_PKEY_RSA) {
+        made = EVP_PKEY_CTX_set_rsa_keygen_bits(context, types[type].bits) == 1;
+    }
+    made = made && EVP_PKEY_keygen(context, &pkey) == 1;
+    EVP_PKEY_CTX_free(context);
+    if (!made) {
+        return ekb_pki_fail(reterr_fail, "generating a key");
+    }
+    return wrap(out_key, pkey, type, reterr_fail);
+}
+
+// Reading one.
+
+static EVP_PKEY *parse_ec(CBS *der)
+{
+    EVP_PKEY *pkey = EVP_PKEY_new();
+    EC_KEY *ec_key = EC_KEY_parse_private_key(der, NULL);
+    if (pkey == NULL || ec_key == NULL || !EVP_PKEY_assign_EC_KEY(pkey, ec_key)) {
+        EC_KEY_free(ec_key);
+        EVP_PKEY_free(pkey);
+        return NULL;
+    }
+    return pkey;
+}
+
+static EVP_PKEY *parse_rsa(CBS *der)
+{
+    EVP_PKEY *pkey = EVP_PKEY_new();
+    RSA *rsa = RSA_parse_private_key(der);
+    if (pkey == NULL || rsa == NULL || !EVP_PKEY_assign_RSA(pkey, rsa)) {
+        RSA_free(rsa);
+        EVP_PKEY_free(pkey);
+        return NULL;
+    }
+    return pkey;
+}
+
+static const struct {
+    const char *label;
+    EVP_PKEY *(*parse)(CBS *der);
+} forms[] = {
+    {PKCS8_LABEL, EVP_parse_private_key}, // PKCS #8, RFC 5958
+    {"EC PRIVATE KEY", parse_ec},         // SEC 1, RFC 5915
+    {"RSA PRIVATE KEY", parse_rsa},       // PKCS #1, RFC 8017
+};
+
+#define NUM_FORMS (sizeof forms / sizeof forms[0])
+
+// find_block finds the first private key in `text`, of whatever form.
+static enum ekb_err find_block(struct ekb_pem_block *out_block, uint8_t *text, size_t text_len,
+                               const char *path, struct ekb_fail *reterr_fail)
+{
+    struct ekb_pem_reader reader = {.next = text, .remaining_len = text_len};
+    enum ekb_err err = EKB_OK;
+
+    do {
+        err = ekb_pem_next(out_block, &reader);
+    } while (err == EKB_OK && !ekb_pem_label_ends_with(out_block, PKCS8_LABEL));
+    if (err == EKB_NOT_FOUND) {
+        return ekb_fail_set(reterr_fail, EKB_PARSE, 0, "%s holds no private key", path);
+    }
+    if (err != EKB_OK) {
+        return ekb_fail_set(reterr_fail, err, 0, "%s: a PEM block has no end", path);
+    }
+    // The body of the older forms says so in a header: "Proc-Type: 4,ENCRYPTED". Base64 has no
+    // colon.
+    if (ekb_pem_label_is(out_block, "ENCRYPTED " PKCS8_LABEL) ||
+        memchr(out_block->body, ':', out_block->body_len) != NULL) {
+        return ekb_fail_set(reterr_fail, EKB_PARSE, 0,
+                            "%s: the private key is encrypted; decrypt it first", path);
+    }
+    return EKB_OK;
+}
+
+// decode turns `block` into the library's key; the whole of the block must be one key.
+static enum ekb_err decode(EVP_PKEY **out_pkey, struct ekb_pem_block *block, const char *path,
+                           struct ekb_fail *reterr_fail)
+{
+    uint8_t *der = NULL;
+    size_t der_len = 0;
+    size_t form = 0;
+    CBS cbs;
+    assert(block->label != NULL);
+
+    while (form < NUM_FORMS && !ekb_pem_label_is(block, forms[form].label)) {
+        form++;
+    }
+    if (form == NUM_FORMS) {
+        return ekb_fail_set(reterr_fail, EKB_UNSUPPORTED, 0,
+                            "%s: a private key of this form cannot be read; PKCS #8 can", path);
+    }
+    const enum ekb_err err = ekb_pem_decode(&der, &der_len, block);
+    if (err != EKB_OK) {
+        return ekb_fail_set(reterr_fail, err, 0, "%s: the private key is not base64", path);
+    }
+    CBS_init(&cbs, der, der_len);
+    EVP_PKEY *pkey = forms[form].parse(&cbs);
+    const bool whole = pkey != NULL && CBS_len(&cbs) == 0;
+    ekb_file_free_secret(der, der_len);
+    if (!whole) {
+        EVP_PKEY_free(pkey);
+        return ekb_fail_set(reterr_fail, EKB_PARSE, 0, "%s: the private key is malformed (%s)",
+                            path, ekb_pki_take_reason());
+    }
+    *out_pkey = pkey;
+    return EKB_OK;
+}
+
+static bool is_type(const EVP_PKEY *pkey, enum ekb_key_type type)
+{
+    if (EVP_PKEY_id(pkey) != types[type].id) {
+        return false;
+    }
+    if (types[type].id == EVP_PKEY_EC) {
+        const EC_GROUP *group = EC_KEY_get0_group(EVP_PKEY_get0_EC_KEY(pkey));
+        return EC_GROUP_get_curve_name(group) == types[type].curve;
+    }
+    return types[type].id != EVP_PKEY_RSA || EVP_PKEY_bits(pkey) == types[type].bits;
+}
+
+enum ekb_err ekb_key_read_pem(struct ekb_key **out_key, const char *path,
+                              struct ekb_fail *reterr_fail)
+{
+    uint8_t *text = NULL;
+    size_t text_len = 0;
+    struct ekb_pem_block block = {0};
+    EVP_PKEY *pkey = NULL;
+    unsigned type = 0;
+
+    enum ekb_err err = ekb_file_read(&text, &text_len, path, EKB_KEY_MAX_FILE_LEN, reterr_fail);
+    if (err == EKB_OK) {
+        err = find_block(&block, text, text_len, path, reterr_fail);
+    }
+    if (err == EKB_OK) {
+        err = decode(&pkey, &block, path, reterr_fail);
+    }
+    ekb_file_free_secret(text, text_len);
+    if (err != EKB_OK) {
+        return err;
+    }
+    while (type < EKB_KEY_NUM_TYPES && !is_type(pkey, (enum ekb_key_type)type)) {
+        type++;
+    }
+    if (type == EKB_KEY_NUM_TYPES) {
+        EVP_PKEY_free(pkey);
+        return ekb_fail_set(
+            reterr_fail, EKB_UNSUPPORTED, 0,
+            "%s: the key is not P-256, P-384, Ed25519, or RSA of 2048, 3072 or 4096 "
+            "bits",
+            path);
+    }
+    return wrap(out_key, pkey, (enum ekb_key_type)type, reterr_fail);
+}
+
+enum ekb_err ekb_key_write_pem(const struct ekb_key *key, const char *path,
+                               struct ekb_fail *reterr_fail)
+{
+    CBB cbb;
+    uint8_t *der = NULL;
+    size_t der_len = 0;
+
+    // Memory of the library's allocator is overwritten when it is freed or grows.
+    if (!CBB_init(&cbb, 0) || !EVP_marshal_private_key(&cbb, key->pkey) ||
+        !CBB_finish(&cbb, &der, &der_len)) {
+        CBB_cleanup(&cbb);
+        return ekb_pki_fail(reterr_fail, "encoding a key");
+    }
+    const size_t max_len = ekb_pem_encoded_len(PKCS8_LABEL, der_len);
+    enum ekb_err err = EKB_OK;
+    uint8_t *text = malloc(max_len);
+    if (text == NULL) {
+        err = ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%s", path);
+    } else {
+        const size_t text_len = ekb_pem_encode(text, PKCS8_LABEL, der, der_len);
+        err = ekb_file_write_atomic(path, text, text_len, 0600, reterr_fail);
+    }
+    ekb_file_free_secret(text, max_len);
+    OPENSSL_free(der);
+    return err;
+}

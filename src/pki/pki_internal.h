@@ -1,0 +1,116 @@
+// What keys and chains are inside, and PEM. For pki/, store/ and tls/ only: these share BoringSSL
+// objects, everything else sees opaque types and DER.
+
+#ifndef EKUBENCH_SRC_PKI_PKI_INTERNAL_H
+#define EKUBENCH_SRC_PKI_PKI_INTERNAL_H
+
+#include "ekubench/base/err.h"
+#include "ekubench/pki/cert.h"
+#include "ekubench/pki/key.h"
+
+#include <openssl/base.h>
+#include <openssl/pool.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// Keys and chains.
+
+struct ekb_key {
+    EVP_PKEY *pkey;
+    enum ekb_key_type type;
+};
+
+// A certificate in both of the library's forms. `x509` was parsed from `der` and holds a reference
+// to it.
+struct ekb_certificate {
+    X509 *x509;
+    CRYPTO_BUFFER *der;
+};
+
+struct ekb_chain {
+    struct ekb_certificate *certificates;
+    size_t len;
+    size_t capacity;
+};
+
+// ekb_key_pkey returns the library's key, borrowed from `key`.
+EVP_PKEY *ekb_key_pkey(const struct ekb_key *key);
+
+// ekb_chain_x509 returns certificate `index` as the library's object, ekb_chain_buffer as the
+// library's buffer of DER (for SSL_CTX_set_chain_and_key); both borrowed from `chain`.
+X509 *ekb_chain_x509(const struct ekb_chain *chain, size_t index);
+CRYPTO_BUFFER *ekb_chain_buffer(const struct ekb_chain *chain, size_t index);
+
+// ekb_chain_append_der parses one certificate, which must fill `der_len` bytes, and appends it.
+// EKB_PARSE, EKB_NOMEM; the library's error queue then says why.
+EKB_NODISCARD enum ekb_err ekb_chain_append_der(struct ekb_chain *chain, const uint8_t *der,
+                                                size_t der_len);
+
+// Extended key usages.
+
+// One usage that has a name here. `eku` is its EKB_EKU_* bit.
+struct ekb_usage {
+    const char *name;
+    const char *short_name;
+    unsigned eku;
+    int nid;
+};
+
+#define EKB_NUM_USAGES 4
+
+// All of them, in the order in which they are written.
+extern const struct ekb_usage ekb_usages[EKB_NUM_USAGES];
+
+// Errors of the library.
+
+// ekb_pki_take_reason returns the library's reason for the latest error of this thread, a string
+// literal of the library, and empties its error queue: what is left there would be taken for the
+// error of a later SSL_* call.
+const char *ekb_pki_take_reason(void);
+
+// ekb_pki_fail fills `*reterr_fail` with EKB_NOMEM if the library ran out of memory, else with
+// EKB_TLS_INTERNAL, says what was being done (`doing`) and the reason, and empties the queue.
+enum ekb_err ekb_pki_fail(struct ekb_fail *reterr_fail, const char *doing);
+
+// PEM (RFC 7468). Not the library's reader: that one copies key material line by line over its
+// stack, and would ask for a password on the terminal.
+
+// One block. All points into the text that is being read.
+struct ekb_pem_block {
+    const uint8_t *label;
+    size_t label_len;
+    uint8_t *body; // From the line after BEGIN up to the line of END.
+    size_t body_len;
+};
+
+struct ekb_pem_reader {
+    uint8_t *next;
+    size_t remaining_len;
+};
+
+// ekb_pem_next finds the next block and skips what stands before it, in time linear in the bytes
+// skipped. EKB_NOT_FOUND if there is none; EKB_PARSE if one begins but does not end.
+EKB_NODISCARD enum ekb_err ekb_pem_next(struct ekb_pem_block *out_block,
+                                        struct ekb_pem_reader *reader);
+
+// ekb_pem_label_is is true if the label of `block` is `label`, ekb_pem_label_ends_with if it ends
+// so.
+bool ekb_pem_label_is(const struct ekb_pem_block *block, const char *label);
+bool ekb_pem_label_ends_with(const struct ekb_pem_block *block, const char *ending);
+
+// ekb_pem_decode decodes the body of `block`, whose text it uses up: blanks are squeezed out in
+// place.
+// `*out_der` is newly allocated; free it with `ekb_file_free_secret`. EKB_PARSE if it is not
+// base64, EKB_NOMEM.
+EKB_NODISCARD enum ekb_err ekb_pem_decode(uint8_t **out_der, size_t *out_len,
+                                          struct ekb_pem_block *block);
+
+// ekb_pem_encoded_len returns how many bytes ekb_pem_encode needs for `der_len` bytes, a
+// terminating zero included. ekb_pem_encode writes a block there and returns its length without the
+// zero.
+size_t ekb_pem_encoded_len(const char *label, size_t der_len);
+size_t ekb_pem_encode(uint8_t *out_text, const char *label, const uint8_t *der, size_t der_len);
+
+#endif
