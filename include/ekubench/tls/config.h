@@ -1,0 +1,84 @@
+// TLS configuration: everything that connections of one role and one policy have in common.
+//
+// A `struct ekb_tls_config` is made once, before the first connection, and is constant afterwards.
+// It holds its own references to certificates and keys. Session resumption is off in both versions:
+// no tickets, no session cache, so that every connection is a full handshake. Groups and cipher
+// suites are pinned: runs with different ones are not comparable. Not shared between processes:
+// each worker makes its own.
+
+#ifndef EKUBENCH_TLS_CONFIG_H
+#define EKUBENCH_TLS_CONFIG_H
+
+#include "ekubench/base/err.h"
+#include "ekubench/pki/cert.h"
+#include "ekubench/pki/policy.h"
+#include "ekubench/store/store.h"
+
+enum ekb_role {
+    EKB_ROLE_SERVER,
+    EKB_ROLE_CLIENT
+};
+
+enum ekb_tls_version {
+    EKB_TLS_1_2,
+    EKB_TLS_1_3,
+    EKB_TLS_ANY,
+    EKB_TLS_NUM_VERSIONS
+};
+
+// Key agreement groups, most preferred first. TLS 1.2 with an ECDSA certificate needs its curve in
+// the list.
+#define EKB_TLS_GROUPS "X25519:P-256:P-384"
+// The TLS 1.2 suites, most preferred first; in TLS 1.3 the library takes AES-128-GCM where there is
+// AES hardware.
+#define EKB_TLS_CIPHERS                                                                            \
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"                                   \
+    "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384"
+
+// Told of the begin and the end of each certificate chain verification (so that the caller can time
+// it; this layer has no clock). Called from within ekb_endpoint_* on the connection being driven.
+struct ekb_tls_observer {
+    void (*verify_begin)(void *context);
+    void (*verify_end)(void *context);
+    void *context;
+};
+
+struct ekb_tls_options {
+    enum ekb_role role;
+    enum ekb_tls_version version;
+    const struct ekb_identity
+        *identity; // What this side presents. A client's may be NULL: no certificate.
+    const struct ekb_chain *trust; // CAs; needed with EKB_VERIFY_FULL, else may be NULL.
+    // Server: how clients are verified. Client: `verify` alone counts, EKB_VERIFY_FULL (the
+    // server's chain, for serverAuth) or EKB_VERIFY_RAW (the server's certificate is not even
+    // parsed: a cheap client).
+    struct ekb_policy policy;
+    const char *sni;                         // Client: server name to ask for, or NULL.
+    const struct ekb_tls_observer *observer; // Borrowed, or NULL.
+};
+
+struct ekb_tls_config;
+
+// ekb_tls_version_name returns "1.2", "1.3" or "any"; ekb_tls_version_parse reads one back or
+// returns EKB_USAGE.
+const char *ekb_tls_version_name(enum ekb_tls_version version);
+EKB_NODISCARD enum ekb_err ekb_tls_version_parse(enum ekb_tls_version *out_version,
+                                                 const char *text);
+
+// ekb_tls_config_create makes a newly-allocated configuration; release it with
+// `ekb_tls_config_destroy` (NULL is legal) after the last endpoint that uses it. `options` and what
+// it points to are not kept, except the observer. EKB_USAGE if the options contradict each other,
+// EKB_TLS_BAD_CERTIFICATE if the library refuses the identity (the detail has its reason),
+// EKB_NOMEM, EKB_TLS_INTERNAL.
+EKB_NODISCARD enum ekb_err ekb_tls_config_create(struct ekb_tls_config **out_config,
+                                                 const struct ekb_tls_options *options,
+                                                 struct ekb_fail *reterr_fail);
+void ekb_tls_config_destroy(struct ekb_tls_config *config);
+
+// ekb_tls_config_role returns the role that `config` was made for.
+enum ekb_role ekb_tls_config_role(const struct ekb_tls_config *config);
+
+// ekb_tls_library_api returns BORINGSSL_API_VERSION of the library that this was built with.
+unsigned ekb_tls_library_api(void);
+
+#endif

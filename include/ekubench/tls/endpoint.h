@@ -1,0 +1,105 @@
+// TLS endpoint.
+//
+// A `struct ekb_endpoint` is one side of one TLS connection, without a socket. Wire bytes enter
+// through `ekb_endpoint_feed` and leave through `ekb_endpoint_pending` / `ekb_endpoint_sent`. It
+// never blocks, never reads a clock, never prints. What it verifies is its configuration's policy;
+// it does not check revocation or names. Not thread-safe: an endpoint belongs to the loop that
+// drives it.
+//
+// An endpoint is made once and used for many connections, one after another (`start` ... `stop`);
+// between `create` and `destroy` this module allocates nothing, the TLS library does.
+//
+// The calls that drive a connection return its error, but a caller may as well ask for the state
+// afterwards: the first error is kept.
+
+#ifndef EKUBENCH_TLS_ENDPOINT_H
+#define EKUBENCH_TLS_ENDPOINT_H
+
+#include "ekubench/base/err.h"
+#include "ekubench/tls/config.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct ekb_endpoint;
+
+// What fits into one flight without waiting for the network; a longer one goes out in parts.
+#define EKB_ENDPOINT_TX_LEN 8192
+// Application data received is kept up to here, for whoever waits for a confirmation; the rest is
+// counted.
+#define EKB_ENDPOINT_APP_LEN 64
+
+enum ekb_endpoint_state {
+    EKB_ENDPOINT_IDLE,        // No connection.
+    EKB_ENDPOINT_HANDSHAKING, // More bytes are needed, or are waiting to be sent.
+    EKB_ENDPOINT_READY,       // Handshake complete on this side; peer verified according to policy.
+    EKB_ENDPOINT_CLOSED,      // The peer closed in order after READY.
+    EKB_ENDPOINT_FAILED,      // First error kept. Pending bytes (an alert) may remain.
+};
+
+// ekb_endpoint_create returns in `*out_endpoint` a newly-allocated idle endpoint; release it with
+// `ekb_endpoint_destroy` (NULL is legal). EKB_NOMEM.
+EKB_NODISCARD enum ekb_err ekb_endpoint_create(struct ekb_endpoint **out_endpoint);
+void ekb_endpoint_destroy(struct ekb_endpoint *endpoint);
+
+// ekb_endpoint_start begins a connection in the role of `config`, which is borrowed until
+// `ekb_endpoint_stop`. A client's first flight is pending afterwards. The endpoint must be idle.
+// EKB_NOMEM; any TLS error.
+enum ekb_err ekb_endpoint_start(struct ekb_endpoint *endpoint, const struct ekb_tls_config *config);
+
+// ekb_endpoint_stop forgets the connection and releases what the library holds for it. Idle is
+// legal.
+void ekb_endpoint_stop(struct ekb_endpoint *endpoint);
+
+// ekb_endpoint_feed hands `wire_len` received bytes to `endpoint`. They are borrowed until nothing
+// is pending any more (at once, if nothing is pending afterwards), and no more may be fed before
+// that: the caller sends what is pending, then receives again. It returns EKB_OK while handshaking,
+// ready or closed, and the first error, now and ever after, once failed: bytes are then ignored.
+enum ekb_err ekb_endpoint_feed(struct ekb_endpoint *endpoint, const uint8_t *wire, size_t wire_len);
+
+// ekb_endpoint_pending returns the bytes to send next and sets `*out_len`; NULL and 0 if there are
+// none. The bytes are owned by `endpoint` and stay where they are, unchanged, until
+// `ekb_endpoint_sent` or `ekb_endpoint_stop`.
+const uint8_t *ekb_endpoint_pending(const struct ekb_endpoint *endpoint, size_t *out_len);
+
+// ekb_endpoint_sent says that the first `wire_len` pending bytes have gone out, which may let a
+// flight longer than the buffer continue. It returns as `ekb_endpoint_feed`.
+enum ekb_err ekb_endpoint_sent(struct ekb_endpoint *endpoint, size_t wire_len);
+
+// ekb_endpoint_write encrypts `data` (at most 1024 bytes) as application data, to be sent with what
+// is pending. The endpoint must be READY. Errors as `ekb_endpoint_feed`.
+enum ekb_err ekb_endpoint_write(struct ekb_endpoint *endpoint, const uint8_t *data,
+                                size_t data_len);
+
+// ekb_endpoint_state returns where the connection is; `ekb_endpoint_error` the first error, EKB_OK
+// if none.
+enum ekb_endpoint_state ekb_endpoint_state(const struct ekb_endpoint *endpoint);
+enum ekb_err ekb_endpoint_error(const struct ekb_endpoint *endpoint);
+
+// ekb_endpoint_alert_received and ekb_endpoint_alert_sent return the number of the last alert other
+// than close_notify, or -1.
+int ekb_endpoint_alert_received(const struct ekb_endpoint *endpoint);
+int ekb_endpoint_alert_sent(const struct ekb_endpoint *endpoint);
+
+// ekb_endpoint_verify_result returns the library's verification result (X509_V_*), 0 if none
+// failed.
+int ekb_endpoint_verify_result(const struct ekb_endpoint *endpoint);
+
+// ekb_endpoint_library_reason returns the library's text for the first error ("" if none), owned by
+// the library.
+const char *ekb_endpoint_library_reason(const struct ekb_endpoint *endpoint);
+
+// ekb_endpoint_app_len returns how many bytes of application data have arrived since `start`; the
+// first EKB_ENDPOINT_APP_LEN of them are at `ekb_endpoint_app`, owned by `endpoint`.
+size_t ekb_endpoint_app_len(const struct ekb_endpoint *endpoint);
+const uint8_t *ekb_endpoint_app(const struct ekb_endpoint *endpoint);
+
+// ekb_endpoint_version_name and ekb_endpoint_cipher_name name what was negotiated ("TLSv1.3",
+// "TLS_AES_128_GCM_SHA256"); "" before that. Owned by the library.
+const char *ekb_endpoint_version_name(const struct ekb_endpoint *endpoint);
+const char *ekb_endpoint_cipher_name(const struct ekb_endpoint *endpoint);
+
+// ekb_endpoint_num_peer_certs returns how many certificates the peer sent (0 if none or not known).
+size_t ekb_endpoint_num_peer_certs(const struct ekb_endpoint *endpoint);
+
+#endif

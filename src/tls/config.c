@@ -1,0 +1,243 @@
+#include "ekubench/tls/config.h"
+
+#include "pki/pki_internal.h"
+#include "tls/tls_internal.h"
+
+#include <openssl/err.h>
+#include <openssl/pool.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const version_names[EKB_TLS_NUM_VERSIONS] = {
+    [EKB_TLS_1_2] = "1.2", [EKB_TLS_1_3] = "1.3", [EKB_TLS_ANY] = "any"};
+
+const char *ekb_tls_version_name(enum ekb_tls_version version)
+{
+    assert(version < EKB_TLS_NUM_VERSIONS);
+    return version_names[version];
+}
+
+enum ekb_err ekb_tls_version_parse(enum ekb_tls_version *out_version, const char *text)
+{
+    for (unsigned version = 0; version < EKB_TLS_NUM_VERSIONS; version++) {
+        if (strcmp(text, version_names[version]) == 0) {
+            *out_version = (enum ekb_tls_version)version;
+            return EKB_OK;
+        }
+    }
+    return EKB_USAGE;
+}
+
+// library_fail reports the first error that the library queued, and clears the queue.
+static enum ekb_err library_fail(struct ekb_fail *reterr_fail, enum ekb_err err, const char *what)
+{
+    const char *reason = ERR_reason_error_string(ERR_peek_error());
+    (void)ekb_fail_set(reterr_fail, err, 0, "%s: %s", what,
+                       reason != NULL ? reason : "no reason given");
+    ERR_clear_error();
+    return err;
+}
+
+static enum ssl_verify_result_t accept_unseen(SSL *ssl, uint8_t *out_alert)
+{
+    (void)ssl;
+    (void)out_alert;
+    return ssl_verify_ok;
+}
+
+// verify_observed is the library's own verification between the two calls of the observer.
+static int verify_observed(X509_STORE_CTX *store_context, void *arg)
+{
+    const struct ekb_tls_observer *observer = arg;
+    observer->verify_begin(observer->context);
+    const int verified = X509_verify_cert(store_context);
+    observer->verify_end(observer->context);
+    return verified > 0 ? 1 : 0;
+}
+
+static bool set_common(SSL_CTX *context, enum ekb_tls_version version)
+{
+    // The library's default does not verify Ed25519 or P-521 signatures, and offers what it
+    // verifies.
+    static const uint16_t verify_prefs[] = {
+        SSL_SIGN_ECDSA_SECP256R1_SHA256, SSL_SIGN_ECDSA_SECP384R1_SHA384,
+        SSL_SIGN_ECDSA_SECP521R1_SHA512, SSL_SIGN_ED25519,
+        SSL_SIGN_RSA_PSS_RSAE_SHA256,    SSL_SIGN_RSA_PSS_RSAE_SHA384,
+        SSL_SIGN_RSA_PSS_RSAE_SHA512,    SSL_SIGN_RSA_PKCS1_SHA256,
+        SSL_SIGN_RSA_PKCS1_SHA384,       SSL_SIGN_RSA_PKCS1_SHA512};
+    const uint16_t lowest = version == EKB_TLS_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION;
+    const uint16_t highest = version == EKB_TLS_1_2 ? TLS1_2_VERSION : TLS1_3_VERSION;
+
+    SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_info_callback(context, ekb_endpoint_note_event);
+    return SSL_CTX_set_min_proto_version(context, lowest) == 1 &&
+           SSL_CTX_set_max_proto_version(context, highest) == 1 &&
+           SSL_CTX_set1_curves_list(context, EKB_TLS_GROUPS) == 1 &&
+           SSL_CTX_set_strict_cipher_list(context, EKB_TLS_CIPHERS) == 1 &&
+           SSL_CTX_set_verify_algorithm_prefs(context, verify_prefs,
+                                              sizeof verify_prefs / sizeof verify_prefs[0]) == 1;
+}
+
+// set_identity uses the buffer form, which works with and without the X.509 methods of a context.
+static enum ekb_err set_identity(SSL_CTX *context, const struct ekb_identity *identity,
+                                 struct ekb_fail *reterr_fail)
+{
+    enum ekb_err err = EKB_OK;
+    const size_t num_certs = ekb_chain_len(identity->chain);
+    CRYPTO_BUFFER **buffers = calloc(num_certs, sizeof *buffers);
+    if (buffers == NULL) {
+        return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "certificate chain");
+    }
+    for (size_t i = 0; i < num_certs; i++) {
+        buffers[i] = ekb_chain_buffer(identity->chain, i);
+    }
+    if (SSL_CTX_set_chain_and_key(context, buffers, num_certs, ekb_key_pkey(identity->key), NULL) !=
+        1) {
+        err = library_fail(reterr_fail, EKB_TLS_BAD_CERTIFICATE,
+                           "the TLS library refuses the certificate and key");
+    }
+    free(buffers);
+    return err;
+}
+
+static enum ekb_err set_trust(SSL_CTX *context, const struct ekb_chain *trust,
+                              struct ekb_fail *reterr_fail)
+{
+    X509_STORE *store = SSL_CTX_get_cert_store(context);
+    for (size_t i = 0; i < ekb_chain_len(trust); i++) {
+        if (X509_STORE_add_cert(store, ekb_chain_x509(trust, i)) != 1) {
+            return library_fail(reterr_fail, EKB_TLS_INTERNAL, "trusted CA list");
+        }
+    }
+    return EKB_OK;
+}
+
+// set_policy makes the context verify its peers as `options` says.
+static enum ekb_err set_policy(SSL_CTX *context, const struct ekb_tls_options *options,
+                               struct ekb_fail *reterr_fail)
+{
+    const struct ekb_policy *policy = &options->policy;
+    const int required = SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+
+    switch (policy->verify) {
+    case EKB_VERIFY_ONE_WAY:
+        SSL_CTX_set_verify(context, SSL_VERIFY_NONE, NULL);
+        return EKB_OK;
+    case EKB_VERIFY_PARSE:
+    case EKB_VERIFY_RAW:
+        SSL_CTX_set_custom_verify(context, required, accept_unseen);
+        return EKB_OK;
+    case EKB_VERIFY_FULL:
+    case EKB_VERIFY_NUM_LEVELS:
+        break;
+    }
+    SSL_CTX_set_verify(context, required, NULL);
+    SSL_CTX_set_verify_depth(context, ekb_policy_library_depth(policy->max_depth));
+    if (options->role == EKB_ROLE_SERVER) {
+        const int trust = ekb_policy_trust(policy->eku);
+        if (SSL_CTX_set_purpose(context, ekb_policy_purpose(policy->eku)) != 1 ||
+            (trust != 0 && SSL_CTX_set_trust(context, trust) != 1)) {
+            return library_fail(reterr_fail, EKB_TLS_INTERNAL, "EKU checking mode");
+        }
+    }
+    if (options->observer != NULL) {
+        // The observer outlives the context; the library wants a non-const argument for it.
+        SSL_CTX_set_cert_verify_callback(context, verify_observed,
+                                         (void *)(uintptr_t)options->observer);
+    }
+    return set_trust(context, options->trust, reterr_fail);
+}
+
+static enum ekb_err check_options(const struct ekb_tls_options *options,
+                                  struct ekb_fail *reterr_fail)
+{
+    const struct ekb_identity *identity = options->identity;
+    const bool has_identity = identity != NULL && identity->chain != NULL && identity->key != NULL;
+    if (options->role == EKB_ROLE_SERVER && !has_identity) {
+        return ekb_fail_set(reterr_fail, EKB_USAGE, 0,
+                            "a TLS server needs a certificate and a key");
+    }
+    if (options->role == EKB_ROLE_CLIENT && options->policy.verify != EKB_VERIFY_FULL &&
+        options->policy.verify != EKB_VERIFY_RAW) {
+        return ekb_fail_set(reterr_fail, EKB_USAGE, 0, "a TLS client verifies fully or not at all");
+    }
+    if (options->policy.verify == EKB_VERIFY_FULL &&
+        (options->trust == NULL || ekb_chain_len(options->trust) == 0)) {
+        return ekb_fail_set(reterr_fail, EKB_USAGE, 0,
+                            "full verification needs a trusted CA list (ca.pem)");
+    }
+    if (options->policy.max_depth < 1) {
+        return ekb_fail_set(reterr_fail, EKB_USAGE, 0, "the depth limit must be at least 1");
+    }
+    return EKB_OK;
+}
+
+enum ekb_err ekb_tls_config_create(struct ekb_tls_config **out_config,
+                                   const struct ekb_tls_options *options,
+                                   struct ekb_fail *reterr_fail)
+{
+    const struct ekb_identity *identity = options->identity;
+    enum ekb_err err = check_options(options, reterr_fail);
+    if (err != EKB_OK) {
+        return err;
+    }
+
+    struct ekb_tls_config *config = calloc(1, sizeof *config);
+    if (config == NULL) {
+        return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "TLS configuration");
+    }
+    config->role = options->role;
+    config->observer = options->observer;
+    // Without the X.509 methods the library keeps the peer's certificates as bytes and makes no
+    // X509 objects.
+    config->context = SSL_CTX_new(
+        options->policy.verify == EKB_VERIFY_RAW ? TLS_with_buffers_method() : TLS_method());
+    if (config->context == NULL || !set_common(config->context, options->version)) {
+        err = library_fail(reterr_fail, EKB_TLS_INTERNAL, "TLS configuration");
+        goto out;
+    }
+    if (options->sni != NULL && (config->sni = strdup(options->sni)) == NULL) {
+        err = ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "TLS configuration");
+        goto out;
+    }
+    if (identity != NULL && identity->chain != NULL) {
+        err = set_identity(config->context, identity, reterr_fail);
+        if (err != EKB_OK) {
+            goto out;
+        }
+    }
+    err = set_policy(config->context, options, reterr_fail);
+    if (err != EKB_OK) {
+        goto out;
+    }
+    *out_config = config;
+    config = NULL;
+out:
+    ekb_tls_config_destroy(config);
+    return err;
+}
+
+void ekb_tls_config_destroy(struct ekb_tls_config *config)
+{
+    if (config != NULL) {
+        SSL_CTX_free(config->context);
+        free((char *)(uintptr_t)config->sni);
+        free(config);
+    }
+}
+
+enum ekb_role ekb_tls_config_role(const struct ekb_tls_config *config)
+{
+    return config->role;
+}
+
+unsigned ekb_tls_library_api(void)
+{
+    return BORINGSSL_API_VERSION;
+}

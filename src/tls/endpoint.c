@@ -1,0 +1,419 @@
+// IMPLEMENTATION NOTES
+//
+// One custom BIO per endpoint, made in `create` and used for every connection: its read side copies
+// from the wire bytes of the `feed` in progress, its write side appends to `tx`. BoringSSL reads a
+// record in two steps (5 bytes of header, then the body) without reading ahead, and keeps partial
+// records itself, so that driving until it asks for more consumes all bytes of a feed. After the
+// handshake we go on with SSL_read for the same reason: post-handshake messages and the application
+// data that came with the last flight would stay behind otherwise.
+//
+// A flight is one BIO_write and one BIO_flush. When `tx` is full the BIO takes a part and says
+// "retry"; `sent` drives on. While bytes are pending the buffer is not moved, because an
+// asynchronous send may be reading it: new bytes are only appended.
+//
+// SSL_get_error peeks the thread's error queue, which the next SSL_* call clears, so the reason is
+// read at once and the queue is cleared after each failure.
+
+#include "ekubench/tls/endpoint.h"
+
+#include "ekubench/pki/verdict.h"
+#include "tls/tls_internal.h"
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/stack.h>
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct ekb_endpoint {
+    SSL *ssl; // NULL when idle.
+    BIO *bio;
+    enum ekb_endpoint_state state;
+    enum ekb_err error;
+    int alert_received;
+    int alert_sent;
+    int verify_result;
+    uint32_t library_error;
+
+    const uint8_t *rx; // The feed in progress.
+    size_t rx_len;
+
+    size_t tx_begin; // Pending bytes are tx[tx_begin, tx_end).
+    size_t tx_end;
+    bool tx_blocked; // The library wants to write more than there was room for.
+
+    size_t app_len;
+    uint8_t app[EKB_ENDPOINT_APP_LEN];
+    uint8_t tx[EKB_ENDPOINT_TX_LEN];
+};
+
+static int bio_read(BIO *bio, char *out, int len)
+{
+    struct ekb_endpoint *endpoint = BIO_get_data(bio);
+    BIO_clear_retry_flags(bio);
+    if (endpoint->rx_len == 0) {
+        BIO_set_retry_read(bio);
+        return -1; // 0 would mean end of file.
+    }
+    const size_t count = (size_t)len < endpoint->rx_len ? (size_t)len : endpoint->rx_len;
+    memcpy(out, endpoint->rx, count);
+    endpoint->rx += count;
+    endpoint->rx_len -= count;
+    return (int)count;
+}
+
+static int bio_write(BIO *bio, const char *in, int len)
+{
+    struct ekb_endpoint *endpoint = BIO_get_data(bio);
+    const size_t room = EKB_ENDPOINT_TX_LEN - endpoint->tx_end;
+    const size_t count = (size_t)len < room ? (size_t)len : room;
+    BIO_clear_retry_flags(bio);
+    if (count == 0) {
+        endpoint->tx_blocked = true;
+        BIO_set_retry_write(bio);
+        return -1;
+    }
+    memcpy(endpoint->tx + endpoint->tx_end, in, count);
+    endpoint->tx_end += count;
+    return (int)count;
+}
+
+static long bio_ctrl(BIO *bio, int command, long number, void *pointer)
+{
+    (void)bio;
+    (void)number;
+    (void)pointer;
+    return command == BIO_CTRL_FLUSH ? 1 : 0;
+}
+
+// bio_method makes the method table once per process. It is never freed: BIOs refer to it until the
+// end.
+static const BIO_METHOD *bio_method(void)
+{
+    static BIO_METHOD *method;
+    if (method == NULL) {
+        BIO_METHOD *made =
+            BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "ekubench endpoint");
+        if (made == NULL || BIO_meth_set_read(made, bio_read) != 1 ||
+            BIO_meth_set_write(made, bio_write) != 1 || BIO_meth_set_ctrl(made, bio_ctrl) != 1) {
+            BIO_meth_free(made);
+            return NULL;
+        }
+        method = made;
+    }
+    return method;
+}
+
+enum ekb_err ekb_endpoint_create(struct ekb_endpoint **out_endpoint)
+{
+    // Not calloc: the buffers, most of the size, are touched only when bytes flow.
+    struct ekb_endpoint *endpoint = malloc(sizeof *endpoint);
+    if (endpoint == NULL) {
+        return EKB_NOMEM;
+    }
+    memset(endpoint, 0, offsetof(struct ekb_endpoint, app));
+    const BIO_METHOD *method = bio_method();
+    endpoint->bio = method != NULL ? BIO_new(method) : NULL;
+    if (endpoint->bio == NULL) {
+        free(endpoint);
+        return EKB_NOMEM;
+    }
+    BIO_set_data(endpoint->bio, endpoint);
+    BIO_set_init(endpoint->bio, 1);
+    *out_endpoint = endpoint;
+    return EKB_OK;
+}
+
+void ekb_endpoint_destroy(struct ekb_endpoint *endpoint)
+{
+    if (endpoint != NULL) {
+        ekb_endpoint_stop(endpoint);
+        (void)BIO_free(endpoint->bio);
+        free(endpoint);
+    }
+}
+
+void ekb_endpoint_stop(struct ekb_endpoint *endpoint)
+{
+    SSL_free(endpoint->ssl);
+    endpoint->ssl = NULL;
+    endpoint->state = EKB_ENDPOINT_IDLE;
+}
+
+void ekb_endpoint_note_event(const SSL *ssl, int type, int value)
+{
+    const bool is_alert = type == SSL_CB_READ_ALERT || type == SSL_CB_WRITE_ALERT;
+    if (!is_alert || (value & 0xff) == SSL_AD_CLOSE_NOTIFY) {
+        return;
+    }
+    struct ekb_endpoint *endpoint = BIO_get_data(SSL_get_rbio(ssl));
+    if (type == SSL_CB_READ_ALERT) {
+        endpoint->alert_received = value & 0xff;
+    } else {
+        endpoint->alert_sent = value & 0xff;
+    }
+}
+
+// What the library's reasons mean to us; any reason not here is EKB_TLS_PROTOCOL.
+static const struct {
+    int reason;
+    enum ekb_err err;
+} reasons[] = {
+    {SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE, EKB_TLS_NO_CERTIFICATE},
+    {SSL_R_HTTP_REQUEST, EKB_TLS_NOT_TLS},
+    {SSL_R_HTTPS_PROXY_REQUEST, EKB_TLS_NOT_TLS},
+    {SSL_R_WRONG_VERSION_NUMBER, EKB_TLS_NOT_TLS},
+    {SSL_R_UNSUPPORTED_PROTOCOL, EKB_TLS_VERSION},
+    {SSL_R_WRONG_SSL_VERSION, EKB_TLS_VERSION},
+    {SSL_R_NO_SHARED_CIPHER, EKB_TLS_NO_COMMON},
+    {SSL_R_NO_SHARED_GROUP, EKB_TLS_NO_COMMON},
+    {SSL_R_NO_COMMON_SIGNATURE_ALGORITHMS, EKB_TLS_NO_COMMON},
+    {SSL_R_BAD_ECC_CERT, EKB_TLS_BAD_CERTIFICATE},
+    {SSL_R_CANNOT_PARSE_LEAF_CERT, EKB_TLS_BAD_CERTIFICATE},
+    {SSL_R_ECC_CERT_NOT_FOR_SIGNING, EKB_TLS_BAD_CERTIFICATE},
+    {SSL_R_KEY_USAGE_BIT_INCORRECT, EKB_TLS_BAD_CERTIFICATE},
+    {SSL_R_UNKNOWN_CERTIFICATE_TYPE, EKB_TLS_BAD_CERTIFICATE},
+    {SSL_R_WRONG_CERTIFICATE_TYPE, EKB_TLS_BAD_CERTIFICATE},
+    {SSL_R_BAD_SIGNATURE, EKB_TLS_BAD_SIGNATURE},
+    {SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC, EKB_TLS_BAD_RECORD},
+    {SSL_R_ENCRYPTED_LENGTH_TOO_LONG, EKB_TLS_BAD_RECORD},
+    {SSL_R_DATA_LENGTH_TOO_LONG, EKB_TLS_BAD_RECORD},
+    {SSL_R_INVALID_OUTER_RECORD_TYPE, EKB_TLS_BAD_RECORD},
+};
+
+static enum ekb_err classify(const struct ekb_endpoint *endpoint)
+{
+    const uint32_t packed = endpoint->library_error;
+    const int reason = ERR_GET_REASON(packed);
+    if (ERR_GET_LIB(packed) != ERR_LIB_SSL) {
+        // Decoding errors of a certificate or key come up from the layers below.
+        return packed == 0 ? EKB_TLS_INTERNAL : EKB_TLS_BAD_CERTIFICATE;
+    }
+    if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED) {
+        const struct ekb_verdict verdict = ekb_verdict_from_library(endpoint->verify_result);
+        return verdict.err != EKB_OK ? verdict.err : EKB_VERIFY_UNSPECIFIED;
+    }
+    if (reason >= SSL_AD_REASON_OFFSET) {
+        return EKB_TLS_ALERT;
+    }
+    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
+        if (reasons[i].reason == reason) {
+            return reasons[i].err;
+        }
+    }
+    return EKB_TLS_PROTOCOL;
+}
+
+static enum ekb_err fail(struct ekb_endpoint *endpoint)
+{
+    endpoint->library_error = ERR_peek_error();
+    endpoint->verify_result = (int)SSL_get_verify_result(endpoint->ssl);
+    endpoint->error = classify(endpoint);
+    endpoint->state = EKB_ENDPOINT_FAILED;
+    ERR_clear_error();
+    return endpoint->error;
+}
+
+// read_app takes what follows the handshake, until the library asks for more wire bytes.
+static enum ekb_err read_app(struct ekb_endpoint *endpoint)
+{
+    uint8_t scratch[1024];
+    for (;;) {
+        const int count = SSL_read(endpoint->ssl, scratch, (int)sizeof scratch);
+        if (count > 0) {
+            if (endpoint->app_len < EKB_ENDPOINT_APP_LEN) {
+                const size_t room = EKB_ENDPOINT_APP_LEN - endpoint->app_len;
+                memcpy(endpoint->app + endpoint->app_len, scratch,
+                       (size_t)count < room ? (size_t)count : room);
+            }
+            endpoint->app_len += (size_t)count;
+            continue;
+        }
+        switch (SSL_get_error(endpoint->ssl, count)) {
+        case SSL_ERROR_WANT_READ:
+        case SSL_ERROR_WANT_WRITE:
+            return EKB_OK;
+        case SSL_ERROR_ZERO_RETURN:
+            endpoint->state = EKB_ENDPOINT_CLOSED;
+            return EKB_OK;
+        default:
+            return fail(endpoint);
+        }
+    }
+}
+
+static enum ekb_err drive(struct ekb_endpoint *endpoint)
+{
+    if (endpoint->state == EKB_ENDPOINT_HANDSHAKING) {
+        const int done = SSL_do_handshake(endpoint->ssl);
+        if (done != 1) {
+            const int reason = SSL_get_error(endpoint->ssl, done);
+            if (reason == SSL_ERROR_WANT_READ || reason == SSL_ERROR_WANT_WRITE) {
+                return EKB_OK;
+            }
+            return fail(endpoint);
+        }
+        endpoint->state = EKB_ENDPOINT_READY;
+    }
+    return endpoint->rx_len > 0 ? read_app(endpoint) : EKB_OK;
+}
+
+// drive_all drives and then forgets the wire bytes, unless a blocked flight must go out before the
+// rest of them.
+static enum ekb_err drive_all(struct ekb_endpoint *endpoint)
+{
+    const enum ekb_err err = drive(endpoint);
+    if (err == EKB_OK && endpoint->tx_blocked) {
+        return err;
+    }
+    // What is left was refused (failure) or follows the peer's close.
+    EKB_CHECK(err != EKB_OK || endpoint->rx_len == 0 || endpoint->state == EKB_ENDPOINT_CLOSED);
+    endpoint->rx_len = 0;
+    return err;
+}
+
+enum ekb_err ekb_endpoint_start(struct ekb_endpoint *endpoint, const struct ekb_tls_config *config)
+{
+    assert(endpoint->state == EKB_ENDPOINT_IDLE);
+    endpoint->error = EKB_OK;
+    endpoint->alert_received = -1;
+    endpoint->alert_sent = -1;
+    endpoint->verify_result = 0;
+    endpoint->library_error = 0;
+    endpoint->rx_len = 0;
+    endpoint->tx_begin = 0;
+    endpoint->tx_end = 0;
+    endpoint->tx_blocked = false;
+    endpoint->app_len = 0;
+    endpoint->state = EKB_ENDPOINT_HANDSHAKING;
+
+    endpoint->ssl = SSL_new(config->context);
+    if (endpoint->ssl == NULL) {
+        endpoint->error = EKB_NOMEM;
+        endpoint->state = EKB_ENDPOINT_FAILED;
+        ERR_clear_error();
+        return EKB_NOMEM;
+    }
+    BIO_up_ref(endpoint->bio); // SSL_set_bio takes one reference when both sides are the same BIO.
+    SSL_set_bio(endpoint->ssl, endpoint->bio, endpoint->bio);
+    if (config->role == EKB_ROLE_SERVER) {
+        SSL_set_accept_state(endpoint->ssl);
+        return EKB_OK;
+    }
+    SSL_set_connect_state(endpoint->ssl);
+    if (config->sni != NULL && SSL_set_tlsext_host_name(endpoint->ssl, config->sni) != 1) {
+        return fail(endpoint);
+    }
+    return drive(endpoint);
+}
+
+enum ekb_err ekb_endpoint_feed(struct ekb_endpoint *endpoint, const uint8_t *wire, size_t wire_len)
+{
+    assert(endpoint->state != EKB_ENDPOINT_IDLE);
+    if (endpoint->state == EKB_ENDPOINT_FAILED) {
+        return endpoint->error;
+    }
+    if (endpoint->state == EKB_ENDPOINT_CLOSED) {
+        return EKB_OK;
+    }
+    assert(!endpoint->tx_blocked);
+    endpoint->rx = wire;
+    endpoint->rx_len = wire_len;
+    return drive_all(endpoint);
+}
+
+const uint8_t *ekb_endpoint_pending(const struct ekb_endpoint *endpoint, size_t *out_len)
+{
+    *out_len = endpoint->tx_end - endpoint->tx_begin;
+    return *out_len > 0 ? endpoint->tx + endpoint->tx_begin : NULL;
+}
+
+enum ekb_err ekb_endpoint_sent(struct ekb_endpoint *endpoint, size_t wire_len)
+{
+    assert(wire_len <= endpoint->tx_end - endpoint->tx_begin);
+    endpoint->tx_begin += wire_len;
+    if (endpoint->tx_begin < endpoint->tx_end) {
+        return endpoint->error;
+    }
+    endpoint->tx_begin = 0;
+    endpoint->tx_end = 0;
+    if (!endpoint->tx_blocked) {
+        return endpoint->error;
+    }
+    endpoint->tx_blocked = false;
+    return endpoint->state == EKB_ENDPOINT_FAILED ? endpoint->error : drive_all(endpoint);
+}
+
+enum ekb_err ekb_endpoint_write(struct ekb_endpoint *endpoint, const uint8_t *data, size_t data_len)
+{
+    assert(endpoint->state == EKB_ENDPOINT_READY && data_len <= 1024);
+    const int count = SSL_write(endpoint->ssl, data, (int)data_len);
+    if (count == (int)data_len) {
+        return EKB_OK;
+    }
+    return fail(endpoint);
+}
+
+enum ekb_endpoint_state ekb_endpoint_state(const struct ekb_endpoint *endpoint)
+{
+    return endpoint->state;
+}
+
+enum ekb_err ekb_endpoint_error(const struct ekb_endpoint *endpoint)
+{
+    return endpoint->error;
+}
+
+int ekb_endpoint_alert_received(const struct ekb_endpoint *endpoint)
+{
+    return endpoint->alert_received;
+}
+
+int ekb_endpoint_alert_sent(const struct ekb_endpoint *endpoint)
+{
+    return endpoint->alert_sent;
+}
+
+int ekb_endpoint_verify_result(const struct ekb_endpoint *endpoint)
+{
+    return endpoint->verify_result;
+}
+
+const char *ekb_endpoint_library_reason(const struct ekb_endpoint *endpoint)
+{
+    const char *reason =
+        endpoint->library_error != 0 ? ERR_reason_error_string(endpoint->library_error) : NULL;
+    return reason != NULL ? reason : "";
+}
+
+size_t ekb_endpoint_app_len(const struct ekb_endpoint *endpoint)
+{
+    return endpoint->app_len;
+}
+
+const uint8_t *ekb_endpoint_app(const struct ekb_endpoint *endpoint)
+{
+    return endpoint->app;
+}
+
+const char *ekb_endpoint_version_name(const struct ekb_endpoint *endpoint)
+{
+    return endpoint->ssl != NULL ? SSL_get_version(endpoint->ssl) : "";
+}
+
+const char *ekb_endpoint_cipher_name(const struct ekb_endpoint *endpoint)
+{
+    const SSL_CIPHER *cipher = endpoint->ssl != NULL ? SSL_get_current_cipher(endpoint->ssl) : NULL;
+    return cipher != NULL ? SSL_CIPHER_standard_name(cipher) : "";
+}
+
+size_t ekb_endpoint_num_peer_certs(const struct ekb_endpoint *endpoint)
+{
+    const STACK_OF(CRYPTO_BUFFER) *chain =
+        endpoint->ssl != NULL ? SSL_get0_peer_certificates(endpoint->ssl) : NULL;
+    return chain != NULL ? sk_CRYPTO_BUFFER_num(chain) : 0;
+}
