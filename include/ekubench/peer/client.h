@@ -1,0 +1,78 @@
+// The load client: many connections in flight, each one full handshake, against any TLS server.
+//
+// Closed loop: whenever a connection ends the next one starts, so that `in_flight` are under way at
+// all times. Each new connection draws its arm from a seeded block-randomised sequence. A handshake
+// is accepted when the server's verdict has been seen, not when the client's own handshake call
+// returns: in TLS 1.3 that happens before the server has looked at the client's certificate.
+//
+// Connections are closed by reset, so that no TIME_WAIT keeps ports. Latency is measured from the
+// planned start.
+
+#ifndef EKUBENCH_PEER_CLIENT_H
+#define EKUBENCH_PEER_CLIENT_H
+
+#include "ekubench/base/err.h"
+#include "ekubench/io/net.h"
+#include "ekubench/peer/tally.h"
+#include "ekubench/peer/timeline.h"
+#include "ekubench/pki/policy.h"
+#include "ekubench/tls/config.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// What counts as the server's verdict.
+enum ekb_confirm {
+    EKB_CONFIRM_BYTE, // The first byte of application data.
+    EKB_CONFIRM_NONE, // Nothing: the end of the client's own handshake counts. In TLS 1.3 the
+                      // server may still reject.
+};
+
+// How much the client itself does.
+enum ekb_client_kind {
+    EKB_CLIENT_FULL,  // Verifies the server's chain.
+    EKB_CLIENT_CHEAP, // Does not even parse it: for load, when the server is what is measured.
+};
+
+struct ekb_client_arm {
+    struct ekb_address target;
+    const char
+        *store_path; // The client store to present and the CAs to trust; NULL: no certificate.
+    enum ekb_tls_version version;
+    enum ekb_client_kind kind;
+    const char *sni;    // Or NULL.
+    bool expect_accept; // Else a rejection is what is expected, and what is measured.
+};
+
+struct ekb_client_options {
+    const struct ekb_client_arm *arms;
+    size_t num_arms;
+    uint32_t in_flight;
+    uint64_t max_starts; // 0: no limit.
+    uint64_t deadline_ns;
+    uint64_t seed;
+    enum ekb_confirm confirm;
+    const struct ekb_timeline *timeline; // Shared with the parent. Connections start until its end.
+    struct ekb_tally *tally;
+    // Floor slices: the server store whose handshake (EKU mode on) with arm 0's client is made in
+    // memory. NULL: none.
+    const char *floor_server_store;
+};
+
+// The client gives up when this many handshakes have failed and none has been accepted or rejected.
+#define EKB_CLIENT_GIVE_UP 16
+
+// ekb_client_check reads the stores and makes every arm's configuration, and throws them away.
+EKB_NODISCARD enum ekb_err ekb_client_check(const struct ekb_client_options *options,
+                                            struct ekb_fail *reterr_fail);
+
+// ekb_client_run prepares, calls `ready`, and runs the load from the timeline's origin to its end,
+// or until the parent says stop through `control_fd` or goes away. EKB_NO_IO_URING, EKB_NOMEM,
+// EKB_SYSTEM, errors of the stores; the commonest failure's code if it gave up (the detail names
+// the server).
+EKB_NODISCARD enum ekb_err ekb_client_run(const struct ekb_client_options *options, int control_fd,
+                                          void (*ready)(void *ready_context), void *ready_context,
+                                          struct ekb_fail *reterr_fail);
+
+#endif

@@ -1,0 +1,74 @@
+// The dual-store server: listeners, each with its policy, in one event loop.
+//
+// `ekb_server_open` binds the listeners in the parent, so that a port in use is reported before
+// anything starts and the ports chosen by the system are known. `ekb_server_run` is the worker: it
+// makes its own contexts from the store and serves until its parent says stop.
+//
+// A connection: handshake; if the client's certificate satisfies the listener's policy, one byte of
+// application data ('K'), which tells the client that it was accepted; then the server waits for
+// the client's close. If not: the alert, no more writing, reading until the client closes (at most
+// a second). Each outcome is counted under a stable code. Garbage, silence, resets and half-open
+// connections end in a code and cost a slot for at most the deadline; when all slots are in use a
+// new connection is reset at once and counted as server_full.
+
+#ifndef EKUBENCH_PEER_SERVER_H
+#define EKUBENCH_PEER_SERVER_H
+
+#include "ekubench/base/err.h"
+#include "ekubench/io/net.h"
+#include "ekubench/peer/tally.h"
+#include "ekubench/peer/timeline.h"
+#include "ekubench/pki/policy.h"
+#include "ekubench/tls/config.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+// The confirmation.
+#define EKB_SERVER_CONFIRMATION 'K'
+
+struct ekb_listener {
+    struct ekb_address
+        address; // Port 0: the system chooses; `ekb_server_open` stores what it chose.
+    struct ekb_policy policy;
+    enum ekb_tls_version version;
+    uint16_t arm; // Where its connections are counted.
+    int fd;       // Set by `ekb_server_open`.
+};
+
+struct ekb_server_options {
+    const char *store_path; // The node's dual store: server identity and trusted CA list.
+    struct ekb_listener *listeners;
+    size_t num_listeners;
+    uint32_t max_connections;
+    uint64_t deadline_ns;                // Handshake, and waiting for the client's close.
+    const struct ekb_timeline *timeline; // Shared with the parent.
+    struct ekb_tally *tally;
+    const uint8_t
+        *expect_accept; // By arm: 1 if its connections are expected to be accepted, else rejected.
+    // Floor slices: the client store whose handshake with listener `floor_listener` is made in
+    // memory. NULL: none.
+    const char *floor_client_store;
+    size_t floor_listener;
+};
+
+// ekb_server_check reads the store and makes every listener's configuration, and throws them away:
+// what would be wrong in the worker is said before it starts. Errors of ekb_store_load and
+// ekb_tls_config_create.
+EKB_NODISCARD enum ekb_err ekb_server_check(const struct ekb_server_options *options,
+                                            struct ekb_fail *reterr_fail);
+
+// ekb_server_open binds the listeners; ekb_server_close closes what was opened. Errors of
+// ekb_net_listen.
+EKB_NODISCARD enum ekb_err ekb_server_open(struct ekb_server_options *options,
+                                           struct ekb_fail *reterr_fail);
+void ekb_server_close(struct ekb_server_options *options);
+
+// ekb_server_run serves until the parent says stop through `control_fd` or goes away. It calls
+// `ready` (with `ready_context`) once, when it accepts connections. EKB_NO_IO_URING, EKB_NOMEM,
+// EKB_SYSTEM, errors of the store.
+EKB_NODISCARD enum ekb_err ekb_server_run(const struct ekb_server_options *options, int control_fd,
+                                          void (*ready)(void *ready_context), void *ready_context,
+                                          struct ekb_fail *reterr_fail);
+
+#endif

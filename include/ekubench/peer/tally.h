@@ -1,0 +1,82 @@
+// The tally of one worker: everything that it counts, in memory shared with its parent.
+//
+// One writer (the worker), one reader (the parent, who may look while it grows and reads for good
+// after the worker has ended). No locks: the fields are plain 64-bit numbers, and what the parent
+// reads early is for a progress line only. Allocated whole before the worker starts; nothing in it
+// grows.
+
+#ifndef EKUBENCH_PEER_TALLY_H
+#define EKUBENCH_PEER_TALLY_H
+
+#include "ekubench/base/err.h"
+#include "ekubench/stat/estimate.h"
+#include "ekubench/stat/hist.h"
+#include "ekubench/stat/moments.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define EKB_TALLY_NUM_ALERTS 256
+
+// Samples of one quantity: exact moments beside the histogram.
+struct ekb_distribution {
+    struct ekb_moments moments;
+    struct ekb_hist *hist;
+};
+
+struct ekb_tally_arm {
+    // Every handshake, warm-up included. started = accepted + rejected + failed + unfinished, once
+    // the worker has ended.
+    uint64_t started;
+    uint64_t accepted;
+    uint64_t rejected;
+    uint64_t failed;
+    uint64_t unfinished;
+    uint64_t failures[EKB_ERR_COUNT];
+    uint64_t alerts[EKB_TALLY_NUM_ALERTS]; // Client: received. Server: sent.
+
+    // Handshakes with the arm's expected outcome that ended in a measured slice.
+    struct ekb_distribution latency; // Client only.
+    struct ekb_distribution connect; // Client only.
+    struct ekb_distribution steps;
+    struct ekb_distribution verify;
+    uint64_t sent_bytes; // On the wire, TLS records with their headers.
+    struct ekb_slice_sum *steps_by_slice;
+};
+
+struct ekb_tally {
+    size_t num_arms;
+    size_t num_slices;
+    struct ekb_tally_arm *arms;
+
+    // By slice. `cpu_ns_at[i]` is the worker's CPU time at the start of slice i (num_slices + 1
+    // entries; 0: not reached).
+    uint64_t *cpu_ns_at;
+    uint64_t *steps_ns;
+    uint64_t *completed;       // Accepted or rejected.
+    uint64_t *accepted_by_arm; // [slice * num_arms + arm]
+
+    struct ekb_distribution floor; // The in-memory handshake, this side's part of it.
+    struct ekb_slice_sum *floor_by_slice;
+
+    uint64_t num_overflows;     // Of the completion queue.
+    uint64_t num_accept_errors; // Server: accept failed, as for want of descriptors.
+    uint64_t open_connections;
+    uint64_t peak_connections;
+    uint64_t user_ns; // CPU of the measured part as the kernel splits it.
+    uint64_t system_ns;
+    char ring_setup[128];
+    char version[16]; // Negotiated in the last complete handshake.
+    char cipher[64];
+};
+
+// ekb_tally_create makes an empty tally in newly-mapped shared memory; release it with
+// `ekb_tally_destroy` (NULL is legal). EKB_NOMEM.
+EKB_NODISCARD enum ekb_err ekb_tally_create(struct ekb_tally **out_tally, size_t num_arms,
+                                            size_t num_slices);
+void ekb_tally_destroy(struct ekb_tally *tally);
+
+// ekb_distribution_add counts one sample.
+void ekb_distribution_add(struct ekb_distribution *distribution, uint64_t value_ns);
+
+#endif

@@ -1,0 +1,418 @@
+// IMPLEMENTATION NOTES
+//
+// Phases: CONNECTING -> HANDSHAKING -> end, with FLUSHING before the end when this side refuses the
+// server and an alert must go out. What was sent last decides how the next receive waits: after a
+// flight nothing can be there yet.
+//
+// Source addresses: one client address has as many ports to one server port as the ephemeral range
+// holds. When more than half of them would be in flight, connections to 127.0.0.0/8 are spread over
+// further source addresses of it (127.0.0.2, ...), the port being chosen at connect.
+
+#include "ekubench/peer/client.h"
+
+#include "ekubench/peer/sequence.h"
+#include "ekubench/store/store.h"
+#include "peer/engine.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+// Connections started per turn at most, so that a start does not flood the accept queue.
+#define MAX_BURST 64
+#define MAX_SOURCES 64
+
+struct client {
+    struct ekb_engine engine;
+    const struct ekb_client_options *options;
+    struct ekb_tls_config **configs; // By arm.
+    struct ekb_tls_config *floor_server;
+    struct ekb_sequence sequence;
+    struct ekb_address sources[MAX_SOURCES];
+    size_t num_sources; // 0: the system chooses.
+    size_t next_source;
+    uint64_t num_started;
+    uint64_t num_decided;
+    uint64_t num_failed;
+    enum ekb_err last_failure;
+    bool gave_up;
+};
+
+static enum ekb_err make_config(struct ekb_tls_config **out_config,
+                                const struct ekb_client_arm *arm, struct ekb_fail *reterr_fail)
+{
+    struct ekb_store *store = NULL;
+    const bool full = arm->kind == EKB_CLIENT_FULL;
+    const unsigned need = EKB_STORE_NEED_CLIENT | (full ? EKB_STORE_NEED_TRUST : 0u);
+    if (arm->store_path != NULL) {
+        const enum ekb_err err = ekb_store_load(&store, arm->store_path, need, reterr_fail);
+        if (err != EKB_OK) {
+            return err;
+        }
+    }
+    const struct ekb_tls_options tls = {
+        .role = EKB_ROLE_CLIENT,
+        .version = arm->version,
+        .identity = store != NULL ? ekb_store_identity(store, EKB_STORE_CLIENT) : NULL,
+        .trust = store != NULL ? ekb_store_trust(store) : NULL,
+        .policy = {.eku = EKB_EKU_ON,
+                   .verify = full ? EKB_VERIFY_FULL : EKB_VERIFY_RAW,
+                   .max_depth = EKB_POLICY_DEFAULT_MAX_DEPTH},
+        .sni = arm->sni,
+    };
+    const enum ekb_err err = ekb_tls_config_create(out_config, &tls, reterr_fail);
+    ekb_store_destroy(store);
+    return err;
+}
+
+static void destroy_configs(struct ekb_tls_config **configs, size_t num_configs)
+{
+    for (size_t i = 0; configs != NULL && i < num_configs; i++) {
+        ekb_tls_config_destroy(configs[i]);
+    }
+    free(configs);
+}
+
+static enum ekb_err make_configs(struct ekb_tls_config ***out_configs,
+                                 const struct ekb_client_options *options,
+                                 struct ekb_fail *reterr_fail)
+{
+    struct ekb_tls_config **configs = calloc(options->num_arms, sizeof configs[0]);
+    if (configs == NULL) {
+        return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "arms");
+    }
+    for (size_t i = 0; i < options->num_arms; i++) {
+        const enum ekb_err err = make_config(&configs[i], &options->arms[i], reterr_fail);
+        if (err != EKB_OK) {
+            destroy_configs(configs, options->num_arms);
+            return err;
+        }
+    }
+    *out_configs = configs;
+    return EKB_OK;
+}
+
+enum ekb_err ekb_client_check(const struct ekb_client_options *options,
+                              struct ekb_fail *reterr_fail)
+{
+    struct ekb_tls_config **configs = NULL;
+    const enum ekb_err err = make_configs(&configs, options, reterr_fail);
+    if (err == EKB_OK) {
+        destroy_configs(configs, options->num_arms);
+    }
+    return err;
+}
+
+static void finish(struct client *client, struct ekb_conn *conn, enum ekb_outcome outcome,
+                   enum ekb_err err)
+{
+    const int alert =
+        outcome == EKB_OUTCOME_REJECTED ? ekb_endpoint_alert_received(conn->endpoint) : -1;
+    ekb_conn_decide(&client->engine, conn, outcome, err, alert);
+    ekb_conn_end(conn);
+}
+
+// refuse ends a connection whose endpoint has failed: because the server sent an alert (a
+// rejection), or for a reason of our own, which the server is told.
+static void refuse(struct client *client, struct ekb_conn *conn)
+{
+    const enum ekb_err err = ekb_endpoint_error(conn->endpoint);
+    if (err == EKB_TLS_ALERT) {
+        finish(client, conn, EKB_OUTCOME_REJECTED, err);
+        return;
+    }
+    ekb_conn_decide(&client->engine, conn, EKB_OUTCOME_FAILED, err, -1);
+    conn->phase = EKB_CONN_FLUSHING;
+    if (!ekb_conn_send(&client->engine, conn)) {
+        ekb_conn_end(conn);
+    }
+}
+
+static void note_negotiated(struct client *client, const struct ekb_conn *conn)
+{
+    struct ekb_tally *tally = client->options->tally;
+    if (tally->cipher[0] == '\0') {
+        (void)strncpy(tally->version, ekb_endpoint_version_name(conn->endpoint),
+                      sizeof tally->version - 1);
+        (void)strncpy(tally->cipher, ekb_endpoint_cipher_name(conn->endpoint),
+                      sizeof tally->cipher - 1);
+    }
+}
+
+static bool is_confirmed(const struct client *client, const struct ekb_conn *conn)
+{
+    size_t wire_len;
+    if (client->options->confirm == EKB_CONFIRM_BYTE) {
+        return ekb_endpoint_app_len(conn->endpoint) > 0;
+    }
+    (void)ekb_endpoint_pending(conn->endpoint, &wire_len);
+    return ekb_endpoint_state(conn->endpoint) == EKB_ENDPOINT_READY && wire_len == 0;
+}
+
+static void advance(struct client *client, struct ekb_conn *conn, enum ekb_recv_hint hint)
+{
+    if (ekb_endpoint_state(conn->endpoint) == EKB_ENDPOINT_FAILED) {
+        refuse(client, conn);
+    } else if (is_confirmed(client, conn)) {
+        note_negotiated(client, conn);
+        finish(client, conn, EKB_OUTCOME_ACCEPTED, EKB_OK);
+    } else if (!ekb_conn_send(&client->engine, conn)) {
+        if (ekb_endpoint_state(conn->endpoint) == EKB_ENDPOINT_CLOSED) {
+            finish(client, conn, EKB_OUTCOME_FAILED, EKB_PEER_CLOSED);
+        } else {
+            ekb_conn_recv(&client->engine, conn, hint);
+        }
+    }
+}
+
+static void on_connected(struct client *client, struct ekb_conn *conn, int32_t result)
+{
+    if (result < 0) {
+        finish(client, conn, EKB_OUTCOME_FAILED, ekb_net_err_from_errno(-result));
+        return;
+    }
+    conn->connected_ns = client->engine.mark_ns;
+    conn->phase = EKB_CONN_HANDSHAKING;
+    ekb_endpoint_start(conn->endpoint, client->configs[conn->arm]);
+    advance(client, conn, EKB_RECV_LATER);
+}
+
+static void on_sent(struct client *client, struct ekb_conn *conn, int32_t result)
+{
+    size_t wire_len;
+    (void)ekb_endpoint_pending(conn->endpoint, &wire_len);
+    if (conn->phase == EKB_CONN_FLUSHING) {
+        ekb_conn_end(conn);
+    } else if (result < 0 && (result == -EPIPE || result == -ECONNRESET)) {
+        // The server may have sent its reason before it closed: read it.
+        ekb_conn_recv(&client->engine, conn, EKB_RECV_NOW);
+    } else if (result < 0 || (size_t)result < wire_len) {
+        finish(client, conn, EKB_OUTCOME_FAILED,
+               result < 0 ? ekb_net_err_from_errno(-result) : EKB_PEER_RESET);
+    } else {
+        ekb_endpoint_sent(conn->endpoint, wire_len);
+        advance(client, conn, EKB_RECV_LATER);
+    }
+}
+
+static void complete(void *context, struct ekb_conn *conn, const struct ekb_completion *completion)
+{
+    struct client *client = context;
+    const int32_t result = completion->result;
+    if (completion->tag.op == EKB_OP_CONNECT) {
+        on_connected(client, conn, result);
+    } else if (completion->tag.op == EKB_OP_SEND) {
+        on_sent(client, conn, result);
+    } else if (result > 0) {
+        ekb_endpoint_feed(conn->endpoint, conn->rx, (size_t)result);
+        advance(client, conn, EKB_RECV_NOW);
+    } else {
+        finish(client, conn, EKB_OUTCOME_FAILED,
+               result == 0 ? EKB_PEER_CLOSED : ekb_net_err_from_errno(-result));
+    }
+}
+
+static const struct ekb_address *next_source(struct client *client)
+{
+    if (client->num_sources == 0) {
+        return NULL;
+    }
+    client->next_source = (client->next_source + 1) % client->num_sources;
+    return &client->sources[client->next_source];
+}
+
+static void start_one(struct client *client)
+{
+    struct ekb_engine *engine = &client->engine;
+    int fd = -1;
+    const uint16_t arm_index = ekb_sequence_next(&client->sequence);
+    const struct ekb_address *target = &client->options->arms[arm_index].target;
+    const enum ekb_err err =
+        ekb_net_client_socket(&fd, target->storage.ss_family, next_source(client));
+
+    client->num_started++;
+    struct ekb_conn *conn = ekb_conn_take(engine, fd, arm_index, engine->mark_ns);
+    EKB_CHECK(conn != NULL);
+    engine->current = conn;
+    if (err != EKB_OK) {
+        finish(client, conn, EKB_OUTCOME_FAILED, err);
+    } else {
+        ekb_conn_connect(engine, conn, (const struct sockaddr *)&target->storage, target->len);
+    }
+    ekb_conn_step_end(engine, conn);
+}
+
+// count_verdicts looks whether anything but failures has come so far, and keeps the commonest
+// failure.
+static void count_verdicts(struct client *client)
+{
+    const struct ekb_tally *tally = client->options->tally;
+    uint64_t most = 0;
+    client->num_decided = 0;
+    client->num_failed = 0;
+    for (size_t i = 0; i < tally->num_arms; i++) {
+        const struct ekb_tally_arm *arm = &tally->arms[i];
+        client->num_decided += arm->accepted + arm->rejected;
+        client->num_failed += arm->failed;
+        for (unsigned err = 0; err < EKB_ERR_COUNT; err++) {
+            if (arm->failures[err] > most) {
+                most = arm->failures[err];
+                client->last_failure = (enum ekb_err)err;
+            }
+        }
+    }
+}
+
+static bool should_give_up(struct client *client)
+{
+    if (client->num_decided == 0) {
+        count_verdicts(client);
+    }
+    return client->num_decided == 0 && client->num_failed >= EKB_CLIENT_GIVE_UP;
+}
+
+static bool may_start(const struct client *client)
+{
+    const uint64_t max_starts = client->options->max_starts;
+    return ekb_engine_num_open(&client->engine) < client->options->in_flight &&
+           (max_starts == 0 || client->num_started < max_starts);
+}
+
+static bool turn(void *context, uint64_t now_ns)
+{
+    struct client *client = context;
+    struct ekb_engine *engine = &client->engine;
+    const enum ekb_slice_kind kind = ekb_engine_slice_kind(engine);
+    const uint64_t max_starts = client->options->max_starts;
+
+    if (!engine->stopping &&
+        (kind == EKB_SLICE_OVER || (max_starts != 0 && client->num_started >= max_starts))) {
+        ekb_engine_stop(engine, now_ns + 2 * client->options->deadline_ns);
+    }
+    if (!engine->stopping && should_give_up(client)) {
+        client->gave_up = true;
+        return false;
+    }
+    if (engine->stopping) {
+        return ekb_engine_num_open(engine) > 0;
+    }
+    if (now_ns < client->options->timeline->origin_ns) {
+        engine->wake_ns = client->options->timeline->origin_ns;
+        return true;
+    }
+    for (int i = 0; kind != EKB_SLICE_FLOOR && i < MAX_BURST && may_start(client); i++) {
+        start_one(client);
+    }
+    // The rest of a long start goes out as soon as the first completions are handled.
+    engine->wake_ns = kind != EKB_SLICE_FLOOR && may_start(client) ? now_ns : UINT64_MAX;
+    return true;
+}
+
+static enum ekb_outcome expected(const void *context, uint16_t arm)
+{
+    const struct client *client = context;
+    return client->options->arms[arm].expect_accept ? EKB_OUTCOME_ACCEPTED : EKB_OUTCOME_REJECTED;
+}
+
+static void spread_sources(struct client *client)
+{
+    uint32_t low = 32768;
+    uint32_t high = 60999;
+    (void)ekb_net_port_range(&low, &high);
+    const uint32_t per_source = (high - low) / 2 + 1;
+    if (client->options->in_flight <= per_source) {
+        return;
+    }
+    for (size_t i = 0; i < client->options->num_arms; i++) {
+        if (!ekb_address_is_loopback4(&client->options->arms[i].target)) {
+            return;
+        }
+    }
+    const size_t wanted = client->options->in_flight / per_source + 1;
+    client->num_sources = wanted < MAX_SOURCES ? wanted : MAX_SOURCES;
+    for (size_t i = 0; i < client->num_sources; i++) {
+        char text[EKB_ADDRESS_TEXT_LEN] = "127.0.0.1:0";
+        text[8] = (char)('1' + i % 9);
+        text[6] = (char)('0' + i / 9);
+        EKB_CHECK(ekb_address_parse(&client->sources[i], text, NULL) == EKB_OK);
+    }
+}
+
+static enum ekb_err make_floor_server(struct client *client, struct ekb_fail *reterr_fail)
+{
+    struct ekb_store *store = NULL;
+    enum ekb_err err = ekb_store_load(&store, client->options->floor_server_store,
+                                      EKB_STORE_NEED_SERVER | EKB_STORE_NEED_TRUST, reterr_fail);
+    if (err != EKB_OK) {
+        return err;
+    }
+    const struct ekb_tls_options tls = {
+        .role = EKB_ROLE_SERVER,
+        .version = client->options->arms[0].version,
+        .identity = ekb_store_identity(store, EKB_STORE_SERVER),
+        .trust = ekb_store_trust(store),
+        .policy = ekb_policy_default(),
+    };
+    err = ekb_tls_config_create(&client->floor_server, &tls, reterr_fail);
+    ekb_store_destroy(store);
+    return err;
+}
+
+static enum ekb_err prepare(struct client *client, int control_fd, struct ekb_fail *reterr_fail)
+{
+    const struct ekb_client_options *options = client->options;
+    enum ekb_err err = make_configs(&client->configs, options, reterr_fail);
+    if (err == EKB_OK && options->floor_server_store != NULL) {
+        err = make_floor_server(client, reterr_fail);
+    }
+    if (err != EKB_OK) {
+        return err;
+    }
+    ekb_sequence_init(&client->sequence, (uint16_t)options->num_arms, options->seed);
+    spread_sources(client);
+    const struct ekb_engine_options engine_options = {
+        .max_connections = options->in_flight,
+        .deadline_ns = options->deadline_ns,
+        .control_fd = control_fd,
+        .clock = ekb_clock_monotonic(),
+        .timeline = options->timeline,
+        .tally = options->tally,
+        .floor_client = client->floor_server != NULL ? client->configs[0] : NULL,
+        .floor_server = client->floor_server,
+        .floor_side = EKB_ROLE_CLIENT,
+    };
+    const struct ekb_engine_role role = {
+        .complete = complete, .turn = turn, .expected = expected, .context = client};
+    return ekb_engine_init(&client->engine, &engine_options, &role, reterr_fail);
+}
+
+static enum ekb_err give_up_text(const struct client *client, struct ekb_fail *reterr_fail)
+{
+    char text[EKB_ADDRESS_TEXT_LEN];
+    return ekb_fail_set(reterr_fail, client->last_failure, 0,
+                        "gave up on %s: the first %llu handshakes all failed",
+                        ekb_address_format(text, &client->options->arms[0].target),
+                        (unsigned long long)client->num_failed);
+}
+
+enum ekb_err ekb_client_run(const struct ekb_client_options *options, int control_fd,
+                            void (*ready)(void *ready_context), void *ready_context,
+                            struct ekb_fail *reterr_fail)
+{
+    struct client client = {.options = options};
+    enum ekb_err err = prepare(&client, control_fd, reterr_fail);
+    if (err != EKB_OK) {
+        goto out;
+    }
+    ready(ready_context);
+    err = ekb_engine_run(&client.engine, reterr_fail);
+    if (err == EKB_OK && client.gave_up) {
+        err = give_up_text(&client, reterr_fail);
+    }
+out:
+    ekb_engine_deinit(&client.engine);
+    ekb_tls_config_destroy(client.floor_server);
+    destroy_configs(client.configs, options->num_arms);
+    return err;
+}

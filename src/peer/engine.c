@@ -1,0 +1,449 @@
+#include "peer/engine.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+// How long a wait may be at most when nothing else limits it.
+#define MAX_WAIT_NS EKB_NS_PER_S
+
+static enum ekb_err make_slab(struct ekb_engine *engine)
+{
+    const uint32_t capacity = engine->options.max_connections;
+    engine->conns = calloc(capacity, sizeof engine->conns[0]);
+    engine->free_slots = calloc(capacity, sizeof engine->free_slots[0]);
+    engine->rx_slab = malloc((size_t)capacity * EKB_CONN_RX_LEN);
+    if (engine->conns == NULL || engine->free_slots == NULL || engine->rx_slab == NULL) {
+        return EKB_NOMEM;
+    }
+    for (uint32_t slot = 0; slot < capacity; slot++) {
+        struct ekb_conn *conn = &engine->conns[slot];
+        conn->slot = slot;
+        conn->fd = -1;
+        conn->rx = engine->rx_slab + (size_t)slot * EKB_CONN_RX_LEN;
+        if (ekb_endpoint_create(&conn->endpoint) != EKB_OK) {
+            return EKB_NOMEM;
+        }
+        // The lowest slots are taken first, so that few in flight touch little memory.
+        engine->free_slots[capacity - 1 - slot] = slot;
+    }
+    engine->num_free = capacity;
+    return EKB_OK;
+}
+
+static void listen_to_parent(struct ekb_engine *engine)
+{
+    if (engine->options.control_fd >= 0) {
+        ekb_loop_recv(engine->loop, (struct ekb_op_tag){.op = EKB_OP_CONTROL},
+                      engine->options.control_fd, &engine->control_byte, 1, EKB_RECV_NOW);
+    }
+}
+
+enum ekb_err ekb_engine_init(struct ekb_engine *engine, const struct ekb_engine_options *options,
+                             const struct ekb_engine_role *role, struct ekb_fail *reterr_fail)
+{
+    *engine = (struct ekb_engine){.options = *options, .role = *role, .wake_ns = UINT64_MAX};
+    const uint32_t max_queue = 4096;
+    const struct ekb_loop_options loop_options = {
+        .num_submissions =
+            options->max_connections < max_queue ? options->max_connections + 64 : max_queue,
+        .num_completions = options->max_connections * 4 + 256,
+    };
+    enum ekb_err err = ekb_loop_create(&engine->loop, &loop_options, reterr_fail);
+    if (err != EKB_OK) {
+        return err;
+    }
+    (void)strncpy(options->tally->ring_setup, ekb_loop_setup_text(engine->loop),
+                  sizeof options->tally->ring_setup - 1);
+    if (make_slab(engine) != EKB_OK ||
+        ekb_deadlines_create(&engine->deadlines[EKB_CONN_TIME_PHASE], options->max_connections,
+                             options->deadline_ns) != EKB_OK ||
+        ekb_deadlines_create(&engine->deadlines[EKB_CONN_TIME_DRAIN], options->max_connections,
+                             EKB_ENGINE_DRAIN_NS) != EKB_OK ||
+        (options->floor_client != NULL && ekb_memory_pair_create(&engine->floor_pair) != EKB_OK)) {
+        return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%u connections", options->max_connections);
+    }
+    listen_to_parent(engine);
+    return EKB_OK;
+}
+
+void ekb_engine_deinit(struct ekb_engine *engine)
+{
+    // The ring first: it must not write into buffers that are gone.
+    ekb_loop_destroy(engine->loop);
+    for (uint32_t slot = 0; engine->conns != NULL && slot < engine->options.max_connections;
+         slot++) {
+        if (engine->conns[slot].fd >= 0) {
+            (void)close(engine->conns[slot].fd);
+        }
+        ekb_endpoint_destroy(engine->conns[slot].endpoint);
+    }
+    ekb_memory_pair_destroy(engine->floor_pair);
+    for (size_t i = 0; i < EKB_CONN_NUM_TIMES; i++) {
+        ekb_deadlines_destroy(engine->deadlines[i]);
+    }
+    free(engine->rx_slab);
+    free(engine->free_slots);
+    free(engine->conns);
+    *engine = (struct ekb_engine){0};
+}
+
+uint32_t ekb_engine_num_open(const struct ekb_engine *engine)
+{
+    return engine->options.max_connections - engine->num_free;
+}
+
+enum ekb_slice_kind ekb_engine_slice_kind(const struct ekb_engine *engine)
+{
+    return ekb_timeline_kind(engine->options.timeline, engine->slice);
+}
+
+void ekb_engine_stop(struct ekb_engine *engine, uint64_t stop_deadline_ns)
+{
+    if (!engine->stopping || stop_deadline_ns < engine->stop_deadline_ns) {
+        engine->stop_deadline_ns = stop_deadline_ns;
+    }
+    engine->stopping = true;
+}
+
+// tick notes the CPU time at the start of every slice that has begun since the last tick.
+static void tick(struct ekb_engine *engine, uint64_t now_ns)
+{
+    struct ekb_tally *tally = engine->options.tally;
+    const struct ekb_timeline *timeline = engine->options.timeline;
+    if (now_ns < timeline->origin_ns) {
+        return;
+    }
+    const uint32_t slice = ekb_timeline_slice(timeline, now_ns);
+    if (engine->ticked && slice == engine->slice) {
+        return;
+    }
+    const struct ekb_cpu_time cpu = ekb_clock_cpu();
+    if (engine->ticked && ekb_timeline_kind(timeline, engine->slice) == EKB_SLICE_MEASURED) {
+        tally->user_ns += cpu.user_ns - engine->slice_cpu.user_ns;
+        tally->system_ns += cpu.system_ns - engine->slice_cpu.system_ns;
+    }
+    for (uint32_t i = engine->ticked ? engine->slice + 1 : 0; i <= slice; i++) {
+        tally->cpu_ns_at[i] = cpu.total_ns;
+    }
+    engine->slice = slice;
+    engine->slice_cpu = cpu;
+    engine->ticked = true;
+}
+
+struct ekb_conn *ekb_conn_take(struct ekb_engine *engine, int fd, uint16_t arm, uint64_t now_ns)
+{
+    struct ekb_tally *tally = engine->options.tally;
+    if (engine->num_free == 0) {
+        return NULL;
+    }
+    struct ekb_conn *conn = &engine->conns[engine->free_slots[--engine->num_free]];
+    assert(conn->phase == EKB_CONN_FREE && !conn->busy);
+    conn->fd = fd;
+    conn->arm = arm;
+    conn->phase = EKB_CONN_CONNECTING;
+    conn->outcome = EKB_OUTCOME_NONE;
+    conn->expired = false;
+    conn->ended = false;
+    conn->planned_ns = now_ns;
+    conn->connected_ns = 0;
+    conn->steps_ns = 0;
+    conn->verify_ns = 0;
+    conn->sent_bytes = 0;
+    ekb_deadlines_arm(engine->deadlines[EKB_CONN_TIME_PHASE], conn->slot, now_ns);
+    tally->arms[arm].started++;
+    tally->open_connections = ekb_engine_num_open(engine);
+    if (tally->open_connections > tally->peak_connections) {
+        tally->peak_connections = tally->open_connections;
+    }
+    return conn;
+}
+
+static struct ekb_op_tag begin_op(struct ekb_conn *conn, enum ekb_op op)
+{
+    assert(!conn->busy && !conn->ended);
+    conn->busy = true;
+    conn->pending_op = op;
+    return (struct ekb_op_tag){.op = op, .slot = conn->slot, .generation = conn->generation};
+}
+
+void ekb_conn_connect(struct ekb_engine *engine, struct ekb_conn *conn,
+                      const struct sockaddr *address, socklen_t address_len)
+{
+    ekb_loop_connect(engine->loop, begin_op(conn, EKB_OP_CONNECT), conn->fd, address, address_len);
+}
+
+void ekb_conn_recv(struct ekb_engine *engine, struct ekb_conn *conn, enum ekb_recv_hint hint)
+{
+    ekb_loop_recv(engine->loop, begin_op(conn, EKB_OP_RECV), conn->fd, conn->rx, EKB_CONN_RX_LEN,
+                  hint);
+}
+
+bool ekb_conn_send(struct ekb_engine *engine, struct ekb_conn *conn)
+{
+    size_t wire_len;
+    const uint8_t *wire = ekb_endpoint_pending(conn->endpoint, &wire_len);
+    if (wire_len == 0) {
+        return false;
+    }
+    ekb_loop_send(engine->loop, begin_op(conn, EKB_OP_SEND), conn->fd, wire, wire_len);
+    return true;
+}
+
+static void disarm(struct ekb_engine *engine, const struct ekb_conn *conn)
+{
+    for (size_t i = 0; i < EKB_CONN_NUM_TIMES; i++) {
+        ekb_deadlines_disarm(engine->deadlines[i], conn->slot);
+    }
+}
+
+void ekb_conn_restart_deadline(struct ekb_engine *engine, struct ekb_conn *conn,
+                               enum ekb_conn_time time)
+{
+    disarm(engine, conn);
+    ekb_deadlines_arm(engine->deadlines[time], conn->slot, ekb_clock_now(&engine->options.clock));
+}
+
+void ekb_conn_decide(struct ekb_engine *engine, struct ekb_conn *conn, enum ekb_outcome outcome,
+                     enum ekb_err err, int alert)
+{
+    struct ekb_tally *tally = engine->options.tally;
+    struct ekb_tally_arm *arm = &tally->arms[conn->arm];
+    if (conn->outcome != EKB_OUTCOME_NONE) {
+        return;
+    }
+    conn->outcome = outcome;
+    conn->verdict_ns = ekb_clock_now(&engine->options.clock);
+    if (outcome == EKB_OUTCOME_ACCEPTED) {
+        arm->accepted++;
+    } else {
+        arm->failures[err]++;
+        *(outcome == EKB_OUTCOME_REJECTED ? &arm->rejected : &arm->failed) += 1;
+    }
+    if (alert >= 0) {
+        arm->alerts[alert]++;
+    }
+    if (outcome != EKB_OUTCOME_FAILED && engine->slice < tally->num_slices) {
+        tally->completed[engine->slice]++;
+        if (outcome == EKB_OUTCOME_ACCEPTED) {
+            tally->accepted_by_arm[engine->slice * tally->num_arms + conn->arm]++;
+        }
+    }
+}
+
+void ekb_conn_end(struct ekb_conn *conn)
+{
+    assert(!conn->busy);
+    conn->ended = true;
+}
+
+// keep_sample adds what the connection cost to its arm, if it is one of those that are measured.
+static void keep_sample(struct ekb_engine *engine, const struct ekb_conn *conn)
+{
+    struct ekb_tally *tally = engine->options.tally;
+    struct ekb_tally_arm *arm = &tally->arms[conn->arm];
+    if (ekb_engine_slice_kind(engine) != EKB_SLICE_MEASURED ||
+        conn->outcome != engine->role.expected(engine->role.context, conn->arm)) {
+        return;
+    }
+    ekb_distribution_add(&arm->steps, conn->steps_ns);
+    if (conn->verify_ns > 0) {
+        ekb_distribution_add(&arm->verify, conn->verify_ns);
+    }
+    if (conn->connected_ns != 0) {
+        ekb_distribution_add(&arm->connect, conn->connected_ns - conn->planned_ns);
+        ekb_distribution_add(&arm->latency, conn->verdict_ns - conn->planned_ns);
+    }
+    arm->sent_bytes += conn->sent_bytes;
+    arm->steps_by_slice[engine->slice].count++;
+    arm->steps_by_slice[engine->slice].sum += conn->steps_ns;
+}
+
+static void close_conn(struct ekb_engine *engine, struct ekb_conn *conn)
+{
+    disarm(engine, conn);
+    ekb_endpoint_stop(conn->endpoint);
+    (void)close(conn->fd);
+    conn->fd = -1;
+}
+
+static void release(struct ekb_engine *engine, struct ekb_conn *conn)
+{
+    conn->phase = EKB_CONN_FREE;
+    conn->generation = (conn->generation + 1) & EKB_OP_GENERATION_MASK;
+    engine->free_slots[engine->num_free++] = conn->slot;
+    engine->options.tally->open_connections = ekb_engine_num_open(engine);
+}
+
+void ekb_conn_step_end(struct ekb_engine *engine, struct ekb_conn *conn)
+{
+    if (conn->ended) {
+        close_conn(engine, conn);
+    }
+    const uint64_t now_ns = ekb_clock_now(&engine->options.clock);
+    const uint64_t step_ns = now_ns - engine->mark_ns;
+    EKB_CHECK(now_ns >= engine->mark_ns);
+    engine->mark_ns = now_ns;
+    conn->steps_ns += step_ns;
+    if (engine->slice < engine->options.tally->num_slices) {
+        engine->options.tally->steps_ns[engine->slice] += step_ns;
+    }
+    if (conn->ended) {
+        keep_sample(engine, conn);
+        release(engine, conn);
+    }
+    engine->current = NULL;
+}
+
+static void obey(struct ekb_engine *engine, int32_t result)
+{
+    const uint64_t now_ns = ekb_clock_now(&engine->options.clock);
+    if (result != 1) {
+        ekb_engine_stop(engine, now_ns); // The parent is gone.
+        return;
+    }
+    if (engine->control_byte == EKB_CONTROL_STOP) {
+        ekb_engine_stop(engine, now_ns + engine->options.deadline_ns);
+    } else if (engine->control_byte == EKB_CONTROL_ABORT) {
+        ekb_engine_stop(engine, now_ns + EKB_ENGINE_ABORT_NS);
+    }
+    listen_to_parent(engine);
+}
+
+// The one dispatch function.
+static void handle(void *context, const struct ekb_completion *completion)
+{
+    struct ekb_engine *engine = context;
+    if (engine->mark_ns == 0) {
+        engine->mark_ns = ekb_clock_now(&engine->options.clock);
+    }
+    switch (completion->tag.op) {
+    case EKB_OP_ACCEPT:
+        engine->role.accept(engine->role.context, completion);
+        return;
+    case EKB_OP_CONTROL:
+        obey(engine, completion->result);
+        return;
+    case EKB_OP_CONNECT:
+    case EKB_OP_RECV:
+    case EKB_OP_SEND:
+        break;
+    case EKB_OP_CANCEL:
+    case EKB_OP_NOP:
+    case EKB_OP_NUM:
+    default:
+        return;
+    }
+    struct ekb_conn *conn = &engine->conns[completion->tag.slot];
+    if (conn->generation != completion->tag.generation || !conn->busy) {
+        return; // Of a connection that is over.
+    }
+    conn->busy = false;
+    engine->current = conn;
+    if (conn->expired) {
+        ekb_conn_decide(engine, conn, EKB_OUTCOME_FAILED, EKB_DEADLINE, -1);
+        ekb_conn_end(conn);
+    } else {
+        if (completion->tag.op == EKB_OP_SEND && completion->result > 0) {
+            conn->sent_bytes += (uint64_t)completion->result;
+        }
+        engine->role.complete(engine->role.context, conn, completion);
+    }
+    ekb_conn_step_end(engine, conn);
+}
+
+// expire ends the connections whose time is up. One with an operation in the kernel ends when that
+// has been cancelled.
+static void expire(struct ekb_engine *engine, uint64_t now_ns)
+{
+    uint32_t slot;
+    while (ekb_deadlines_pop(engine->deadlines[EKB_CONN_TIME_PHASE], &slot, now_ns) ||
+           ekb_deadlines_pop(engine->deadlines[EKB_CONN_TIME_DRAIN], &slot, now_ns)) {
+        struct ekb_conn *conn = &engine->conns[slot];
+        assert(conn->busy);
+        conn->expired = true;
+        ekb_loop_cancel(engine->loop, (struct ekb_op_tag){.op = conn->pending_op,
+                                                          .slot = conn->slot,
+                                                          .generation = conn->generation});
+    }
+}
+
+static bool measures_floor_now(const struct ekb_engine *engine)
+{
+    return engine->floor_pair != NULL && !engine->stopping && ekb_engine_num_open(engine) == 0 &&
+           ekb_engine_slice_kind(engine) == EKB_SLICE_FLOOR;
+}
+
+static void measure_floor(struct ekb_engine *engine)
+{
+    struct ekb_tally *tally = engine->options.tally;
+    struct ekb_memory_outcome outcome;
+    ekb_memory_handshake(engine->floor_pair, &outcome, engine->options.floor_client,
+                         engine->options.floor_server, &engine->options.clock);
+    EKB_CHECK(outcome.client_err == EKB_OK && outcome.server_err == EKB_OK);
+    const uint64_t spent_ns =
+        engine->options.floor_side == EKB_ROLE_SERVER ? outcome.server_ns : outcome.client_ns;
+    ekb_distribution_add(&tally->floor, spent_ns);
+    tally->floor_by_slice[engine->slice].count++;
+    tally->floor_by_slice[engine->slice].sum += spent_ns;
+}
+
+static uint64_t wait_for(const struct ekb_engine *engine, uint64_t now_ns)
+{
+    uint64_t until_ns = now_ns + MAX_WAIT_NS;
+    const uint64_t limits[] = {
+        ekb_deadlines_next(engine->deadlines[EKB_CONN_TIME_PHASE]),
+        ekb_deadlines_next(engine->deadlines[EKB_CONN_TIME_DRAIN]),
+        engine->wake_ns,
+        engine->stopping ? engine->stop_deadline_ns : UINT64_MAX,
+        engine->slice < engine->options.timeline->num_slices
+            ? ekb_timeline_start(engine->options.timeline, engine->slice + 1)
+            : UINT64_MAX,
+    };
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        until_ns = limits[i] < until_ns ? limits[i] : until_ns;
+    }
+    return until_ns > now_ns ? until_ns - now_ns : 0;
+}
+
+static void count_unfinished(struct ekb_engine *engine)
+{
+    for (uint32_t slot = 0; slot < engine->options.max_connections; slot++) {
+        const struct ekb_conn *conn = &engine->conns[slot];
+        if (conn->phase != EKB_CONN_FREE && conn->outcome == EKB_OUTCOME_NONE) {
+            engine->options.tally->arms[conn->arm].unfinished++;
+        }
+    }
+}
+
+enum ekb_err ekb_engine_run(struct ekb_engine *engine, struct ekb_fail *reterr_fail)
+{
+    enum ekb_err err = EKB_OK;
+    for (;;) {
+        const uint64_t now_ns = ekb_clock_now(&engine->options.clock);
+        tick(engine, now_ns);
+        expire(engine, now_ns);
+        engine->mark_ns = now_ns;
+        if (!engine->role.turn(engine->role.context, now_ns) ||
+            (engine->stopping && now_ns >= engine->stop_deadline_ns)) {
+            break;
+        }
+        const bool busy_with_floor = measures_floor_now(engine);
+        engine->mark_ns = 0;
+        err = ekb_loop_run(engine->loop, busy_with_floor ? 0 : wait_for(engine, now_ns), handle,
+                           engine);
+        engine->options.tally->num_overflows = ekb_loop_num_overflows(engine->loop);
+        if (err != EKB_OK) {
+            (void)ekb_fail_set(reterr_fail, err, errno, "io_uring");
+            break;
+        }
+        if (busy_with_floor && measures_floor_now(engine)) {
+            measure_floor(engine);
+        }
+    }
+    tick(engine, ekb_clock_now(&engine->options.clock));
+    count_unfinished(engine);
+    return err;
+}

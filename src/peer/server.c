@@ -1,0 +1,429 @@
+// IMPLEMENTATION NOTES
+//
+// Phases of a connection and what moves it on:
+//
+//   HANDSHAKING --(verified)--> CONFIRMING --('K' is sent: accepted)--> CLOSING --(client
+//   closes)--> end
+//        |                          |
+//        |                          +--(send fails: failed)--> end
+//        +--(TLS failure: rejected or failed)--> FLUSHING --(alert sent)--> DRAINING --(close)-->
+//        end
+//        +--(peer closed, reset, deadline: failed)--> end
+//
+// Never more than one operation of a connection is in the kernel. The alert must not be lost:
+// closing a socket with unread bytes sends a reset that may overtake it, hence shutdown and
+// draining.
+
+#include "ekubench/peer/server.h"
+
+#include "ekubench/store/store.h"
+#include "peer/engine.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+// How long a listener rests after accept failed (no descriptors, no memory).
+#define ACCEPT_REST_NS (UINT64_C(10) * EKB_NS_PER_MS)
+
+struct server {
+    struct ekb_engine engine;
+    const struct ekb_server_options *options;
+    struct ekb_tls_config **configs; // By listener; listeners of the same policy share one.
+    struct ekb_tls_config *floor_client;
+    uint64_t *rearm_at_ns; // By listener; 0: accepting.
+    struct ekb_tls_observer observer;
+    uint64_t verify_begin_ns;
+    bool accepts_cancelled;
+};
+
+static void verify_begin(void *context)
+{
+    struct server *server = context;
+    server->verify_begin_ns = ekb_clock_now(&server->engine.options.clock);
+}
+
+static void verify_end(void *context)
+{
+    struct server *server = context;
+    if (server->engine.current != NULL) {
+        server->engine.current->verify_ns +=
+            ekb_clock_now(&server->engine.options.clock) - server->verify_begin_ns;
+    }
+}
+
+static bool same_policy(const struct ekb_listener *a, const struct ekb_listener *b)
+{
+    return a->version == b->version && a->policy.eku == b->policy.eku &&
+           a->policy.verify == b->policy.verify && a->policy.max_depth == b->policy.max_depth;
+}
+
+static void destroy_configs(struct ekb_tls_config **configs,
+                            const struct ekb_server_options *options)
+{
+    for (size_t i = 0; configs != NULL && i < options->num_listeners; i++) {
+        struct ekb_tls_config *config = configs[i];
+        for (size_t j = i; j < options->num_listeners; j++) {
+            configs[j] = configs[j] == config ? NULL : configs[j];
+        }
+        ekb_tls_config_destroy(config);
+    }
+    free(configs);
+}
+
+static enum ekb_err make_configs(struct ekb_tls_config ***out_configs,
+                                 const struct ekb_server_options *options,
+                                 const struct ekb_tls_observer *observer,
+                                 struct ekb_fail *reterr_fail)
+{
+    struct ekb_store *store = NULL;
+    struct ekb_tls_config **configs = NULL;
+    unsigned need = EKB_STORE_NEED_SERVER;
+    for (size_t i = 0; i < options->num_listeners; i++) {
+        need |= options->listeners[i].policy.verify == EKB_VERIFY_FULL ? EKB_STORE_NEED_TRUST : 0u;
+    }
+    enum ekb_err err = ekb_store_load(&store, options->store_path, need, reterr_fail);
+    if (err != EKB_OK) {
+        return err;
+    }
+    configs = calloc(options->num_listeners, sizeof configs[0]);
+    if (configs == NULL) {
+        err = ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "listeners");
+        goto out;
+    }
+    for (size_t i = 0; i < options->num_listeners; i++) {
+        const struct ekb_listener *listener = &options->listeners[i];
+        for (size_t j = 0; j < i && configs[i] == NULL; j++) {
+            configs[i] = same_policy(listener, &options->listeners[j]) ? configs[j] : NULL;
+        }
+        if (configs[i] != NULL) {
+            continue;
+        }
+        const struct ekb_tls_options tls = {
+            .role = EKB_ROLE_SERVER,
+            .version = listener->version,
+            .identity = ekb_store_identity(store, EKB_STORE_SERVER),
+            .trust = ekb_store_trust(store),
+            .policy = listener->policy,
+            .observer = observer,
+        };
+        err = ekb_tls_config_create(&configs[i], &tls, reterr_fail);
+        if (err != EKB_OK) {
+            goto out;
+        }
+    }
+    *out_configs = configs;
+    configs = NULL;
+out:
+    destroy_configs(configs, options);
+    ekb_store_destroy(store);
+    return err;
+}
+
+enum ekb_err ekb_server_check(const struct ekb_server_options *options,
+                              struct ekb_fail *reterr_fail)
+{
+    struct ekb_tls_config **configs = NULL;
+    const enum ekb_err err = make_configs(&configs, options, NULL, reterr_fail);
+    destroy_configs(configs, options);
+    return err;
+}
+
+enum ekb_err ekb_server_open(struct ekb_server_options *options, struct ekb_fail *reterr_fail)
+{
+    for (size_t i = 0; i < options->num_listeners; i++) {
+        options->listeners[i].fd = -1;
+    }
+    for (size_t i = 0; i < options->num_listeners; i++) {
+        struct ekb_listener *listener = &options->listeners[i];
+        enum ekb_err err = ekb_net_listen(&listener->fd, &listener->address, false, reterr_fail);
+        if (err == EKB_OK) {
+            err = ekb_net_local_address(&listener->address, listener->fd);
+        }
+        if (err != EKB_OK) {
+            ekb_server_close(options);
+            return err;
+        }
+    }
+    return EKB_OK;
+}
+
+void ekb_server_close(struct ekb_server_options *options)
+{
+    for (size_t i = 0; i < options->num_listeners; i++) {
+        if (options->listeners[i].fd >= 0) {
+            (void)close(options->listeners[i].fd);
+            options->listeners[i].fd = -1;
+        }
+    }
+}
+
+// is_judgement is true for reasons that are about the client's certificate: such a client is
+// rejected, not failed.
+static bool is_judgement(enum ekb_err err)
+{
+    return err == EKB_TLS_NO_CERTIFICATE || err == EKB_TLS_BAD_CERTIFICATE ||
+           err == EKB_TLS_BAD_SIGNATURE || (err >= EKB_VERIFY_UNSPECIFIED && err < EKB_ERR_COUNT);
+}
+
+static void drain(struct server *server, struct ekb_conn *conn)
+{
+    (void)shutdown(conn->fd, SHUT_WR);
+    conn->phase = EKB_CONN_DRAINING;
+    ekb_conn_restart_deadline(&server->engine, conn, EKB_CONN_TIME_DRAIN);
+    ekb_conn_recv(&server->engine, conn, EKB_RECV_LATER);
+}
+
+static void refuse(struct server *server, struct ekb_conn *conn)
+{
+    const enum ekb_err err = ekb_endpoint_error(conn->endpoint);
+    ekb_conn_decide(&server->engine, conn,
+                    is_judgement(err) ? EKB_OUTCOME_REJECTED : EKB_OUTCOME_FAILED, err,
+                    ekb_endpoint_alert_sent(conn->endpoint));
+    conn->phase = EKB_CONN_FLUSHING;
+    if (!ekb_conn_send(&server->engine, conn)) {
+        drain(server, conn);
+    }
+}
+
+// advance does what the endpoint's state asks for after bytes have gone in or out.
+static void advance(struct server *server, struct ekb_conn *conn, enum ekb_recv_hint hint)
+{
+    static const uint8_t confirmation = EKB_SERVER_CONFIRMATION;
+    const enum ekb_endpoint_state state = ekb_endpoint_state(conn->endpoint);
+
+    if (state == EKB_ENDPOINT_READY && conn->phase == EKB_CONN_HANDSHAKING) {
+        conn->phase = EKB_CONN_CONFIRMING;
+        ekb_endpoint_write(conn->endpoint, &confirmation, 1);
+    }
+    if (ekb_endpoint_state(conn->endpoint) == EKB_ENDPOINT_FAILED) {
+        refuse(server, conn);
+    } else if (!ekb_conn_send(&server->engine, conn)) {
+        if (state == EKB_ENDPOINT_CLOSED) {
+            ekb_conn_decide(&server->engine, conn, EKB_OUTCOME_FAILED, EKB_PEER_CLOSED, -1);
+            ekb_conn_end(conn);
+        } else {
+            ekb_conn_recv(&server->engine, conn, hint);
+        }
+    }
+}
+
+static void accepted(struct server *server, struct ekb_conn *conn)
+{
+    ekb_conn_decide(&server->engine, conn, EKB_OUTCOME_ACCEPTED, EKB_OK, -1);
+    conn->phase = EKB_CONN_CLOSING;
+    ekb_conn_restart_deadline(&server->engine, conn, EKB_CONN_TIME_PHASE);
+    ekb_conn_recv(&server->engine, conn, EKB_RECV_LATER);
+}
+
+static void on_sent(struct server *server, struct ekb_conn *conn, int32_t result)
+{
+    size_t wire_len;
+    (void)ekb_endpoint_pending(conn->endpoint, &wire_len);
+    if (result < 0 || (size_t)result < wire_len) {
+        ekb_conn_decide(&server->engine, conn, EKB_OUTCOME_FAILED,
+                        result < 0 ? ekb_net_err_from_errno(-result) : EKB_PEER_RESET, -1);
+        ekb_conn_end(conn);
+        return;
+    }
+    ekb_endpoint_sent(conn->endpoint, wire_len);
+    if (conn->phase == EKB_CONN_FLUSHING) {
+        drain(server, conn);
+    } else if (conn->phase == EKB_CONN_CONFIRMING) {
+        accepted(server, conn);
+    } else {
+        advance(server, conn, EKB_RECV_LATER);
+    }
+}
+
+static void on_received(struct server *server, struct ekb_conn *conn, int32_t result)
+{
+    if (result > 0 && (conn->phase == EKB_CONN_DRAINING || conn->phase == EKB_CONN_CLOSING)) {
+        ekb_conn_recv(&server->engine, conn, EKB_RECV_LATER);
+    } else if (result > 0) {
+        ekb_endpoint_feed(conn->endpoint, conn->rx, (size_t)result);
+        advance(server, conn, EKB_RECV_NOW);
+    } else {
+        // After the verdict this is the client's close, and `decide` keeps the verdict.
+        ekb_conn_decide(&server->engine, conn, EKB_OUTCOME_FAILED,
+                        result == 0 ? EKB_PEER_CLOSED : ekb_net_err_from_errno(-result), -1);
+        ekb_conn_end(conn);
+    }
+}
+
+static void complete(void *context, struct ekb_conn *conn, const struct ekb_completion *completion)
+{
+    struct server *server = context;
+    if (completion->tag.op == EKB_OP_SEND) {
+        on_sent(server, conn, completion->result);
+    } else {
+        on_received(server, conn, completion->result);
+    }
+}
+
+// turn_away resets a connection for which there is no slot.
+static void turn_away(struct server *server, int fd, uint16_t arm_index)
+{
+    const struct linger reset = {.l_onoff = 1, .l_linger = 0};
+    struct ekb_tally_arm *arm = &server->options->tally->arms[arm_index];
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    (void)close(fd);
+    arm->started++;
+    arm->failed++;
+    arm->failures[EKB_SERVER_FULL]++;
+}
+
+static void accept_one(struct server *server, size_t listener_index, int fd)
+{
+    struct ekb_engine *engine = &server->engine;
+    const struct ekb_listener *listener = &server->options->listeners[listener_index];
+    struct ekb_conn *conn = ekb_conn_take(engine, fd, listener->arm, engine->mark_ns);
+    if (conn == NULL) {
+        turn_away(server, fd, listener->arm);
+        return;
+    }
+    engine->current = conn;
+    conn->phase = EKB_CONN_HANDSHAKING;
+    if (ekb_endpoint_start(conn->endpoint, server->configs[listener_index]) == EKB_OK) {
+        ekb_conn_recv(engine, conn, EKB_RECV_NOW);
+    } else {
+        ekb_conn_decide(engine, conn, EKB_OUTCOME_FAILED, ekb_endpoint_error(conn->endpoint), -1);
+        ekb_conn_end(conn);
+    }
+    ekb_conn_step_end(engine, conn);
+}
+
+static void on_accept(void *context, const struct ekb_completion *completion)
+{
+    struct server *server = context;
+    const uint32_t listener = completion->tag.slot;
+    uint64_t rearm_at_ns = completion->more ? 0 : server->engine.mark_ns;
+    if (completion->result >= 0) {
+        accept_one(server, listener, completion->result);
+    } else if (completion->result != -ECANCELED && completion->result != -ECONNABORTED) {
+        server->options->tally->num_accept_errors++;
+        rearm_at_ns += ACCEPT_REST_NS;
+    }
+    if (!completion->more) {
+        server->rearm_at_ns[listener] = rearm_at_ns;
+    }
+}
+
+static void cancel_accepts(struct server *server)
+{
+    for (size_t i = 0; i < server->options->num_listeners; i++) {
+        if (server->rearm_at_ns[i] == 0) {
+            ekb_loop_cancel(server->engine.loop,
+                            (struct ekb_op_tag){.op = EKB_OP_ACCEPT, .slot = (uint32_t)i});
+        }
+    }
+    server->accepts_cancelled = true;
+}
+
+static bool turn(void *context, uint64_t now_ns)
+{
+    struct server *server = context;
+    struct ekb_engine *engine = &server->engine;
+    engine->wake_ns = UINT64_MAX;
+    if (engine->stopping) {
+        if (!server->accepts_cancelled) {
+            cancel_accepts(server);
+        }
+        return ekb_engine_num_open(engine) > 0;
+    }
+    for (size_t i = 0; i < server->options->num_listeners; i++) {
+        const uint64_t at_ns = server->rearm_at_ns[i];
+        if (at_ns != 0 && at_ns <= now_ns) {
+            server->rearm_at_ns[i] = 0;
+            ekb_loop_accept(engine->loop,
+                            (struct ekb_op_tag){.op = EKB_OP_ACCEPT, .slot = (uint32_t)i},
+                            server->options->listeners[i].fd);
+        } else if (at_ns != 0 && at_ns < engine->wake_ns) {
+            engine->wake_ns = at_ns;
+        }
+    }
+    return true;
+}
+
+static enum ekb_outcome expected(const void *context, uint16_t arm)
+{
+    const struct server *server = context;
+    return server->options->expect_accept[arm] != 0 ? EKB_OUTCOME_ACCEPTED : EKB_OUTCOME_REJECTED;
+}
+
+static enum ekb_err make_floor_client(struct server *server, struct ekb_fail *reterr_fail)
+{
+    struct ekb_store *store = NULL;
+    enum ekb_err err = ekb_store_load(&store, server->options->floor_client_store,
+                                      EKB_STORE_NEED_CLIENT | EKB_STORE_NEED_TRUST, reterr_fail);
+    if (err != EKB_OK) {
+        return err;
+    }
+    const struct ekb_tls_options tls = {
+        .role = EKB_ROLE_CLIENT,
+        .version = server->options->listeners[server->options->floor_listener].version,
+        .identity = ekb_store_identity(store, EKB_STORE_CLIENT),
+        .trust = ekb_store_trust(store),
+        .policy = ekb_policy_default(),
+    };
+    err = ekb_tls_config_create(&server->floor_client, &tls, reterr_fail);
+    ekb_store_destroy(store);
+    return err;
+}
+
+static enum ekb_err prepare(struct server *server, int control_fd, struct ekb_fail *reterr_fail)
+{
+    const struct ekb_server_options *options = server->options;
+    enum ekb_err err = make_configs(&server->configs, options, &server->observer, reterr_fail);
+    if (err == EKB_OK && options->floor_client_store != NULL) {
+        err = make_floor_client(server, reterr_fail);
+    }
+    if (err != EKB_OK) {
+        return err;
+    }
+    server->rearm_at_ns = calloc(options->num_listeners, sizeof server->rearm_at_ns[0]);
+    if (server->rearm_at_ns == NULL) {
+        return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "listeners");
+    }
+    for (size_t i = 0; i < options->num_listeners; i++) {
+        server->rearm_at_ns[i] = 1; // Due at the first turn.
+    }
+    const struct ekb_engine_options engine_options = {
+        .max_connections = options->max_connections,
+        .deadline_ns = options->deadline_ns,
+        .control_fd = control_fd,
+        .clock = ekb_clock_monotonic(),
+        .timeline = options->timeline,
+        .tally = options->tally,
+        .floor_client = server->floor_client,
+        .floor_server = server->configs[options->floor_listener],
+        .floor_side = EKB_ROLE_SERVER,
+    };
+    const struct ekb_engine_role role = {.complete = complete,
+                                         .accept = on_accept,
+                                         .turn = turn,
+                                         .expected = expected,
+                                         .context = server};
+    return ekb_engine_init(&server->engine, &engine_options, &role, reterr_fail);
+}
+
+enum ekb_err ekb_server_run(const struct ekb_server_options *options, int control_fd,
+                            void (*ready)(void *ready_context), void *ready_context,
+                            struct ekb_fail *reterr_fail)
+{
+    struct server server = {.options = options};
+    server.observer = (struct ekb_tls_observer){
+        .verify_begin = verify_begin, .verify_end = verify_end, .context = &server};
+
+    enum ekb_err err = prepare(&server, control_fd, reterr_fail);
+    if (err == EKB_OK) {
+        ready(ready_context);
+        err = ekb_engine_run(&server.engine, reterr_fail);
+    }
+    ekb_engine_deinit(&server.engine);
+    ekb_tls_config_destroy(server.floor_client);
+    destroy_configs(server.configs, options);
+    free(server.rearm_at_ns);
+    return err;
+}
