@@ -19,7 +19,7 @@ declare -A allowed=(
     [io]='base'
     [peer]='tls io store pki stat base'
     [deploy]='peer store pki base'
-    [lab]='deploy peer store pki stat base'
+    [lab]='deploy peer tls io store pki stat base'
     [report]='stat base'
     [cli]='report lab deploy peer io tls store pki stat base'
 )
@@ -28,7 +28,7 @@ declare -A allowed=(
 third_party=(
     'openssl/ pki store tls'
     'liburing(\.h|/) io'
-    'jansson\.h stat'
+    'jansson\.h stat cli'
     'zlib\.h|zconf\.h stat'
     'hdr/ stat'
     'criterion/ -'

@@ -1,0 +1,32 @@
+// From tallies to the record: what the workers counted, put into the form of the result file,
+// together with everything that speaks against trusting it.
+
+#ifndef EKUBENCH_LAB_ASSEMBLE_H
+#define EKUBENCH_LAB_ASSEMBLE_H
+
+#include "ekubench/base/err.h"
+#include "ekubench/lab/stage.h"
+#include "ekubench/stat/record.h"
+
+#include <stdint.h>
+
+// A slice is left out of paired estimates, in all arms alike, when more than this share of the
+// machine's time was stolen in it. Fixed beforehand and blind to the outcome.
+#define EKB_ASSEMBLE_MAX_STEAL_PERCENT 5.0
+// A stage that lost more than this share of its slices has no valid estimate.
+#define EKB_ASSEMBLE_MAX_DROPPED_PERCENT 20.0
+
+// ekb_assemble_stage appends a finished stage to `record`: `label` describes it, `arm_labels` its
+// arms (one for each of the client's arms; only their descriptive fields are used). It adds the
+// stage's arms, throughput and CPU, and the reasons why it is not clean. EKB_NOMEM.
+EKB_NODISCARD enum ekb_err ekb_assemble_stage(struct ekb_record *record,
+                                              const struct ekb_stage *stage,
+                                              const struct ekb_record_stage *label,
+                                              const struct ekb_record_arm *arm_labels);
+
+// ekb_assemble_kept_slices copies to `out_slices` (num_slices entries) the slices of one arm that
+// count for estimates: those measured and not dropped for steal; the others have count 0.
+void ekb_assemble_kept_slices(struct ekb_slice_sum *out_slices, const struct ekb_stage *stage,
+                              const struct ekb_slice_sum *slices, enum ekb_slice_kind kind);
+
+#endif

@@ -1,0 +1,31 @@
+// The load client alone, against any TLS server: one stage with one arm, and its record.
+
+#ifndef EKUBENCH_LAB_LOAD_H
+#define EKUBENCH_LAB_LOAD_H
+
+#include "ekubench/base/err.h"
+#include "ekubench/lab/session.h"
+#include "ekubench/peer/client.h"
+#include "ekubench/stat/record.h"
+
+#include <stdint.h>
+
+struct ekb_load_settings {
+    struct ekb_client_arm arm;
+    const char *target_text; // As the user wrote it.
+    uint32_t in_flight;
+    uint64_t warmup_ns;
+    uint64_t duration_ns; // Measured, after the warm-up.
+    uint64_t max_starts;  // 0: no limit but the duration.
+    uint64_t deadline_ns;
+    enum ekb_confirm confirm;
+};
+
+// ekb_load_run runs the load and fills `*out_record` (release with ekb_record_deinit, also after an
+// error). Interrupted: EKB_OK, the record says so. Errors of ekb_client_check and ekb_stage_run.
+EKB_NODISCARD enum ekb_err ekb_load_run(struct ekb_record *out_record,
+                                        const struct ekb_load_settings *settings,
+                                        const struct ekb_session_control *control,
+                                        struct ekb_fail *reterr_fail);
+
+#endif

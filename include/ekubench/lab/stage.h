@@ -1,0 +1,69 @@
+// A stage: the processes of one load shape, from fork to reap, and what the parent watches
+// meanwhile.
+//
+// The parent is single-threaded and handles no connection. It forks the server worker (unless the
+// server is not ours) and the client worker on CPUs of their own, sets the timeline, and then only
+// looks: steal per slice, resident memory, the kernel's TCP counters, and the tallies for a
+// progress line.
+
+#ifndef EKUBENCH_LAB_STAGE_H
+#define EKUBENCH_LAB_STAGE_H
+
+#include "ekubench/base/err.h"
+#include "ekubench/io/net.h"
+#include "ekubench/peer/client.h"
+#include "ekubench/peer/server.h"
+#include "ekubench/peer/tally.h"
+#include "ekubench/peer/timeline.h"
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+// What is known while a stage runs.
+struct ekb_stage_progress {
+    uint64_t elapsed_ns;
+    uint64_t total_ns;
+    uint64_t accepted;
+    uint64_t rejected;
+    uint64_t failed;
+    uint64_t in_flight;
+};
+
+// What a caller wants to be told, and how it says stop.
+struct ekb_stage_control {
+    void (*progress)(void *context, const struct ekb_stage_progress *progress); // Or NULL.
+    void *context;
+    const volatile sig_atomic_t *stop; // Set by a signal handler; or NULL.
+};
+
+struct ekb_stage_side {
+    struct ekb_tally *tally; // Owned by the stage; NULL if the side is not ours.
+    uint64_t memory_base_bytes;
+    uint64_t memory_peak_bytes;
+    int cpu; // EKB_WORKER_UNPINNED if it shares.
+};
+
+struct ekb_stage {
+    struct ekb_timeline timeline;
+    struct ekb_stage_side server;
+    struct ekb_stage_side client;
+    double *steal_by_slice; // Percent of both CPUs' time, by slice; num_slices entries.
+    bool steal_known;
+    bool network_known;
+    struct ekb_net_counters network; // Growth over the stage.
+    bool interrupted;
+};
+
+// ekb_stage_run runs a stage: `server` (NULL: the server is not ours) and `client` as prepared but
+// for tally and timeline, which this sets from `timeline` (the origin is set here). Release
+// `*out_stage` with `ekb_stage_deinit`, also after an error; a zeroed one is legal. An interrupted
+// stage is EKB_OK with `interrupted` set. EKB_DESCRIPTORS, EKB_WORKER_DIED, and every error of the
+// workers.
+EKB_NODISCARD enum ekb_err
+ekb_stage_run(struct ekb_stage *out_stage, struct ekb_server_options *server,
+              struct ekb_client_options *client, const struct ekb_timeline *timeline,
+              const struct ekb_stage_control *control, struct ekb_fail *reterr_fail);
+void ekb_stage_deinit(struct ekb_stage *stage);
+
+#endif

@@ -1,0 +1,22 @@
+// A listener in one word:
+// "ADDR:PORT[,eku=on|off|none][,verify=full|parse|raw|one-way][,tls=1.2|1.3|any][,depth=N]".
+
+#ifndef EKUBENCH_PEER_LISTEN_H
+#define EKUBENCH_PEER_LISTEN_H
+
+#include "ekubench/base/err.h"
+#include "ekubench/peer/server.h"
+
+#include <stddef.h>
+
+// ekb_listener_parse reads `text`. What it does not name is EKU mode on, full verification, any TLS
+// version, the default depth. EKB_USAGE (the detail names the bad part), EKB_NOT_FOUND if the
+// address does not resolve.
+EKB_NODISCARD enum ekb_err ekb_listener_parse(struct ekb_listener *out_listener, const char *text,
+                                              struct ekb_fail *reterr_fail);
+
+// ekb_listener_format writes `listener` in that form, with every option, into `out_text` of
+// `text_len` bytes.
+void ekb_listener_format(char *out_text, size_t text_len, const struct ekb_listener *listener);
+
+#endif

@@ -1,0 +1,203 @@
+#include "cli/cli.h"
+
+#include "ekubench/base/clock.h"
+#include "ekubench/base/file.h"
+#include "ekubench/base/units.h"
+#include "ekubench/report/text.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+void ekb_cli_parse(const struct argp *argp, int argc, char **argv, void *input)
+{
+    char name[64];
+    (void)snprintf(name, sizeof name, "ekubench %s", argv[0]);
+    argv[0] = name;
+    argp_err_exit_status = EKB_EXIT_USAGE;
+    // argp ends the process itself on errors, --help and --version.
+    if (argp_parse(argp, argc, argv, 0, NULL, input) != 0) {
+        exit(EKB_EXIT_USAGE);
+    }
+}
+
+void ekb_cli_say(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    (void)fputs("ekubench: ", stderr);
+    (void)vfprintf(stderr, format, args);
+    (void)fputc('\n', stderr);
+    va_end(args);
+}
+
+static int status_of(enum ekb_err err)
+{
+    switch ((int)err) {
+    case EKB_USAGE:
+    case EKB_PARSE:
+    case EKB_TOO_BIG:
+    case EKB_NOT_FOUND:
+    case EKB_KEY_MISMATCH:
+    case EKB_UNSUPPORTED:
+    case EKB_EXISTS:
+    case EKB_PERMISSION:
+    case EKB_TLS_BAD_CERTIFICATE:
+        return EKB_EXIT_USAGE;
+    default:
+        return EKB_EXIT_ENVIRONMENT;
+    }
+}
+
+int ekb_cli_fail(const struct ekb_fail *fail)
+{
+    char text[512];
+    ekb_fail_text(text, sizeof text, fail);
+    ekb_cli_say("%s", text);
+    return status_of(fail->err);
+}
+
+static volatile sig_atomic_t stop_flag;
+
+static void on_signal(int number)
+{
+    if (stop_flag != 0) {
+        _exit(128 + number);
+    }
+    stop_flag = 1;
+}
+
+const volatile sig_atomic_t *ekb_cli_stop_flag(void)
+{
+    // No SA_RESTART: the wait that a signal interrupts must return.
+    struct sigaction action = {.sa_handler = on_signal};
+    (void)sigemptyset(&action.sa_mask);
+    (void)sigaction(SIGINT, &action, NULL);
+    (void)sigaction(SIGTERM, &action, NULL);
+    return &stop_flag;
+}
+
+void ekb_cli_progress_init(struct ekb_cli_progress *progress)
+{
+    const char *terminal = getenv("TERM");
+    *progress =
+        (struct ekb_cli_progress){.is_terminal = isatty(STDERR_FILENO) != 0 && terminal != NULL &&
+                                                 strcmp(terminal, "dumb") != 0};
+}
+
+// A line that is not rewritten appears this often.
+#define LINE_EVERY_NS (10 * EKB_NS_PER_S)
+
+void ekb_cli_progress_show(void *context, const struct ekb_session_report *now)
+{
+    struct ekb_cli_progress *progress = context;
+    const uint64_t now_ns = ekb_clock_now_ns();
+    const uint64_t done = now->now.accepted + now->now.rejected;
+    char count[EKB_UNITS_TEXT_LEN];
+    char failed[64] = "";
+
+    if (progress->last_stage != now->stage || now_ns - progress->last_ns >= EKB_NS_PER_S) {
+        progress->rate =
+            progress->last_stage == now->stage
+                ? (double)(done - progress->last_done) * 1e9 / (double)(now_ns - progress->last_ns)
+                : 0;
+        progress->last_stage = now->stage;
+        progress->last_done = done;
+        progress->last_ns = now_ns;
+    }
+    if (!progress->is_terminal && progress->shown &&
+        now_ns - progress->last_line_ns < LINE_EVERY_NS) {
+        return;
+    }
+    if (now->now.failed > 0) {
+        (void)snprintf(failed, sizeof failed, ", %llu failed", (unsigned long long)now->now.failed);
+    }
+    (void)fprintf(stderr, "%s%s: %s handshakes, %.0f/s, %llu in flight%s; %llu s left%s",
+                  progress->is_terminal ? "\r\033[K" : "", now->stage,
+                  ekb_units_format_count(count, done), progress->rate,
+                  (unsigned long long)now->now.in_flight, failed,
+                  (unsigned long long)((now->left_ns + EKB_NS_PER_S - 1) / EKB_NS_PER_S),
+                  progress->is_terminal ? "" : "\n");
+    (void)fflush(stderr);
+    progress->last_line_ns = now_ns;
+    progress->shown = true;
+}
+
+void ekb_cli_progress_end(struct ekb_cli_progress *progress)
+{
+    if (progress->is_terminal && progress->shown) {
+        (void)fputs("\r\033[K", stderr);
+        (void)fflush(stderr);
+    }
+}
+
+static enum ekb_err write_text(const char *directory, const char *name, const char *text,
+                               struct ekb_fail *reterr_fail)
+{
+    char *path = ekb_file_join(directory, name);
+    if (path == NULL) {
+        return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%s", name);
+    }
+    const enum ekb_err err = ekb_file_write_atomic(path, text, strlen(text), 0644, reterr_fail);
+    free(path);
+    return err;
+}
+
+static enum ekb_err write_results(const char *path, const struct ekb_record *record,
+                                  struct ekb_fail *reterr_fail)
+{
+    char *json = NULL;
+    char *text = NULL;
+    enum ekb_err err = ekb_record_to_json(&json, record);
+    if (err == EKB_OK) {
+        err = ekb_report_text(&text, record);
+    }
+    if (err != EKB_OK) {
+        (void)ekb_fail_set(reterr_fail, err, 0, "result");
+        goto out;
+    }
+    err = ekb_file_make_dirs(path, 0755, reterr_fail);
+    if (err == EKB_OK) {
+        err = write_text(path, "result.json", json, reterr_fail);
+    }
+    if (err == EKB_OK) {
+        err = write_text(path, "report.txt", text, reterr_fail);
+    }
+out:
+    free(json);
+    free(text);
+    return err;
+}
+
+static enum ekb_err print_record(const struct ekb_record *record, enum ekb_cli_format format)
+{
+    char *text = NULL;
+    const enum ekb_err err =
+        format == EKB_CLI_JSON ? ekb_record_to_json(&text, record) : ekb_report_text(&text, record);
+    if (err == EKB_OK) {
+        (void)fputs(text, stdout);
+        (void)fflush(stdout);
+    }
+    free(text);
+    return err;
+}
+
+int ekb_cli_finish(struct ekb_record *record, enum ekb_err err, struct ekb_fail *fail,
+                   const char *output, enum ekb_cli_format format)
+{
+    int status = EKB_EXIT_OK;
+    if (err != EKB_OK) {
+        status = ekb_cli_fail(fail);
+        ekb_record_add_reason(record, "ended early: %s", ekb_err_sentence(fail->err));
+    }
+    if (output != NULL && record->num_arms > 0 && write_results(output, record, fail) != EKB_OK) {
+        status = ekb_cli_fail(fail);
+    }
+    if (err == EKB_OK && print_record(record, format) != EKB_OK) {
+        ekb_cli_say("out of memory");
+        status = EKB_EXIT_ENVIRONMENT;
+    }
+    return status == EKB_EXIT_OK && !ekb_record_is_clean(record) ? EKB_EXIT_ENVIRONMENT : status;
+}

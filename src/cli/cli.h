@@ -1,0 +1,81 @@
+// The command line: words in, tables out, exit status. One file per command; this header has what
+// they share.
+//
+// Results go to standard output, progress and messages to standard error. A message is one line
+// that says what is wrong and what to do.
+
+#ifndef EKUBENCH_SRC_CLI_H
+#define EKUBENCH_SRC_CLI_H
+
+#include "ekubench/base/err.h"
+#include "ekubench/lab/session.h"
+#include "ekubench/stat/record.h"
+
+#include <argp.h>
+#include <signal.h>
+#include <stdint.h>
+
+// Exit statuses, the same for every command.
+enum {
+    EKB_EXIT_OK = 0,
+    EKB_EXIT_GATE =
+        1, // A gate failed: a regression, a rejected upload, a chain that does not verify.
+    EKB_EXIT_USAGE = 2,        // Wrong usage or unreadable input.
+    EKB_EXIT_ENVIRONMENT = 3,  // The environment cannot give a valid answer.
+    EKB_EXIT_INCONCLUSIVE = 4, // The effect is below what the run could detect.
+};
+
+// The commands. Each gets its own name as argv[0] and returns the exit status.
+int ekb_cli_measure(int argc, char **argv);
+int ekb_cli_serve(int argc, char **argv);
+int ekb_cli_load(int argc, char **argv);
+int ekb_cli_pki(int argc, char **argv);
+int ekb_cli_doctor(int argc, char **argv);
+
+// ekb_cli_parse runs argp over the arguments with messages prefixed "ekubench <command>". It ends
+// the process with status 2 on wrong usage and with 0 after --help.
+void ekb_cli_parse(const struct argp *argp, int argc, char **argv, void *input);
+
+// ekb_cli_say prints one formatted line, "ekubench: ...", on standard error.
+void ekb_cli_say(const char *format, ...) EKB_PRINTF(1, 2);
+
+// ekb_cli_fail prints `fail` as one line on standard error and returns the exit status that fits
+// it.
+int ekb_cli_fail(const struct ekb_fail *fail);
+
+// ekb_cli_stop_flag installs handlers for SIGINT and SIGTERM that set the flag it returns. A second
+// signal ends the process at once.
+const volatile sig_atomic_t *ekb_cli_stop_flag(void);
+
+// A progress line on standard error: rewritten in place on a terminal, a line every ten seconds
+// elsewhere.
+struct ekb_cli_progress {
+    bool is_terminal;
+    uint64_t last_line_ns;
+    uint64_t last_ns;
+    uint64_t last_done;
+    const char *last_stage;
+    double rate;
+    bool shown;
+};
+
+// ekb_cli_progress_init looks at standard error; ekb_cli_progress_show is the callback of a
+// measurement (its context is the struct); ekb_cli_progress_end wipes the line.
+void ekb_cli_progress_init(struct ekb_cli_progress *progress);
+void ekb_cli_progress_show(void *context, const struct ekb_session_report *now);
+void ekb_cli_progress_end(struct ekb_cli_progress *progress);
+
+// The forms in which a record is printed.
+enum ekb_cli_format {
+    EKB_CLI_TEXT,
+    EKB_CLI_JSON
+};
+
+// ekb_cli_finish ends a run: says what went wrong (`err` with `fail`), writes result.json and
+// report.txt into the directory `output` (NULL: nowhere), each whole or not at all, prints the
+// record on standard output, and returns the exit status. What was measured before an error is
+// written, but not printed.
+int ekb_cli_finish(struct ekb_record *record, enum ekb_err err, struct ekb_fail *fail,
+                   const char *output, enum ekb_cli_format format);
+
+#endif

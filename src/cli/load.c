@@ -1,0 +1,192 @@
+#include "cli/cli.h"
+
+#include "ekubench/base/clock.h"
+#include "ekubench/base/file.h"
+#include "ekubench/base/units.h"
+#include "ekubench/lab/load.h"
+
+#include <string.h>
+
+struct arguments {
+    struct ekb_load_settings settings;
+    const char *output;
+    bool count_set;
+    bool insecure;
+    enum ekb_cli_format format;
+};
+
+enum {
+    OPTION_COUNT = 256,
+    OPTION_WARMUP,
+    OPTION_DEADLINE,
+    OPTION_CONFIRM,
+    OPTION_TLS,
+    OPTION_SNI,
+    OPTION_INSECURE,
+    OPTION_JSON,
+};
+
+static void parse_duration(uint64_t *out_ns, const char *option, const char *text, uint64_t min_ns,
+                           struct argp_state *state)
+{
+    // A day: a longer load is a mistake.
+    if (ekb_units_parse_duration(out_ns, text) != EKB_OK || *out_ns < min_ns ||
+        *out_ns > UINT64_C(86400) * EKB_NS_PER_S) {
+        argp_error(state, "%s %s: a duration such as 10s, at most 24h, is wanted", option, text);
+    }
+}
+
+static void parse_target(struct ekb_load_settings *settings, const char *text,
+                         struct argp_state *state)
+{
+    struct ekb_fail fail;
+    char message[512];
+    if (ekb_address_parse(&settings->arm.target, text, &fail) != EKB_OK) {
+        ekb_fail_text(message, sizeof message, &fail);
+        argp_error(state, "%s", message);
+    }
+    settings->target_text = text;
+}
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+    struct arguments *arguments = state->input;
+    struct ekb_load_settings *settings = &arguments->settings;
+    uint64_t count = 0;
+    switch (key) {
+    case 's':
+        settings->arm.store_path = text;
+        return 0;
+    case 'n':
+        if (ekb_units_parse_count(&count, text, 1, 20000) != EKB_OK) {
+            argp_error(state, "--in-flight %s: a count from 1 to 20000 is wanted", text);
+        }
+        settings->in_flight = (uint32_t)count;
+        return 0;
+    case 't':
+        parse_duration(&settings->duration_ns, "--duration", text, 100 * EKB_NS_PER_MS, state);
+        return 0;
+    case 'o':
+        arguments->output = text;
+        return 0;
+    case OPTION_COUNT:
+        if (ekb_units_parse_count(&settings->max_starts, text, 1, UINT64_C(1) << 40) != EKB_OK) {
+            argp_error(state, "--count %s: a count is wanted", text);
+        }
+        arguments->count_set = true;
+        return 0;
+    case OPTION_WARMUP:
+        parse_duration(&settings->warmup_ns, "--warmup", text, 0, state);
+        return 0;
+    case OPTION_DEADLINE:
+        parse_duration(&settings->deadline_ns, "--deadline", text, 10 * EKB_NS_PER_MS, state);
+        return 0;
+    case OPTION_CONFIRM:
+        if (strcmp(text, "byte") != 0 && strcmp(text, "none") != 0) {
+            argp_error(state, "--confirm %s: byte or none is wanted", text);
+        }
+        settings->confirm = strcmp(text, "byte") == 0 ? EKB_CONFIRM_BYTE : EKB_CONFIRM_NONE;
+        return 0;
+    case OPTION_TLS:
+        if (ekb_tls_version_parse(&settings->arm.version, text) != EKB_OK) {
+            argp_error(state, "--tls %s: 1.2, 1.3 or any is wanted", text);
+        }
+        return 0;
+    case OPTION_SNI:
+        settings->arm.sni = text;
+        return 0;
+    case OPTION_INSECURE:
+        arguments->insecure = true;
+        return 0;
+    case OPTION_JSON:
+        arguments->format = EKB_CLI_JSON;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (state->arg_num > 0) {
+            argp_error(state, "unexpected argument \"%s\"", text);
+        }
+        parse_target(settings, text, state);
+        return 0;
+    case ARGP_KEY_END:
+        if (state->arg_num == 0) {
+            argp_error(state, "the server's ADDR:PORT is wanted");
+        }
+        if (settings->arm.store_path == NULL && !arguments->insecure) {
+            argp_error(state, "--store DIR (client certificate and CAs), or --insecure, is wanted");
+        }
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option options[] = {
+    {"store", 's', "DIR", 0, "Present DIR's client.pem and trust its ca.pem", 0},
+    {"in-flight", 'n', "N", 0, "Connections in flight at all times (default 100)", 0},
+    {"duration", 't', "TIME", 0, "How long to measure (default 10s)", 0},
+    {"count", OPTION_COUNT, "N", 0, "End after N handshakes, if that comes first; without warm-up",
+     0},
+    {"warmup", OPTION_WARMUP, "TIME", 0, "Run this long before measuring (default 1s)", 0},
+    {"deadline", OPTION_DEADLINE, "TIME", 0, "For one handshake (default 10s)", 0},
+    {"confirm", OPTION_CONFIRM, "WHAT", 0,
+     "When a handshake counts as accepted: byte (default) = the server's first byte of application "
+     "data, as "
+     "`ekubench serve` sends it; none = the client's own handshake has ended, which in TLS 1.3 is "
+     "before "
+     "the server has seen the client's certificate",
+     0},
+    {"tls", OPTION_TLS, "VERSION", 0, "1.2, 1.3 or any (default)", 0},
+    {"sni", OPTION_SNI, "NAME", 0, "Server name to ask for", 0},
+    {"insecure", OPTION_INSECURE, NULL, 0,
+     "Do not verify the server (cheap client: its certificate is not parsed)", 0},
+    {"output", 'o', "DIR", 0, "Write result.json and report.txt into DIR", 0},
+    {"json", OPTION_JSON, NULL, 0, "Print the result as JSON instead of tables", 0},
+    {0},
+};
+
+static const char doc[] =
+    "Load a TLS server with full handshakes, a fixed number in flight (closed loop).\v"
+    "The load is meant for servers that are yours. Exit status: 0 done; 2 wrong usage; 3 the "
+    "server cannot be "
+    "reached, speaks no TLS, or the result is not clean.\n\nExamples:\n"
+    "  ekubench load 127.0.0.1:7001 --store store -n 500 -t 30s\n"
+    "  ekubench load localhost:443 --insecure --confirm none --count 1000";
+
+static int run(const struct arguments *arguments)
+{
+    struct ekb_record record;
+    struct ekb_fail fail = {0};
+    struct ekb_cli_progress progress;
+    ekb_cli_progress_init(&progress);
+    const struct ekb_session_control control = {
+        .progress = ekb_cli_progress_show, .context = &progress, .stop = ekb_cli_stop_flag()};
+    const enum ekb_err err = ekb_load_run(&record, &arguments->settings, &control, &fail);
+    ekb_cli_progress_end(&progress);
+    const int status = ekb_cli_finish(&record, err, &fail, arguments->output, arguments->format);
+    ekb_record_deinit(&record);
+    return status;
+}
+
+int ekb_cli_load(int argc, char **argv)
+{
+    static const struct argp argp = {
+        .options = options, .parser = parse, .args_doc = "ADDR:PORT", .doc = doc};
+    struct arguments arguments = {.settings = {.in_flight = 100,
+                                               .warmup_ns = EKB_NS_PER_S,
+                                               .duration_ns = 10 * EKB_NS_PER_S,
+                                               .deadline_ns = 10 * EKB_NS_PER_S,
+                                               .confirm = EKB_CONFIRM_BYTE}};
+    struct ekb_fail fail;
+    arguments.settings.arm.version = EKB_TLS_ANY;
+    arguments.settings.arm.expect_accept = true;
+
+    ekb_cli_parse(&argp, argc, argv, &arguments);
+    arguments.settings.arm.kind = arguments.insecure ? EKB_CLIENT_CHEAP : EKB_CLIENT_FULL;
+    if (arguments.count_set) {
+        arguments.settings.warmup_ns = 0;
+    }
+    if (arguments.output != NULL && ekb_file_make_dirs(arguments.output, 0755, &fail) != EKB_OK) {
+        return ekb_cli_fail(&fail);
+    }
+    return run(&arguments);
+}

@@ -1,0 +1,69 @@
+#include "cli/cli.h"
+
+#include "ekubench/tls/config.h"
+#include "ekubench_build.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *summary;
+} commands[] = {
+    {"measure", ekb_cli_measure,
+     "what verifying client certificates costs, measured on this machine"},
+    {"serve", ekb_cli_serve, "the dual-store TLS server, one listener per policy"},
+    {"load", ekb_cli_load, "the load client, against any TLS server"},
+    {"pki", ekb_cli_pki, "mint certification authorities and certificates"},
+    {"doctor", ekb_cli_doctor, "can this machine measure?"},
+};
+
+#define NUM_COMMANDS (sizeof commands / sizeof commands[0])
+
+static void print_help(FILE *file)
+{
+    (void)fprintf(file, "Usage: ekubench COMMAND [OPTION...]\n"
+                        "What mutual-TLS client-certificate verification costs.\n\nCommands:\n");
+    for (size_t i = 0; i < NUM_COMMANDS; i++) {
+        (void)fprintf(file, "  %-9s %s\n", commands[i].name, commands[i].summary);
+    }
+    (void)fprintf(
+        file, "\n`ekubench COMMAND --help` describes a command. --version prints the versions.\n");
+}
+
+static void print_version(void)
+{
+    (void)printf("ekubench %s (%s)\n"
+                 "BoringSSL %s (API %u, %s), liburing %s, HdrHistogram_c %s, jansson %s, zlib %s\n"
+                 "built with %s, %s\n",
+                 EKB_BUILD_VERSION, EKB_BUILD_GIT, EKB_BUILD_BORINGSSL_REVISION,
+                 ekb_tls_library_api(),
+                 strcmp(EKB_BUILD_BORINGSSL_ASM, "1") == 0 ? "with assembly" : "without assembly",
+                 EKB_BUILD_LIBURING_VERSION, EKB_BUILD_HDR_VERSION, EKB_BUILD_JANSSON_VERSION,
+                 EKB_BUILD_ZLIB_VERSION, EKB_BUILD_COMPILER, EKB_BUILD_TYPE);
+}
+
+int main(int argc, char **argv)
+{
+    const char *word = argc > 1 ? argv[1] : "";
+    for (size_t i = 0; i < NUM_COMMANDS; i++) {
+        if (strcmp(word, commands[i].name) == 0) {
+            return commands[i].run(argc - 1, argv + 1);
+        }
+    }
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0) {
+        print_help(stdout);
+        return EKB_EXIT_OK;
+    }
+    if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0) {
+        print_version();
+        return EKB_EXIT_OK;
+    }
+    if (argc < 2) {
+        print_help(stderr);
+    } else {
+        ekb_cli_say("there is no command \"%s\"; `ekubench --help` lists them", word);
+    }
+    return EKB_EXIT_USAGE;
+}

@@ -1,0 +1,237 @@
+#include "cli/cli.h"
+
+#include "ekubench/base/clock.h"
+#include "ekubench/base/units.h"
+#include "ekubench/pki/mint.h"
+#include "ekubench/store/store.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define MAX_NAMES 16
+
+struct arguments {
+    const char *directory;
+    enum ekb_key_type key_type;
+    unsigned server_eku;
+    unsigned client_eku;
+    unsigned depth;
+    uint64_t validity_ns;
+    const char *dns_names[MAX_NAMES];
+    size_t num_dns_names;
+    const char *ip_addresses[MAX_NAMES];
+    size_t num_ip_addresses;
+};
+
+enum {
+    OPTION_SERVER_EKU = 256,
+    OPTION_CLIENT_EKU,
+    OPTION_VALIDITY,
+    OPTION_DNS,
+    OPTION_IP,
+};
+
+static void add_name(struct argp_state *state, const char **names, size_t *num_names,
+                     const char *name)
+{
+    if (*num_names == MAX_NAMES) {
+        argp_error(state, "at most %d names of a kind", MAX_NAMES);
+    }
+    names[(*num_names)++] = name;
+}
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+    struct arguments *arguments = state->input;
+    uint64_t count = 0;
+    switch (key) {
+    case 'k':
+        if (ekb_key_type_parse(&arguments->key_type, text) != EKB_OK) {
+            argp_error(state,
+                       "--key %s: p256, p384, rsa2048, rsa3072, rsa4096 or ed25519 is wanted",
+                       text);
+        }
+        return 0;
+    case 'd':
+        if (ekb_units_parse_count(&count, text, 1, EKB_MINT_MAX_DEPTH) != EKB_OK) {
+            argp_error(state, "--depth %s: a number from 1 to %d is wanted", text,
+                       EKB_MINT_MAX_DEPTH);
+        }
+        arguments->depth = (unsigned)count;
+        return 0;
+    case OPTION_SERVER_EKU:
+        if (ekb_eku_parse(&arguments->server_eku, text) != EKB_OK) {
+            argp_error(state,
+                       "--server-eku %s: serverAuth, clientAuth, codeSigning, any, both or none",
+                       text);
+        }
+        return 0;
+    case OPTION_CLIENT_EKU:
+        if (ekb_eku_parse(&arguments->client_eku, text) != EKB_OK) {
+            argp_error(state,
+                       "--client-eku %s: serverAuth, clientAuth, codeSigning, any, both or none",
+                       text);
+        }
+        return 0;
+    case OPTION_VALIDITY:
+        if (ekb_units_parse_duration(&arguments->validity_ns, text) != EKB_OK) {
+            argp_error(state, "--validity %s: a duration such as 720h is wanted", text);
+        }
+        return 0;
+    case OPTION_DNS:
+        add_name(state, arguments->dns_names, &arguments->num_dns_names, text);
+        return 0;
+    case OPTION_IP:
+        add_name(state, arguments->ip_addresses, &arguments->num_ip_addresses, text);
+        return 0;
+    case ARGP_KEY_ARG:
+        if (state->arg_num == 0 && strcmp(text, "mint") != 0) {
+            argp_error(state, "unknown word \"%s\"; `ekubench pki mint DIR` mints", text);
+        } else if (state->arg_num == 1) {
+            arguments->directory = text;
+        } else if (state->arg_num > 1) {
+            argp_error(state, "unexpected argument \"%s\"", text);
+        }
+        return 0;
+    case ARGP_KEY_END:
+        if (arguments->directory == NULL) {
+            argp_error(state, "a directory for the store is wanted: `ekubench pki mint DIR`");
+        }
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option options[] = {
+    {"key", 'k', "TYPE", 0, "p256 (default), p384, rsa2048, rsa3072, rsa4096 or ed25519", 0},
+    {"depth", 'd', "N", 0,
+     "Certificates above the leaf: 1 (default) = signed by the root, up to 10", 0},
+    {"server-eku", OPTION_SERVER_EKU, "SET", 0,
+     "EKUs of the server certificate (default serverAuth)", 0},
+    {"client-eku", OPTION_CLIENT_EKU, "SET", 0,
+     "EKUs of the client certificate (default clientAuth): serverAuth, clientAuth, codeSigning, "
+     "any, "
+     "joined by commas; both; none = no extension",
+     0},
+    {"validity", OPTION_VALIDITY, "TIME", 0, "How long the certificates live (default 720h)", 0},
+    {"dns", OPTION_DNS, "NAME", 0,
+     "dNSName of the server certificate (default localhost); may be repeated", 0},
+    {"ip", OPTION_IP, "ADDRESS", 0, "iPAddress of it (default 127.0.0.1); may be repeated", 0},
+    {0},
+};
+
+static const char doc[] =
+    "Mint a CA hierarchy and a server and a client certificate, written to DIR as a dual store: "
+    "server.pem, "
+    "privkey.pem, client.pem, clientprivkey.pem, ca.pem. The CAs' keys are not kept.\v"
+    "An existing store in DIR is not overwritten.\n\nExamples:\n"
+    "  ekubench pki mint store\n"
+    "  ekubench pki mint store --depth 3 --client-eku serverAuth --key rsa2048";
+
+// mint_cas makes the hierarchy: `cas[0]` is the root, `cas[depth - 1]` signs the leaves.
+static enum ekb_err mint_cas(struct ekb_ca **cas, const struct arguments *arguments,
+                             int64_t not_before, int64_t not_after, struct ekb_fail *reterr_fail)
+{
+    enum ekb_err err = EKB_OK;
+    for (unsigned i = 0; i < arguments->depth && err == EKB_OK; i++) {
+        char name[64];
+        (void)snprintf(name, sizeof name,
+                       i == 0 ? "ekubench root CA" : "ekubench intermediate CA %u", i);
+        const struct ekb_mint_ca spec = {.common_name = name,
+                                         .key_type = arguments->key_type,
+                                         .eku = EKB_EKU_ABSENT,
+                                         .not_before = not_before,
+                                         .not_after = not_after};
+        err = i == 0 ? ekb_ca_create_root(&cas[0], &spec, reterr_fail)
+                     : ekb_ca_create_intermediate(&cas[i], cas[i - 1], &spec, reterr_fail);
+    }
+    return err;
+}
+
+static enum ekb_err mint_side(const struct arguments *arguments, const struct ekb_ca *ca,
+                              enum ekb_store_side side, int64_t not_before, int64_t not_after,
+                              struct ekb_fail *reterr_fail)
+{
+    const bool is_server = side == EKB_STORE_SERVER;
+    struct ekb_identity identity = {0};
+    const struct ekb_mint_leaf spec = {
+        .common_name = is_server ? arguments->dns_names[0] : "ekubench client",
+        .key_type = arguments->key_type,
+        .eku = is_server ? arguments->server_eku : arguments->client_eku,
+        .not_before = not_before,
+        .not_after = not_after,
+        .dns_names = arguments->dns_names,
+        .num_dns_names = is_server ? arguments->num_dns_names : 0,
+        .ip_addresses = arguments->ip_addresses,
+        .num_ip_addresses = is_server ? arguments->num_ip_addresses : 0,
+    };
+    enum ekb_err err = ekb_ca_issue(&identity.chain, &identity.key, ca, &spec, reterr_fail);
+    if (err == EKB_OK) {
+        err = ekb_store_write_identity(arguments->directory, side, &identity, reterr_fail);
+    }
+    ekb_chain_destroy(identity.chain);
+    ekb_key_destroy(identity.key);
+    return err;
+}
+
+static enum ekb_err refuse_existing(const char *directory, struct ekb_fail *reterr_fail)
+{
+    struct ekb_store *store = NULL;
+    const enum ekb_err err = ekb_store_load(&store, directory, 0, NULL);
+    const bool empty =
+        err == EKB_NOT_FOUND ||
+        (err == EKB_OK && ekb_store_identity(store, EKB_STORE_SERVER)->chain == NULL &&
+         ekb_store_identity(store, EKB_STORE_CLIENT)->chain == NULL &&
+         ekb_store_trust(store) == NULL);
+    ekb_store_destroy(store);
+    return empty
+               ? EKB_OK
+               : ekb_fail_set(reterr_fail, EKB_EXISTS, 0,
+                              "%s holds a store; choose another directory or remove it", directory);
+}
+
+int ekb_cli_pki(int argc, char **argv)
+{
+    static const struct argp argp = {
+        .options = options, .parser = parse, .args_doc = "mint DIR", .doc = doc};
+    struct arguments arguments = {.key_type = EKB_KEY_P256,
+                                  .server_eku = EKB_EKU_SERVER_AUTH,
+                                  .client_eku = EKB_EKU_CLIENT_AUTH,
+                                  .depth = 1,
+                                  .validity_ns = UINT64_C(720) * 3600 * EKB_NS_PER_S};
+    struct ekb_ca *cas[EKB_MINT_MAX_DEPTH] = {0};
+    struct ekb_fail fail = {0};
+
+    ekb_cli_parse(&argp, argc, argv, &arguments);
+    if (arguments.num_dns_names == 0) {
+        arguments.dns_names[arguments.num_dns_names++] = "localhost";
+    }
+    if (arguments.num_ip_addresses == 0) {
+        arguments.ip_addresses[arguments.num_ip_addresses++] = "127.0.0.1";
+    }
+    const int64_t not_before = (int64_t)time(NULL) - 3600;
+    const int64_t not_after = not_before + 3600 + (int64_t)(arguments.validity_ns / EKB_NS_PER_S);
+    enum ekb_err err = refuse_existing(arguments.directory, &fail);
+    if (err == EKB_OK) {
+        err = mint_cas(cas, &arguments, not_before, not_after, &fail);
+    }
+    for (int side = 0; side < EKB_STORE_NUM_SIDES && err == EKB_OK; side++) {
+        err = mint_side(&arguments, cas[arguments.depth - 1], (enum ekb_store_side)side, not_before,
+                        not_after, &fail);
+    }
+    if (err == EKB_OK) {
+        err = ekb_store_write_trust(arguments.directory, ekb_ca_certificate(cas[0]), &fail);
+    }
+    for (unsigned i = 0; i < EKB_MINT_MAX_DEPTH; i++) {
+        ekb_ca_destroy(cas[i]);
+    }
+    if (err != EKB_OK) {
+        return ekb_cli_fail(&fail);
+    }
+    (void)printf("%s: server, client and trusted CA list written, depth %u, %s\n",
+                 arguments.directory, arguments.depth, ekb_key_type_name(arguments.key_type));
+    return EKB_EXIT_OK;
+}

@@ -1,0 +1,268 @@
+#include "ekubench/lab/doctor.h"
+
+#include "ekubench/base/clock.h"
+#include "ekubench/base/err.h"
+#include "ekubench/base/units.h"
+#include "ekubench/io/loop.h"
+#include "ekubench/io/net.h"
+#include "ekubench/lab/host.h"
+#include "ekubench/peer/worker.h"
+
+#include <errno.h>
+#include <linux/perf_event.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+// What the default load (2,000 in flight) needs, with room: connections, and ports for one source
+// address.
+#define WANTED_DESCRIPTORS 8192
+#define WANTED_PORTS 8000
+#define WANTED_BACKLOG 4096
+#define WANTED_MEMORY (UINT64_C(1) << 30)
+#define STEAL_WATCH_NS EKB_NS_PER_S
+#define NOTABLE_STEAL_PERCENT 1.0
+#define BAD_STEAL_PERCENT 5.0
+
+struct examination {
+    struct ekb_doctor_finding *findings;
+    size_t num_findings;
+    struct ekb_record record; // Only its host and build blocks.
+};
+
+static void find(struct examination *exam, const char *check, enum ekb_doctor_level level,
+                 const char *advice, const char *format, ...) EKB_PRINTF(5, 6);
+
+static void find(struct examination *exam, const char *check, enum ekb_doctor_level level,
+                 const char *advice, const char *format, ...)
+{
+    EKB_CHECK(exam->num_findings < EKB_DOCTOR_MAX_FINDINGS);
+    struct ekb_doctor_finding *finding = &exam->findings[exam->num_findings++];
+    va_list args;
+    *finding = (struct ekb_doctor_finding){.check = check, .level = level};
+    va_start(args, format);
+    (void)vsnprintf(finding->found, sizeof finding->found, format, args);
+    va_end(args);
+    if (level != EKB_DOCTOR_OK) {
+        (void)snprintf(finding->advice, sizeof finding->advice, "%s", advice);
+    }
+}
+
+static void examine_ring(struct examination *exam)
+{
+    const struct ekb_loop_options options = {.num_submissions = 4096, .num_completions = 16384};
+    struct ekb_loop *loop = NULL;
+    struct ekb_fail fail;
+    if (ekb_loop_create(&loop, &options, &fail) != EKB_OK) {
+        find(exam, "io_uring", EKB_DOCTOR_FAIL, fail.detail, "refused: %s",
+             strerror(fail.sys_errno));
+        return;
+    }
+    const char *setup = ekb_loop_setup_text(loop);
+    const bool best = strncmp(setup, "single-issuer", 13) == 0;
+    find(exam, "io_uring", best ? EKB_DOCTOR_OK : EKB_DOCTOR_NOTE, "Linux 6.1 or newer does better",
+         "%s", setup);
+    ekb_loop_destroy(loop);
+}
+
+static void examine_cpus(struct examination *exam)
+{
+    const int count = ekb_worker_cpus(NULL, 0);
+    find(exam, "CPUs", count >= 2 ? EKB_DOCTOR_OK : EKB_DOCTOR_FAIL,
+         "client and server need a CPU each; give this machine or container two", "%d usable: %s",
+         count, exam->record.host.cpu_model);
+}
+
+static void examine_steal(struct examination *exam)
+{
+    struct ekb_host_ticks before;
+    struct ekb_host_ticks after;
+    const struct timespec watch = {.tv_sec = (time_t)(STEAL_WATCH_NS / EKB_NS_PER_S)};
+    if (!ekb_host_read_ticks(&before) || nanosleep(&watch, NULL) != 0 ||
+        !ekb_host_read_ticks(&after)) {
+        find(exam, "steal", EKB_DOCTOR_NOTE,
+             "/proc/stat cannot be read; a noisy host goes unnoticed", "unknown");
+        return;
+    }
+    const double now = ekb_host_steal_percent(&before, &after);
+    const struct ekb_host_ticks boot = {0};
+    const double since_boot = ekb_host_steal_percent(&boot, &after);
+    enum ekb_doctor_level level = EKB_DOCTOR_OK;
+    if (now > BAD_STEAL_PERCENT) {
+        level = EKB_DOCTOR_WARN;
+    } else if (now > NOTABLE_STEAL_PERCENT || since_boot > NOTABLE_STEAL_PERCENT) {
+        level = EKB_DOCTOR_NOTE;
+    }
+    find(exam, "steal", level,
+         "the host is shared and takes time away: arms are interleaved against it, longer plans "
+         "help",
+         "%.1f %% in the last second, %.1f %% since boot", now, since_boot);
+}
+
+static void examine_descriptors(struct examination *exam)
+{
+    struct rlimit limit;
+    EKB_CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    find(exam, "open files", limit.rlim_max >= WANTED_DESCRIPTORS ? EKB_DOCTOR_OK : EKB_DOCTOR_WARN,
+         "raise the hard limit (ulimit -Hn), or load with fewer connections in flight",
+         "%llu now, up to %llu allowed", (unsigned long long)limit.rlim_cur,
+         (unsigned long long)limit.rlim_max);
+}
+
+static void examine_ports(struct examination *exam)
+{
+    uint32_t low = 0;
+    uint32_t high = 0;
+    if (!ekb_net_port_range(&low, &high)) {
+        find(exam, "ports", EKB_DOCTOR_NOTE, "the range of ephemeral ports cannot be read",
+             "unknown");
+        return;
+    }
+    find(exam, "ports", high - low >= WANTED_PORTS ? EKB_DOCTOR_OK : EKB_DOCTOR_WARN,
+         "widen net.ipv4.ip_local_port_range", "%u to %u: %u for each server address", low, high,
+         high - low + 1);
+}
+
+static void examine_backlog(struct examination *exam)
+{
+    const uint64_t backlog = exam->record.host.somaxconn;
+    find(exam, "accept queue", backlog >= WANTED_BACKLOG ? EKB_DOCTOR_OK : EKB_DOCTOR_WARN,
+         "raise net.core.somaxconn: bursts of connections will be dropped and look like seconds of "
+         "latency",
+         "net.core.somaxconn = %llu", (unsigned long long)backlog);
+}
+
+// examine_conntrack looks whether connection tracking, which a load of connections fills, is
+// loaded.
+static void examine_conntrack(struct examination *exam)
+{
+    unsigned long long count = 0;
+    unsigned long long max = 0;
+    FILE *count_file = fopen("/proc/sys/net/netfilter/nf_conntrack_count", "re");
+    FILE *max_file = fopen("/proc/sys/net/netfilter/nf_conntrack_max", "re");
+    char line[64];
+    if (count_file != NULL && fgets(line, sizeof line, count_file) != NULL) {
+        count = strtoull(line, NULL, 10);
+    }
+    if (max_file != NULL && fgets(line, sizeof line, max_file) != NULL) {
+        max = strtoull(line, NULL, 10);
+    }
+    if (count_file != NULL) {
+        (void)fclose(count_file);
+    }
+    if (max_file != NULL) {
+        (void)fclose(max_file);
+    }
+    if (max == 0) {
+        find(exam, "conntrack", EKB_DOCTOR_OK, "", "not loaded");
+        return;
+    }
+    find(exam, "conntrack", count * 2 < max ? EKB_DOCTOR_OK : EKB_DOCTOR_WARN,
+         "raise net.netfilter.nf_conntrack_max or exempt loopback: new connections are dropped "
+         "when it is full",
+         "%llu of %llu entries used", count, max);
+}
+
+static void examine_clock(struct examination *exam)
+{
+    const char *source = exam->record.host.clocksource;
+    const bool fast = strcmp(source, "tsc") == 0 || strcmp(source, "kvm-clock") == 0 ||
+                      strcmp(source, "arch_sys_counter") == 0 ||
+                      strcmp(source, "hyperv_clocksource") == 0;
+    enum {
+        READS = 10000
+    };
+    const uint64_t begin_ns = ekb_clock_now_ns();
+    for (int i = 0; i < READS; i++) {
+        (void)ekb_clock_now_ns();
+    }
+    const double cost_ns = (double)(ekb_clock_now_ns() - begin_ns) / READS;
+    find(exam, "clock", fast && cost_ns < 200 ? EKB_DOCTOR_OK : EKB_DOCTOR_WARN,
+         "reading the clock is slow here (a system call each time) and adds to every step",
+         "%s, %.0f ns a read", source[0] != '\0' ? source : "unknown", cost_ns);
+}
+
+static void examine_counters(struct examination *exam)
+{
+    struct perf_event_attr attributes = {.type = PERF_TYPE_HARDWARE,
+                                         .size = sizeof attributes,
+                                         .config = PERF_COUNT_HW_INSTRUCTIONS,
+                                         .exclude_kernel = 1,
+                                         .exclude_hv = 1};
+    const long fd = syscall(SYS_perf_event_open, &attributes, 0, -1, -1, 0UL);
+    if (fd >= 0) {
+        (void)close((int)fd);
+        find(exam, "CPU counters", EKB_DOCTOR_OK, "", "available");
+    } else {
+        find(exam, "CPU counters", EKB_DOCTOR_NOTE, "nothing here depends on them",
+             "not available (%s)", strerror(errno));
+    }
+}
+
+static void examine_congestion(struct examination *exam)
+{
+    const char *control = exam->record.host.congestion_control;
+    find(exam, "congestion control", strcmp(control, "bbr") == 0 ? EKB_DOCTOR_NOTE : EKB_DOCTOR_OK,
+         "bbr paces what it sends; on loopback the effect is small", "%s",
+         control[0] != '\0' ? control : "unknown");
+}
+
+static void examine_memory(struct examination *exam)
+{
+    char text[EKB_UNITS_TEXT_LEN];
+    const uint64_t bytes = exam->record.host.memory_bytes;
+    find(exam, "memory", bytes >= WANTED_MEMORY ? EKB_DOCTOR_OK : EKB_DOCTOR_WARN,
+         "load with fewer connections in flight", "%s",
+         ekb_units_format_bytes(text, (double)bytes));
+}
+
+static void examine_library(struct examination *exam)
+{
+    const bool assembly = exam->record.build.boringssl_assembly;
+    find(exam, "BoringSSL", assembly ? EKB_DOCTOR_OK : EKB_DOCTOR_WARN,
+         "built without assembly: P-256 is several times slower than it should be",
+         "%.12s, API %llu, %s assembly", exam->record.build.boringssl_revision,
+         (unsigned long long)exam->record.build.boringssl_api_version,
+         assembly ? "with" : "without");
+}
+
+size_t ekb_doctor_examine(struct ekb_doctor_finding out_findings[EKB_DOCTOR_MAX_FINDINGS])
+{
+    struct examination exam = {.findings = out_findings};
+    ekb_host_describe(&exam.record);
+    examine_ring(&exam);
+    examine_cpus(&exam);
+    examine_steal(&exam);
+    examine_descriptors(&exam);
+    examine_ports(&exam);
+    examine_backlog(&exam);
+    examine_conntrack(&exam);
+    examine_clock(&exam);
+    examine_counters(&exam);
+    examine_congestion(&exam);
+    examine_memory(&exam);
+    examine_library(&exam);
+    return exam.num_findings;
+}
+
+enum ekb_doctor_level ekb_doctor_worst(const struct ekb_doctor_finding *findings,
+                                       size_t num_findings)
+{
+    enum ekb_doctor_level worst = EKB_DOCTOR_OK;
+    for (size_t i = 0; i < num_findings; i++) {
+        worst = findings[i].level > worst ? findings[i].level : worst;
+    }
+    return worst;
+}
+
+const char *ekb_doctor_level_name(enum ekb_doctor_level level)
+{
+    static const char *const names[] = {"ok", "note", "warn", "fail"};
+    return names[level];
+}

@@ -1,0 +1,217 @@
+#include "ekubench/lab/measure.h"
+
+#include "ekubench/lab/assemble.h"
+#include "ekubench/lab/effects.h"
+#include "ekubench/lab/session.h"
+#include "ekubench/lab/stores.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define COPY(field, text) (void)snprintf(field, sizeof field, "%s", text)
+
+// The server has room for connections that are ending while their successors begin.
+#define ROOM_FACTOR 2
+#define ROOM_SPARE 256
+
+// What one stage needs while it runs.
+struct staging {
+    struct ekb_listener listeners[EKB_PLAN_MAX_ARMS];
+    struct ekb_client_arm client_arms[EKB_PLAN_MAX_ARMS];
+    uint8_t expect_accept[EKB_PLAN_MAX_ARMS];
+    struct ekb_record_arm labels[EKB_PLAN_MAX_ARMS];
+    struct ekb_server_options server;
+    struct ekb_client_options client;
+};
+
+static void label_arm(struct ekb_record_arm *label, const struct ekb_plan *plan,
+                      const struct ekb_plan_arm *arm)
+{
+    char eku[64];
+    *label = (struct ekb_record_arm){.depth = arm->depth};
+    COPY(label->name, arm->name);
+    COPY(label->eku, ekb_eku_mode_name(arm->policy.eku));
+    COPY(label->verify, ekb_verify_level_name(arm->policy.verify));
+    COPY(label->key, ekb_key_type_name(plan->key_type));
+    COPY(label->client_eku, arm->depth == 0 ? "" : ekb_eku_format(eku, arm->client_eku));
+    COPY(label->tls, ekb_tls_version_name(plan->version));
+    COPY(label->expect, arm->expect_accept ? "accept" : "reject");
+}
+
+static enum ekb_err set_up(struct staging *staging, const struct ekb_plan *plan,
+                           const struct ekb_plan_stage *stage, const struct ekb_stores *stores,
+                           struct ekb_fail *reterr_fail)
+{
+    struct ekb_address loopback;
+    enum ekb_err err = ekb_address_parse(&loopback, "127.0.0.1:0", reterr_fail);
+    for (size_t i = 0; i < stage->num_arms; i++) {
+        const struct ekb_plan_arm *arm = &stage->arms[i];
+        staging->listeners[i] = (struct ekb_listener){.address = loopback,
+                                                      .policy = arm->policy,
+                                                      .version = plan->version,
+                                                      .arm = (uint16_t)i,
+                                                      .fd = -1};
+        staging->expect_accept[i] = arm->expect_accept ? 1 : 0;
+        label_arm(&staging->labels[i], plan, arm);
+    }
+    staging->server = (struct ekb_server_options){
+        .store_path = ekb_stores_server(stores),
+        .listeners = staging->listeners,
+        .num_listeners = stage->num_arms,
+        .max_connections = stage->in_flight * ROOM_FACTOR + ROOM_SPARE,
+        .deadline_ns = plan->deadline_ns,
+        .expect_accept = staging->expect_accept,
+        .floor_client_store =
+            stage->floor_every > 0 ? ekb_stores_client(stores, &stage->arms[0]) : NULL,
+    };
+    if (err == EKB_OK) {
+        err = ekb_server_open(&staging->server, reterr_fail);
+    }
+    for (size_t i = 0; i < stage->num_arms; i++) {
+        staging->client_arms[i] =
+            (struct ekb_client_arm){.target = staging->listeners[i].address,
+                                    .store_path = ekb_stores_client(stores, &stage->arms[i]),
+                                    .version = plan->version,
+                                    .kind = stage->client,
+                                    .expect_accept = stage->arms[i].expect_accept};
+    }
+    staging->client = (struct ekb_client_options){
+        .arms = staging->client_arms,
+        .num_arms = stage->num_arms,
+        .in_flight = stage->in_flight,
+        .deadline_ns = plan->deadline_ns,
+        .seed = plan->seed,
+        .confirm = EKB_CONFIRM_BYTE,
+        .floor_server_store = stage->floor_every > 0 ? ekb_stores_server(stores) : NULL,
+    };
+    return err;
+}
+
+static struct ekb_record_stage label_stage(const struct ekb_plan_stage *stage)
+{
+    struct ekb_record_stage label = {
+        .in_flight = stage->in_flight,
+        .warmup_ns = stage->num_warmup * stage->slice_ns,
+        .duration_ns = (stage->num_slices - stage->num_warmup) * stage->slice_ns,
+        .slice_ns = stage->slice_ns,
+        .floor_every = stage->floor_every,
+    };
+    COPY(label.name, stage->name);
+    COPY(label.shape, "closed-loop");
+    COPY(label.client, stage->client == EKB_CLIENT_FULL ? "full" : "cheap");
+    return label;
+}
+
+static enum ekb_err add_answers(struct ekb_record *record, const struct ekb_plan_stage *plan,
+                                const struct ekb_stage *stage)
+{
+    if (strcmp(plan->name, EKB_PLAN_STAGE_COST) != 0) {
+        return EKB_OK;
+    }
+    const enum ekb_err err = ekb_effects_add(record, plan, stage);
+    return err == EKB_OK ? ekb_effects_add_floors(record, stage) : err;
+}
+
+static enum ekb_err run_stage(struct ekb_record *record, const struct ekb_plan *plan, size_t index,
+                              const struct ekb_stores *stores,
+                              const struct ekb_session_control *control,
+                              struct ekb_fail *reterr_fail)
+{
+    const struct ekb_plan_stage *plan_stage = &plan->stages[index];
+    struct ekb_session_progress progress = {.control = control, .stage = plan_stage->name};
+    for (size_t i = index + 1; i < plan->num_stages; i++) {
+        progress.later_ns += plan->stages[i].num_slices * plan->stages[i].slice_ns;
+    }
+    const struct ekb_stage_control stage_control = ekb_session_stage_control(&progress);
+    const struct ekb_timeline timeline = {.slice_ns = plan_stage->slice_ns,
+                                          .num_slices = plan_stage->num_slices,
+                                          .num_warmup = plan_stage->num_warmup,
+                                          .floor_every = plan_stage->floor_every};
+    struct staging staging;
+    struct ekb_stage stage = {0};
+    enum ekb_err err = set_up(&staging, plan, plan_stage, stores, reterr_fail);
+    if (err == EKB_OK) {
+        err = ekb_stage_run(&stage, &staging.server, &staging.client, &timeline, &stage_control,
+                            reterr_fail);
+    }
+    if (err == EKB_OK) {
+        const struct ekb_record_stage label = label_stage(plan_stage);
+        err = ekb_assemble_stage(record, &stage, &label, staging.labels);
+        if (err == EKB_OK) {
+            err = add_answers(record, plan_stage, &stage);
+        }
+        if (record->plan.cipher[0] == '\0') {
+            COPY(record->plan.cipher, stage.client.tally->cipher);
+        }
+        if (err != EKB_OK) {
+            (void)ekb_fail_set(reterr_fail, err, 0, "result");
+        }
+    }
+    ekb_stage_deinit(&stage);
+    return err;
+}
+
+static void describe_plan(struct ekb_record *record, const struct ekb_plan *plan)
+{
+    COPY(record->plan.name, plan->name);
+    COPY(record->plan.tls, ekb_tls_version_name(plan->version));
+    COPY(record->plan.groups, EKB_TLS_GROUPS);
+    COPY(record->plan.key, ekb_key_type_name(plan->key_type));
+    COPY(record->plan.confirm, "byte");
+    record->plan.seed = plan->seed;
+    record->plan.server_workers = 1;
+    record->plan.client_workers = 1;
+    record->plan.deadline_ns = plan->deadline_ns;
+}
+
+void ekb_measure_cross_check(struct ekb_record *record)
+{
+    for (size_t i = 0; i < record->plan.num_stages; i++) {
+        const struct ekb_record_stage *stage = &record->plan.stages[i];
+        double latency_sum_ns = 0;
+        double samples = 0;
+        for (size_t j = 0; j < record->num_arms; j++) {
+            const struct ekb_record_arm *arm = &record->arms[j];
+            if (strcmp(arm->stage, stage->name) == 0 && arm->latency_ns.known) {
+                latency_sum_ns += (double)arm->latency_ns.moments.sum;
+                samples += (double)arm->latency_ns.moments.count;
+            }
+        }
+        for (size_t j = 0; j < record->num_throughput; j++) {
+            const struct ekb_record_throughput *row = &record->throughput[j];
+            if (strcmp(row->stage, stage->name) != 0 || row->arm[0] != '\0' || samples == 0 ||
+                strcmp(stage->name, EKB_PLAN_STAGE_LOAD) != 0) {
+                continue;
+            }
+            // Little's law: in flight = rate x time in flight.
+            const double in_flight = row->accepted_per_s * latency_sum_ns / samples / 1e9;
+            const double off_percent = 100.0 * (in_flight / (double)stage->in_flight - 1.0);
+            if (fabs(off_percent) > 5.0) {
+                ekb_record_add_note(record,
+                                    "%s: rate x latency gives %.0f in flight where %llu were kept "
+                                    "(Little's law)",
+                                    stage->name, in_flight, (unsigned long long)stage->in_flight);
+            }
+        }
+    }
+}
+
+enum ekb_err ekb_measure_run(struct ekb_record *out_record, const struct ekb_plan *plan,
+                             const struct ekb_session_control *control,
+                             struct ekb_fail *reterr_fail)
+{
+    struct ekb_stores *stores = NULL;
+    const struct ekb_session session = ekb_session_begin(out_record, "measure");
+    describe_plan(out_record, plan);
+
+    enum ekb_err err = ekb_stores_create(&stores, plan, reterr_fail);
+    for (size_t i = 0; i < plan->num_stages && err == EKB_OK && !out_record->interrupted; i++) {
+        err = run_stage(out_record, plan, i, stores, control, reterr_fail);
+    }
+    ekb_stores_destroy(stores);
+
+    ekb_session_end(&session, out_record);
+    ekb_measure_cross_check(out_record);
+    return err;
+}

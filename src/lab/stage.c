@@ -1,0 +1,309 @@
+#include "ekubench/lab/stage.h"
+
+#include "ekubench/base/clock.h"
+#include "ekubench/lab/host.h"
+#include "ekubench/peer/worker.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+// How long a worker may take to prepare (contexts, slab) and, over its deadline, to end.
+#define PREPARE_NS (30 * EKB_NS_PER_S)
+#define END_NS (5 * EKB_NS_PER_S)
+// The first connection starts this long after both workers are told.
+#define LEAD_NS (20 * EKB_NS_PER_MS)
+#define LOOK_EVERY_NS (250 * EKB_NS_PER_MS)
+// Descriptors of a worker beside its connections: ring, listeners, library, standard streams.
+#define SPARE_DESCRIPTORS 128
+
+enum {
+    SERVER,
+    CLIENT,
+    NUM_WORKERS
+};
+
+struct run {
+    struct ekb_stage *stage;
+    struct ekb_server_options *server; // Or NULL.
+    struct ekb_client_options *client;
+    const struct ekb_stage_control *control;
+    struct ekb_timeline *timeline; // Shared with the workers.
+    struct ekb_worker workers[NUM_WORKERS];
+    struct ekb_host_ticks ticks; // At the last slice boundary.
+    uint32_t slice;
+    bool aborted;
+};
+
+static enum ekb_err server_body(void *context, int control_fd, void (*ready)(void *),
+                                void *ready_context, struct ekb_fail *reterr_fail)
+{
+    const struct run *run = context;
+    return ekb_server_run(run->server, control_fd, ready, ready_context, reterr_fail);
+}
+
+static enum ekb_err client_body(void *context, int control_fd, void (*ready)(void *),
+                                void *ready_context, struct ekb_fail *reterr_fail)
+{
+    const struct run *run = context;
+    return ekb_client_run(run->client, control_fd, ready, ready_context, reterr_fail);
+}
+
+static bool is_stopped(const struct run *run)
+{
+    return run->control->stop != NULL && *run->control->stop != 0;
+}
+
+static enum ekb_err worker_fail(struct ekb_fail *reterr_fail, const struct ekb_worker *worker)
+{
+    if (reterr_fail != NULL) {
+        *reterr_fail = worker->fail;
+    }
+    return worker->fail.err;
+}
+
+static enum ekb_err await_ready(struct run *run, int index, struct ekb_fail *reterr_fail)
+{
+    struct ekb_worker *worker = &run->workers[index];
+    const uint64_t until_ns = ekb_clock_now_ns() + PREPARE_NS;
+    while (!worker->ready && !worker->ended) {
+        if (ekb_clock_now_ns() > until_ns) {
+            return ekb_fail_set(reterr_fail, EKB_WORKER_DIED, 0, "a worker does not get ready");
+        }
+        ekb_worker_update(worker, 1, LOOK_EVERY_NS);
+    }
+    return worker->ready ? EKB_OK : worker_fail(reterr_fail, worker);
+}
+
+// choose_cpus gives each worker a CPU of its own if there are two.
+static void choose_cpus(struct run *run)
+{
+    int cpus[NUM_WORKERS];
+    const bool enough = ekb_worker_cpus(cpus, NUM_WORKERS) >= NUM_WORKERS;
+    run->stage->server.cpu = enough ? cpus[SERVER] : EKB_WORKER_UNPINNED;
+    run->stage->client.cpu = enough ? cpus[CLIENT] : EKB_WORKER_UNPINNED;
+}
+
+static enum ekb_err prepare(struct run *run, const struct ekb_timeline *timeline,
+                            struct ekb_fail *reterr_fail)
+{
+    struct ekb_stage *stage = run->stage;
+    uint64_t descriptors = run->client->in_flight;
+
+    run->timeline = mmap(NULL, sizeof *run->timeline, PROT_READ | PROT_WRITE,
+                         MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    stage->steal_by_slice = calloc(timeline->num_slices, sizeof stage->steal_by_slice[0]);
+    if (run->timeline == MAP_FAILED || stage->steal_by_slice == NULL ||
+        ekb_tally_create(&stage->client.tally, run->client->num_arms, timeline->num_slices) !=
+            EKB_OK ||
+        (run->server != NULL && ekb_tally_create(&stage->server.tally, run->client->num_arms,
+                                                 timeline->num_slices) != EKB_OK)) {
+        return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "stage");
+    }
+    *run->timeline = *timeline;
+    run->timeline->origin_ns = UINT64_MAX / 2; // Not yet.
+    run->client->tally = stage->client.tally;
+    run->client->timeline = run->timeline;
+    if (run->server != NULL) {
+        run->server->tally = stage->server.tally;
+        run->server->timeline = run->timeline;
+        descriptors =
+            run->server->max_connections > descriptors ? run->server->max_connections : descriptors;
+    }
+    choose_cpus(run);
+    return ekb_net_need_descriptors(descriptors + SPARE_DESCRIPTORS, reterr_fail);
+}
+
+// start forks the workers. The server's listeners must be open: the parent gives up its copies, so
+// that they close with the server.
+static enum ekb_err start(struct run *run, struct ekb_fail *reterr_fail)
+{
+    struct ekb_stage *stage = run->stage;
+    enum ekb_err err = EKB_OK;
+    if (run->server != NULL) {
+        err = ekb_worker_spawn(&run->workers[SERVER], stage->server.cpu, server_body, run,
+                               reterr_fail);
+        ekb_server_close(run->server);
+        if (err == EKB_OK) {
+            err = await_ready(run, SERVER, reterr_fail);
+        }
+        if (err != EKB_OK) {
+            return err;
+        }
+        stage->server.memory_base_bytes = ekb_worker_resident_bytes(&run->workers[SERVER]);
+    }
+    err = ekb_worker_spawn(&run->workers[CLIENT], stage->client.cpu, client_body, run, reterr_fail);
+    if (err == EKB_OK) {
+        err = await_ready(run, CLIENT, reterr_fail);
+    }
+    stage->client.memory_base_bytes = ekb_worker_resident_bytes(&run->workers[CLIENT]);
+    return err;
+}
+
+static void look_at_memory(struct run *run)
+{
+    struct ekb_stage_side *const sides[NUM_WORKERS] = {&run->stage->server, &run->stage->client};
+    for (int i = 0; i < NUM_WORKERS; i++) {
+        if (run->workers[i].control_fd < 0 || run->workers[i].ended) {
+            continue;
+        }
+        const uint64_t resident = ekb_worker_resident_bytes(&run->workers[i]);
+        if (resident > sides[i]->memory_peak_bytes) {
+            sides[i]->memory_peak_bytes = resident;
+        }
+    }
+}
+
+// look_at_steal attributes the steal since the last slice boundary to the slices that have ended.
+static void look_at_steal(struct run *run, uint64_t now_ns)
+{
+    struct ekb_host_ticks ticks;
+    const uint32_t slice = ekb_timeline_slice(run->timeline, now_ns);
+    if (slice == run->slice || !ekb_host_read_ticks(&ticks)) {
+        return;
+    }
+    const double percent = ekb_host_steal_percent(&run->ticks, &ticks);
+    for (uint32_t i = run->slice; i < slice; i++) {
+        run->stage->steal_by_slice[i] = percent;
+    }
+    run->stage->steal_known = true;
+    run->ticks = ticks;
+    run->slice = slice;
+}
+
+static void report_progress(const struct run *run, uint64_t now_ns)
+{
+    const struct ekb_tally *tally = run->stage->client.tally;
+    const struct ekb_timeline *timeline = run->timeline;
+    if (run->control->progress == NULL) {
+        return;
+    }
+    struct ekb_stage_progress progress = {
+        .elapsed_ns = now_ns > timeline->origin_ns ? now_ns - timeline->origin_ns : 0,
+        .total_ns = timeline->num_slices * timeline->slice_ns,
+        .in_flight = tally->open_connections,
+    };
+    for (size_t i = 0; i < tally->num_arms; i++) {
+        progress.accepted += tally->arms[i].accepted;
+        progress.rejected += tally->arms[i].rejected;
+        progress.failed += tally->arms[i].failed;
+    }
+    run->control->progress(run->control->context, &progress);
+}
+
+static uint64_t next_look(const struct run *run, uint64_t now_ns)
+{
+    const uint64_t boundary_ns = run->slice < run->timeline->num_slices
+                                     ? ekb_timeline_start(run->timeline, run->slice + 1)
+                                     : 0;
+    const uint64_t regular_ns = now_ns + LOOK_EVERY_NS;
+    return boundary_ns > now_ns && boundary_ns < regular_ns ? boundary_ns : regular_ns;
+}
+
+static void abort_if_asked(struct run *run)
+{
+    if (!run->aborted && (is_stopped(run) || (run->server != NULL && run->workers[SERVER].ended))) {
+        run->stage->interrupted = is_stopped(run);
+        run->aborted = true;
+        ekb_worker_command_abort(&run->workers[CLIENT]);
+    }
+}
+
+// watch looks on until the client has ended.
+static void watch(struct run *run)
+{
+    const uint64_t last_ns = ekb_timeline_start(run->timeline, run->timeline->num_slices) +
+                             2 * run->client->deadline_ns + END_NS;
+    uint64_t now_ns = ekb_clock_now_ns();
+    while (!run->workers[CLIENT].ended && now_ns < last_ns) {
+        ekb_worker_update(run->workers, NUM_WORKERS, next_look(run, now_ns) - now_ns);
+        now_ns = ekb_clock_now_ns();
+        look_at_steal(run, now_ns);
+        look_at_memory(run);
+        report_progress(run, now_ns);
+        abort_if_asked(run);
+    }
+}
+
+// go sets the timeline and lets the load begin.
+static void go(struct run *run)
+{
+    (void)ekb_host_read_ticks(&run->ticks);
+    run->timeline->origin_ns = ekb_clock_now_ns() + LEAD_NS;
+    ekb_worker_command_go(&run->workers[SERVER]);
+    ekb_worker_command_go(&run->workers[CLIENT]);
+}
+
+static void end_workers(struct run *run)
+{
+    // The client first: its last connections want a server.
+    ekb_worker_reap(&run->workers[CLIENT], run->aborted ? EKB_NS_PER_S : END_NS);
+    if (run->aborted) {
+        ekb_worker_command_abort(&run->workers[SERVER]);
+    } else {
+        ekb_worker_command_stop(&run->workers[SERVER]);
+    }
+    const uint64_t server_ns = run->server != NULL ? run->server->deadline_ns : 0;
+    ekb_worker_reap(&run->workers[SERVER], run->aborted ? EKB_NS_PER_S : server_ns + END_NS);
+}
+
+static struct ekb_net_counters grown(const struct ekb_net_counters *before,
+                                     const struct ekb_net_counters *after)
+{
+    return (struct ekb_net_counters){
+        .listen_overflows = after->listen_overflows - before->listen_overflows,
+        .listen_drops = after->listen_drops - before->listen_drops,
+        .retransmitted_segments = after->retransmitted_segments - before->retransmitted_segments,
+        .request_queue_full_cookies =
+            after->request_queue_full_cookies - before->request_queue_full_cookies,
+        .time_wait_overflows = after->time_wait_overflows - before->time_wait_overflows,
+        .aborts_on_memory = after->aborts_on_memory - before->aborts_on_memory,
+    };
+}
+
+enum ekb_err ekb_stage_run(struct ekb_stage *out_stage, struct ekb_server_options *server,
+                           struct ekb_client_options *client, const struct ekb_timeline *timeline,
+                           const struct ekb_stage_control *control, struct ekb_fail *reterr_fail)
+{
+    struct ekb_net_counters before = {0};
+    struct ekb_net_counters after = {0};
+    *out_stage = (struct ekb_stage){.timeline = *timeline};
+    struct run run = {
+        .stage = out_stage,
+        .server = server,
+        .client = client,
+        .control = control,
+        .workers = {{.control_fd = -1, .ended = true}, {.control_fd = -1, .ended = true}},
+    };
+
+    enum ekb_err err = prepare(&run, timeline, reterr_fail);
+    const bool counted = ekb_net_read_counters(&before);
+    if (err == EKB_OK) {
+        err = start(&run, reterr_fail);
+    }
+    if (err == EKB_OK) {
+        go(&run);
+        watch(&run);
+        out_stage->timeline = *run.timeline;
+    }
+    run.aborted = run.aborted || err != EKB_OK;
+    end_workers(&run);
+    // The server's reason first: its death is the cause of the client's failures.
+    for (int i = 0; i < NUM_WORKERS && err == EKB_OK; i++) {
+        err = worker_fail(reterr_fail, &run.workers[i]);
+    }
+    out_stage->network_known = counted && ekb_net_read_counters(&after);
+    out_stage->network = grown(&before, &after);
+    if (run.timeline != NULL && run.timeline != MAP_FAILED) {
+        (void)munmap(run.timeline, sizeof *run.timeline);
+    }
+    return err;
+}
+
+void ekb_stage_deinit(struct ekb_stage *stage)
+{
+    ekb_tally_destroy(stage->server.tally);
+    ekb_tally_destroy(stage->client.tally);
+    free(stage->steal_by_slice);
+    *stage = (struct ekb_stage){0};
+}
