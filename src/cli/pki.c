@@ -2,7 +2,7 @@
 
 #include "ekubench/base/clock.h"
 #include "ekubench/base/units.h"
-#include "ekubench/pki/mint.h"
+#include "ekubench/pki/hierarchy.h"
 #include "ekubench/store/store.h"
 
 #include <stdio.h>
@@ -131,44 +131,21 @@ static const char doc[] =
     "  ekubench pki mint store\n"
     "  ekubench pki mint store --depth 3 --client-eku serverAuth --key rsa2048";
 
-// mint_cas makes the hierarchy: `cas[0]` is the root, `cas[depth - 1]` signs the leaves.
-static enum ekb_err mint_cas(struct ekb_ca **cas, const struct arguments *arguments,
-                             int64_t not_before, int64_t not_after, struct ekb_fail *reterr_fail)
-{
-    enum ekb_err err = EKB_OK;
-    for (unsigned i = 0; i < arguments->depth && err == EKB_OK; i++) {
-        char name[64];
-        (void)snprintf(name, sizeof name,
-                       i == 0 ? "ekubench root CA" : "ekubench intermediate CA %u", i);
-        const struct ekb_mint_ca spec = {.common_name = name,
-                                         .key_type = arguments->key_type,
-                                         .eku = EKB_EKU_ABSENT,
-                                         .not_before = not_before,
-                                         .not_after = not_after};
-        err = i == 0 ? ekb_ca_create_root(&cas[0], &spec, reterr_fail)
-                     : ekb_ca_create_intermediate(&cas[i], cas[i - 1], &spec, reterr_fail);
-    }
-    return err;
-}
-
-static enum ekb_err mint_side(const struct arguments *arguments, const struct ekb_ca *ca,
-                              enum ekb_store_side side, int64_t not_before, int64_t not_after,
-                              struct ekb_fail *reterr_fail)
+static enum ekb_err mint_side(const struct arguments *arguments, struct ekb_hierarchy *hierarchy,
+                              enum ekb_store_side side, struct ekb_fail *reterr_fail)
 {
     const bool is_server = side == EKB_STORE_SERVER;
     struct ekb_identity identity = {0};
     const struct ekb_mint_leaf spec = {
         .common_name = is_server ? arguments->dns_names[0] : "ekubench client",
-        .key_type = arguments->key_type,
         .eku = is_server ? arguments->server_eku : arguments->client_eku,
-        .not_before = not_before,
-        .not_after = not_after,
         .dns_names = arguments->dns_names,
         .num_dns_names = is_server ? arguments->num_dns_names : 0,
         .ip_addresses = arguments->ip_addresses,
         .num_ip_addresses = is_server ? arguments->num_ip_addresses : 0,
     };
-    enum ekb_err err = ekb_ca_issue(&identity.chain, &identity.key, ca, &spec, reterr_fail);
+    enum ekb_err err = ekb_hierarchy_issue(&identity.chain, &identity.key, hierarchy,
+                                           arguments->depth, &spec, reterr_fail);
     if (err == EKB_OK) {
         err = ekb_store_write_identity(arguments->directory, side, &identity, reterr_fail);
     }
@@ -202,7 +179,7 @@ int ekb_cli_pki(int argc, char **argv)
                                   .client_eku = EKB_EKU_CLIENT_AUTH,
                                   .depth = 1,
                                   .validity_ns = UINT64_C(720) * 3600 * EKB_NS_PER_S};
-    struct ekb_ca *cas[EKB_MINT_MAX_DEPTH] = {0};
+    struct ekb_hierarchy *hierarchy = NULL;
     struct ekb_fail fail = {0};
 
     ekb_cli_parse(&argp, argc, argv, &arguments);
@@ -216,18 +193,15 @@ int ekb_cli_pki(int argc, char **argv)
     const int64_t not_after = not_before + 3600 + (int64_t)(arguments.validity_ns / EKB_NS_PER_S);
     enum ekb_err err = refuse_existing(arguments.directory, &fail);
     if (err == EKB_OK) {
-        err = mint_cas(cas, &arguments, not_before, not_after, &fail);
+        err = ekb_hierarchy_create(&hierarchy, arguments.key_type, not_before, not_after, &fail);
     }
     for (int side = 0; side < EKB_STORE_NUM_SIDES && err == EKB_OK; side++) {
-        err = mint_side(&arguments, cas[arguments.depth - 1], (enum ekb_store_side)side, not_before,
-                        not_after, &fail);
+        err = mint_side(&arguments, hierarchy, (enum ekb_store_side)side, &fail);
     }
     if (err == EKB_OK) {
-        err = ekb_store_write_trust(arguments.directory, ekb_ca_certificate(cas[0]), &fail);
+        err = ekb_store_write_trust(arguments.directory, ekb_hierarchy_root(hierarchy), &fail);
     }
-    for (unsigned i = 0; i < EKB_MINT_MAX_DEPTH; i++) {
-        ekb_ca_destroy(cas[i]);
-    }
+    ekb_hierarchy_destroy(hierarchy);
     if (err != EKB_OK) {
         return ekb_cli_fail(&fail);
     }

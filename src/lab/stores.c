@@ -1,7 +1,7 @@
 #include "ekubench/lab/stores.h"
 
 #include "ekubench/base/file.h"
-#include "ekubench/pki/mint.h"
+#include "ekubench/pki/hierarchy.h"
 #include "ekubench/store/store.h"
 
 #include <errno.h>
@@ -24,43 +24,8 @@ struct ekb_stores {
     char *server;
     struct client_store clients[EKB_PLAN_MAX_ARMS];
     size_t num_clients;
-    struct ekb_ca *cas[EKB_MINT_MAX_DEPTH]; // [0] is the root, [i] is signed by [i - 1].
-    enum ekb_key_type key_type;
-    int64_t not_before;
-    int64_t not_after;
+    struct ekb_hierarchy *hierarchy;
 };
-
-// ca_at returns the CA whose leaves have `depth` certificates above them, making the hierarchy as
-// deep as needed.
-static enum ekb_err ca_at(const struct ekb_ca **out_ca, struct ekb_stores *stores, unsigned depth,
-                          struct ekb_fail *reterr_fail)
-{
-    for (unsigned i = 0; i < depth; i++) {
-        char name[64];
-        const struct ekb_mint_ca spec = {.common_name = name,
-                                         .key_type = stores->key_type,
-                                         .eku = EKB_EKU_ABSENT,
-                                         .not_before = stores->not_before,
-                                         .not_after = stores->not_after};
-        if (stores->cas[i] != NULL) {
-            continue;
-        }
-        enum ekb_err err;
-        if (i == 0) {
-            (void)snprintf(name, sizeof name, "ekubench root CA");
-            err = ekb_ca_create_root(&stores->cas[0], &spec, reterr_fail);
-        } else {
-            (void)snprintf(name, sizeof name, "ekubench intermediate CA %u", i);
-            err =
-                ekb_ca_create_intermediate(&stores->cas[i], stores->cas[i - 1], &spec, reterr_fail);
-        }
-        if (err != EKB_OK) {
-            return err;
-        }
-    }
-    *out_ca = stores->cas[depth - 1];
-    return EKB_OK;
-}
 
 static enum ekb_err fill_store(struct ekb_stores *stores, const char *path,
                                enum ekb_store_side side, unsigned depth, unsigned eku,
@@ -70,25 +35,19 @@ static enum ekb_err fill_store(struct ekb_stores *stores, const char *path,
                                                            "client.ekubench.test"};
     static const char *const loopback = "127.0.0.1";
     const struct ekb_mint_leaf spec = {.common_name = names[side],
-                                       .key_type = stores->key_type,
                                        .eku = eku,
-                                       .not_before = stores->not_before,
-                                       .not_after = stores->not_after,
                                        .dns_names = &names[side],
                                        .num_dns_names = 1,
                                        .ip_addresses = &loopback,
                                        .num_ip_addresses = side == EKB_STORE_SERVER ? 1 : 0};
-    const struct ekb_ca *ca = NULL;
     struct ekb_identity identity = {0};
-    enum ekb_err err = ca_at(&ca, stores, depth, reterr_fail);
-    if (err == EKB_OK) {
-        err = ekb_ca_issue(&identity.chain, &identity.key, ca, &spec, reterr_fail);
-    }
+    enum ekb_err err = ekb_hierarchy_issue(&identity.chain, &identity.key, stores->hierarchy, depth,
+                                           &spec, reterr_fail);
     if (err == EKB_OK) {
         err = ekb_store_write_identity(path, side, &identity, reterr_fail);
     }
     if (err == EKB_OK) {
-        err = ekb_store_write_trust(path, ekb_ca_certificate(stores->cas[0]), reterr_fail);
+        err = ekb_store_write_trust(path, ekb_hierarchy_root(stores->hierarchy), reterr_fail);
     }
     ekb_chain_destroy(identity.chain);
     ekb_key_destroy(identity.key);
@@ -161,10 +120,11 @@ enum ekb_err ekb_stores_create(struct ekb_stores **out_stores, const struct ekb_
     if (stores == NULL) {
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "stores");
     }
-    stores->key_type = plan->key_type;
-    stores->not_before = now - BACKDATE_S;
-    stores->not_after = now + VALIDITY_S;
     enum ekb_err err = make_directory(stores, reterr_fail);
+    if (err == EKB_OK) {
+        err = ekb_hierarchy_create(&stores->hierarchy, plan->key_type, now - BACKDATE_S,
+                                   now + VALIDITY_S, reterr_fail);
+    }
     if (err == EKB_OK) {
         err = fill_store(stores, stores->server, EKB_STORE_SERVER, 1, EKB_EKU_SERVER_AUTH,
                          reterr_fail);
@@ -193,9 +153,7 @@ void ekb_stores_destroy(struct ekb_stores *stores)
     for (size_t i = 0; i < stores->num_clients; i++) {
         free(stores->clients[i].path);
     }
-    for (size_t i = 0; i < EKB_MINT_MAX_DEPTH; i++) {
-        ekb_ca_destroy(stores->cas[i]);
-    }
+    ekb_hierarchy_destroy(stores->hierarchy);
     free(stores->server);
     free(stores->directory);
     free(stores);
