@@ -2,9 +2,12 @@
 
 #include "ekubench/base/err.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 static uint64_t read_clock(clockid_t id)
 {
@@ -43,6 +46,25 @@ struct ekb_cpu_time ekb_clock_cpu(void)
         .user_ns = timeval_ns(usage.ru_utime),
         .system_ns = timeval_ns(usage.ru_stime),
     };
+}
+
+uint64_t ekb_clock_run_delay_ns(void)
+{
+    // Three numbers: time on the CPU, time waiting for one, time slices.
+    char line[96];
+    char *rest = NULL;
+    const int fd = open("/proc/self/schedstat", O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return 0;
+    }
+    const ssize_t count = read(fd, line, sizeof line - 1);
+    (void)close(fd);
+    if (count <= 0) {
+        return 0;
+    }
+    line[count] = '\0';
+    (void)strtoull(line, &rest, 10);
+    return strtoull(rest, NULL, 10);
 }
 
 void ekb_clock_format_utc(char *out_text, size_t text_len)

@@ -156,8 +156,7 @@ enum ekb_err ekb_net_client_socket(int *out_fd, int family, const struct ekb_add
     if (fd < 0) {
         return errno == EMFILE || errno == ENFILE ? EKB_DESCRIPTORS : EKB_SYSTEM;
     }
-    if (!set_flag(fd, IPPROTO_TCP, TCP_NODELAY) ||
-        setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset) != 0) {
+    if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset) != 0) {
         (void)close(fd);
         return EKB_SYSTEM;
     }
@@ -168,6 +167,14 @@ enum ekb_err ekb_net_client_socket(int *out_fd, int family, const struct ekb_add
     }
     *out_fd = fd;
     return EKB_OK;
+}
+
+enum ekb_err ekb_net_reset(int fd)
+{
+    // connect(2): "dissolve the association by connecting to an address with the sa_family member
+    // set to AF_UNSPEC".
+    const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
+    return connect(fd, &nowhere, sizeof nowhere) == 0 ? EKB_OK : EKB_SYSTEM;
 }
 
 enum ekb_err ekb_net_err_from_errno(int reason)

@@ -11,9 +11,18 @@
 
 #define COPY(field, text) (void)snprintf(field, sizeof field, "%s", text)
 
+static bool had_to_wait(const struct ekb_stage *stage, const struct ekb_stage_side *side,
+                        uint32_t slice)
+{
+    return side->tally != NULL &&
+           100.0 * (double)side->tally->run_delay_ns[slice] >
+               EKB_ASSEMBLE_MAX_WAIT_PERCENT * (double)stage->timeline.slice_ns;
+}
+
 static bool is_dropped(const struct ekb_stage *stage, uint32_t slice)
 {
-    return stage->steal_by_slice[slice] > EKB_ASSEMBLE_MAX_STEAL_PERCENT;
+    return stage->steal_by_slice[slice] > EKB_ASSEMBLE_MAX_STEAL_PERCENT ||
+           had_to_wait(stage, &stage->server, slice) || had_to_wait(stage, &stage->client, slice);
 }
 
 void ekb_assemble_kept_slices(struct ekb_slice_sum *out_slices, const struct ekb_stage *stage,
@@ -243,7 +252,7 @@ static void fill_cpu(struct ekb_record_cpu *cpu, const struct ekb_stage *stage,
     cpu->system_ns = tally->system_ns;
     for (uint32_t slice = 0; slice < tally->num_slices; slice++) {
         if (ekb_timeline_kind(&stage->timeline, slice) != EKB_SLICE_MEASURED ||
-            tally->cpu_ns_at[slice + 1] == 0) {
+            tally->cpu_ns_at[slice + 1] == 0 || is_dropped(stage, slice)) {
             continue;
         }
         cpu->total_ns += tally->cpu_ns_at[slice + 1] - tally->cpu_ns_at[slice];
@@ -381,13 +390,14 @@ static void check_stage(struct ekb_record *record, const struct ekb_stage *stage
         EKB_ASSEMBLE_MAX_DROPPED_PERCENT * (double)row->num_slices) {
         ekb_record_add_reason(
             record,
-            "%s: the hypervisor took more than %.0f %% of the machine in %llu of %llu slices",
-            row->name, EKB_ASSEMBLE_MAX_STEAL_PERCENT, (unsigned long long)row->num_slices_dropped,
+            "%s: other work or the hypervisor took the workers' CPUs in %llu of %llu slices",
+            row->name, (unsigned long long)row->num_slices_dropped,
             (unsigned long long)row->num_slices);
     } else if (row->num_slices_dropped > 0) {
         ekb_record_add_note(
-            record, "%s: %llu of %llu slices were left out of the estimates for steal", row->name,
-            (unsigned long long)row->num_slices_dropped, (unsigned long long)row->num_slices);
+            record, "%s: %llu of %llu slices were left out of the estimates: other work or steal",
+            row->name, (unsigned long long)row->num_slices_dropped,
+            (unsigned long long)row->num_slices);
     }
     if (stage->interrupted) {
         record->interrupted = true;

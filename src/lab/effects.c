@@ -209,15 +209,13 @@ static enum ekb_err fill_floor(struct ekb_record_side_floor *floor, const struct
                                  BOOTSTRAP_SEED) == EKB_OK;
     free(kept);
 
-    const double memory_ns = ekb_moments_mean(&tally->floor.moments);
-    const struct ekb_moments *steps = &tally->arms[0].steps.moments;
-    if (steps->count > 0) {
-        const double steps_ns = ekb_moments_mean(steps);
-        floor->steps_over_memory = (struct ekb_record_real){true, steps_ns / memory_ns};
-        if (cpu->kernel_and_loop_ns.known) {
-            floor->over_memory = (struct ekb_record_real){
-                true, (steps_ns + cpu->kernel_and_loop_ns.value) / memory_ns};
-        }
+    // The ratios rest on the same kept slices as the interval and the CPU totals.
+    const double memory_ns = floor->interval_known ? floor->interval.estimate : 0;
+    if (memory_ns > 0 && cpu->handshakes > 0) {
+        floor->steps_over_memory = (struct ekb_record_real){
+            true, (double)cpu->steps_ns / (double)cpu->handshakes / memory_ns};
+        floor->over_memory =
+            (struct ekb_record_real){true, cpu->per_handshake_ns.value / memory_ns};
     }
     return ekb_record_summarize(&floor->memory_ns, &tally->floor.moments, tally->floor.hist);
 }

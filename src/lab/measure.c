@@ -106,11 +106,13 @@ static struct ekb_record_stage label_stage(const struct ekb_plan_stage *stage)
 static enum ekb_err add_answers(struct ekb_record *record, const struct ekb_plan_stage *plan,
                                 const struct ekb_stage *stage)
 {
-    if (strcmp(plan->name, EKB_PLAN_STAGE_COST) != 0) {
-        return EKB_OK;
+    if (strcmp(plan->name, EKB_PLAN_STAGE_COST) == 0) {
+        return ekb_effects_add(record, plan, stage);
     }
-    const enum ekb_err err = ekb_effects_add(record, plan, stage);
-    return err == EKB_OK ? ekb_effects_add_floors(record, stage) : err;
+    if (strcmp(plan->name, EKB_PLAN_STAGE_FLOOR) == 0) {
+        return ekb_effects_add_floors(record, stage);
+    }
+    return EKB_OK;
 }
 
 static enum ekb_err run_stage(struct ekb_record *record, const struct ekb_plan *plan, size_t index,

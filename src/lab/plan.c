@@ -12,11 +12,12 @@ static const unsigned depths[] = {1, 2, 3, 5};
 // is the unit of replication; those of the load stage long enough for a rate.
 static const struct {
     const char *name;
-    uint32_t cost_slices;
-    uint32_t load_slices;
+    uint32_t cost_slices; // 250 ms each.
+    uint32_t floor_slices;
+    uint32_t load_slices; // 500 ms each.
 } lengths[] = {
-    {"quick", 4 + 60, 4 + 20},     // 16 s + 12 s
-    {"standard", 4 + 220, 4 + 60}, // 56 s + 32 s
+    {"quick", 4 + 60, 4 + 16, 4 + 16},     // 16 s + 5 s + 10 s
+    {"standard", 4 + 216, 4 + 48, 4 + 60}, // 55 s + 13 s + 32 s
 };
 
 static void add_arm(struct ekb_plan_stage *stage, const char *name, struct ekb_policy policy,
@@ -31,10 +32,18 @@ static void add_arm(struct ekb_plan_stage *stage, const char *name, struct ekb_p
 
 // The chain presented is the same in all three modes: its leaf has both usages, so that every mode
 // accepts it.
-static void add_cost_arms(struct ekb_plan_stage *stage)
+static void make_cost_stage(struct ekb_plan_stage *stage, uint32_t num_slices)
 {
     struct ekb_policy policy = ekb_policy_default();
     char name[EKB_PLAN_NAME_LEN];
+    *stage = (struct ekb_plan_stage){
+        .name = EKB_PLAN_STAGE_COST,
+        .in_flight = 4,
+        .slice_ns = 250 * EKB_NS_PER_MS,
+        .num_warmup = 4,
+        .num_slices = num_slices,
+        .client = EKB_CLIENT_FULL,
+    };
 
     for (size_t i = 0; i < sizeof depths / sizeof depths[0]; i++) {
         for (unsigned mode = 0; mode < EKB_EKU_NUM_MODES; mode++) {
@@ -58,9 +67,33 @@ static void add_cost_arms(struct ekb_plan_stage *stage)
     add_arm(stage, "one-way", policy, 0, 0);
 }
 
-static void add_load_arms(struct ekb_plan_stage *stage)
+// One arm, enough in flight to keep both sides busy, and every second slice the same handshake in
+// memory.
+static void make_floor_stage(struct ekb_plan_stage *stage, uint32_t num_slices)
+{
+    *stage = (struct ekb_plan_stage){
+        .name = EKB_PLAN_STAGE_FLOOR,
+        .in_flight = 64,
+        .slice_ns = 250 * EKB_NS_PER_MS,
+        .num_warmup = 4,
+        .num_slices = num_slices,
+        .floor_every = 2,
+        .client = EKB_CLIENT_FULL,
+    };
+    add_arm(stage, "on-d1", ekb_policy_default(), 1, BOTH);
+}
+
+static void make_load_stage(struct ekb_plan_stage *stage, uint32_t num_slices, uint32_t in_flight)
 {
     struct ekb_policy policy = ekb_policy_default();
+    *stage = (struct ekb_plan_stage){
+        .name = EKB_PLAN_STAGE_LOAD,
+        .in_flight = in_flight,
+        .slice_ns = 500 * EKB_NS_PER_MS,
+        .num_warmup = 4,
+        .num_slices = num_slices,
+        .client = EKB_CLIENT_FULL,
+    };
     for (unsigned mode = 0; mode < EKB_EKU_NUM_MODES; mode++) {
         policy.eku = (enum ekb_eku_mode)mode;
         add_arm(stage, ekb_eku_mode_name(policy.eku), policy, 1, BOTH);
@@ -83,30 +116,13 @@ enum ekb_err ekb_plan_builtin(struct ekb_plan *out_plan, const char *name,
         .version = settings->version_set ? settings->version : EKB_TLS_1_3,
         .key_type = EKB_KEY_P256,
         .deadline_ns = 10 * EKB_NS_PER_S,
-        .num_stages = 2,
+        .num_stages = 3,
     };
     (void)snprintf(out_plan->name, sizeof out_plan->name, "%s", name);
-    struct ekb_plan_stage *cost = &out_plan->stages[0];
-    *cost = (struct ekb_plan_stage){
-        .name = EKB_PLAN_STAGE_COST,
-        .in_flight = 4,
-        .slice_ns = 250 * EKB_NS_PER_MS,
-        .num_warmup = 4,
-        .num_slices = lengths[length].cost_slices,
-        .floor_every = 5,
-        .client = EKB_CLIENT_FULL,
-    };
-    add_cost_arms(cost);
-    struct ekb_plan_stage *load = &out_plan->stages[1];
-    *load = (struct ekb_plan_stage){
-        .name = EKB_PLAN_STAGE_LOAD,
-        .in_flight = settings->in_flight != 0 ? settings->in_flight : EKB_PLAN_DEFAULT_IN_FLIGHT,
-        .slice_ns = 500 * EKB_NS_PER_MS,
-        .num_warmup = 4,
-        .num_slices = lengths[length].load_slices,
-        .client = EKB_CLIENT_FULL,
-    };
-    add_load_arms(load);
+    make_cost_stage(&out_plan->stages[0], lengths[length].cost_slices);
+    make_floor_stage(&out_plan->stages[1], lengths[length].floor_slices);
+    make_load_stage(&out_plan->stages[2], lengths[length].load_slices,
+                    settings->in_flight != 0 ? settings->in_flight : EKB_PLAN_DEFAULT_IN_FLIGHT);
     return EKB_OK;
 }
 

@@ -225,16 +225,17 @@ static const struct ekb_address *next_source(struct client *client)
 static void start_one(struct client *client)
 {
     struct ekb_engine *engine = &client->engine;
-    int fd = -1;
+    enum ekb_err err = EKB_OK;
     const uint16_t arm_index = ekb_sequence_next(&client->sequence);
     const struct ekb_address *target = &client->options->arms[arm_index].target;
-    const enum ekb_err err =
-        ekb_net_client_socket(&fd, target->storage.ss_family, next_source(client));
 
     client->num_started++;
-    struct ekb_conn *conn = ekb_conn_take(engine, fd, arm_index, engine->mark_ns);
+    struct ekb_conn *conn = ekb_conn_take(engine, -1, arm_index, engine->mark_ns);
     EKB_CHECK(conn != NULL);
     engine->current = conn;
+    if (conn->fd < 0) {
+        err = ekb_net_client_socket(&conn->fd, target->storage.ss_family, next_source(client));
+    }
     if (err != EKB_OK) {
         finish(client, conn, EKB_OUTCOME_FAILED, err);
     } else {
@@ -339,6 +340,18 @@ static void spread_sources(struct client *client)
     }
 }
 
+// is_one_family is true if a socket made for one arm can connect to the others' targets.
+static bool is_one_family(const struct ekb_client_options *options)
+{
+    for (size_t i = 1; i < options->num_arms; i++) {
+        if (options->arms[i].target.storage.ss_family !=
+            options->arms[0].target.storage.ss_family) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static enum ekb_err make_floor_server(struct client *client, struct ekb_fail *reterr_fail)
 {
     struct ekb_store *store = NULL;
@@ -382,8 +395,11 @@ static enum ekb_err prepare(struct client *client, int control_fd, struct ekb_fa
         .floor_server = client->floor_server,
         .floor_side = EKB_ROLE_CLIENT,
     };
-    const struct ekb_engine_role role = {
-        .complete = complete, .turn = turn, .expected = expected, .context = client};
+    const struct ekb_engine_role role = {.complete = complete,
+                                         .turn = turn,
+                                         .expected = expected,
+                                         .reuses_sockets = is_one_family(options),
+                                         .context = client};
     return ekb_engine_init(&client->engine, &engine_options, &role, reterr_fail);
 }
 

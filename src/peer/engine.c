@@ -1,5 +1,7 @@
 #include "peer/engine.h"
 
+#include "ekubench/io/net.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -22,6 +24,7 @@ static enum ekb_err make_slab(struct ekb_engine *engine)
         struct ekb_conn *conn = &engine->conns[slot];
         conn->slot = slot;
         conn->fd = -1;
+        conn->spare_fd = -1;
         conn->rx = engine->rx_slab + (size_t)slot * EKB_CONN_RX_LEN;
         if (ekb_endpoint_create(&conn->endpoint) != EKB_OK) {
             return EKB_NOMEM;
@@ -75,8 +78,11 @@ void ekb_engine_deinit(struct ekb_engine *engine)
     ekb_loop_destroy(engine->loop);
     for (uint32_t slot = 0; engine->conns != NULL && slot < engine->options.max_connections;
          slot++) {
-        if (engine->conns[slot].fd >= 0) {
-            (void)close(engine->conns[slot].fd);
+        const int fds[] = {engine->conns[slot].fd, engine->conns[slot].spare_fd};
+        for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++) {
+            if (fds[i] >= 0) {
+                (void)close(fds[i]);
+            }
         }
         ekb_endpoint_destroy(engine->conns[slot].endpoint);
     }
@@ -121,6 +127,10 @@ static void tick(struct ekb_engine *engine, uint64_t now_ns)
         return;
     }
     const struct ekb_cpu_time cpu = ekb_clock_cpu();
+    const uint64_t run_delay_ns = ekb_clock_run_delay_ns();
+    if (engine->ticked && engine->slice < timeline->num_slices) {
+        tally->run_delay_ns[engine->slice] = run_delay_ns - engine->slice_run_delay_ns;
+    }
     if (engine->ticked && ekb_timeline_kind(timeline, engine->slice) == EKB_SLICE_MEASURED) {
         tally->user_ns += cpu.user_ns - engine->slice_cpu.user_ns;
         tally->system_ns += cpu.system_ns - engine->slice_cpu.system_ns;
@@ -130,6 +140,7 @@ static void tick(struct ekb_engine *engine, uint64_t now_ns)
     }
     engine->slice = slice;
     engine->slice_cpu = cpu;
+    engine->slice_run_delay_ns = run_delay_ns;
     engine->ticked = true;
 }
 
@@ -141,7 +152,8 @@ struct ekb_conn *ekb_conn_take(struct ekb_engine *engine, int fd, uint16_t arm, 
     }
     struct ekb_conn *conn = &engine->conns[engine->free_slots[--engine->num_free]];
     assert(conn->phase == EKB_CONN_FREE && !conn->busy);
-    conn->fd = fd;
+    conn->fd = fd >= 0 ? fd : conn->spare_fd;
+    conn->spare_fd = -1;
     conn->arm = arm;
     conn->phase = EKB_CONN_CONNECTING;
     conn->outcome = EKB_OUTCOME_NONE;
@@ -265,7 +277,13 @@ static void close_conn(struct ekb_engine *engine, struct ekb_conn *conn)
 {
     disarm(engine, conn);
     ekb_endpoint_stop(conn->endpoint);
-    (void)close(conn->fd);
+    const bool came_to_verdict =
+        conn->outcome == EKB_OUTCOME_ACCEPTED || conn->outcome == EKB_OUTCOME_REJECTED;
+    if (engine->role.reuses_sockets && came_to_verdict && ekb_net_reset(conn->fd) == EKB_OK) {
+        conn->spare_fd = conn->fd;
+    } else if (conn->fd >= 0) {
+        (void)close(conn->fd);
+    }
     conn->fd = -1;
 }
 

@@ -48,6 +48,7 @@ enum ekb_outcome {
 
 struct ekb_conn {
     int fd;
+    int spare_fd; // Client: the slot's socket, reset and fit for the next connection; or -1.
     uint32_t slot;
     uint32_t generation;
     uint16_t arm;
@@ -84,6 +85,9 @@ struct ekb_engine_role {
     void (*accept)(void *context, const struct ekb_completion *completion);
     // Before each wait: start, re-arm. False ends the run.
     bool (*turn)(void *context, uint64_t now_ns);
+    // True if the socket of a connection that came to a verdict may serve the next one (a client's
+    // may).
+    bool reuses_sockets;
     // The outcome for which an arm's costs and latencies are kept.
     enum ekb_outcome (*expected)(const void *context, uint16_t arm);
     void *context;
@@ -116,6 +120,7 @@ struct ekb_engine {
     uint64_t wake_ns; // The role wants a turn at this time at the latest; UINT64_MAX: none.
     uint32_t slice;   // Of the last tick.
     struct ekb_cpu_time slice_cpu; // At its start.
+    uint64_t slice_run_delay_ns;
     bool ticked;
     bool stopping;
     uint64_t stop_deadline_ns;

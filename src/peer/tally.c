@@ -35,6 +35,7 @@ static struct ekb_tally *lay_out(struct region *region, size_t num_arms, size_t 
     tally->num_slices = num_slices;
     tally->arms = take(region, num_arms, sizeof tally->arms[0]);
     tally->cpu_ns_at = take(region, num_slices + 1, sizeof(uint64_t));
+    tally->run_delay_ns = take(region, num_slices, sizeof(uint64_t));
     tally->steps_ns = take(region, num_slices, sizeof(uint64_t));
     tally->completed = take(region, num_slices, sizeof(uint64_t));
     tally->accepted_by_arm = take(region, num_slices * num_arms, sizeof(uint64_t));

@@ -359,8 +359,9 @@ static void write_floors(FILE *out, const struct ekb_record *record)
     if (!record->floors_known || !record->server_floor.memory_ns.known) {
         return;
     }
-    rule(out,
-         "How much of it is TLS? (EKU on, depth 1, interleaved with the same handshake in memory)");
+    rule(
+        out,
+        "How much of it is TLS? (EKU on, depth 1; every other slice the same handshake in memory)");
     (void)fprintf(out, "%-8s  %-26s  %-30s  %s\n", "", "us in memory", "over io_uring, our process",
                   "with the kernel's part");
     write_floor_row(out, "server", &record->server_floor);

@@ -29,6 +29,10 @@ struct ekb_cpu_time {
     uint64_t system_ns;
 };
 
+// ekb_clock_run_delay_ns returns for how long the calling process has been ready to run while
+// something else had its CPU, so far; 0 if the kernel does not say.
+uint64_t ekb_clock_run_delay_ns(void);
+
 // ekb_clock_monotonic returns the clock that reads CLOCK_MONOTONIC.
 struct ekb_clock ekb_clock_monotonic(void);
 

@@ -46,12 +46,17 @@ EKB_NODISCARD enum ekb_err ekb_net_listen(int *out_fd, const struct ekb_address 
 // ekb_net_local_address returns what `fd` is bound to. EKB_SYSTEM.
 EKB_NODISCARD enum ekb_err ekb_net_local_address(struct ekb_address *out_address, int fd);
 
-// ekb_net_client_socket makes a socket for one connection to an address of `family`: TCP_NODELAY,
-// and closed by reset (SO_LINGER 0) so that no TIME_WAIT keeps its port. With `source` (NULL: any)
-// it is bound to that address, the port being chosen at connect. The caller owns `*out_fd`.
-// EKB_DESCRIPTORS, EKB_CONNECT_NO_PORT, EKB_SYSTEM.
+// ekb_net_client_socket makes a socket for connections to addresses of `family`, closed by reset
+// (SO_LINGER 0) so that no TIME_WAIT keeps its port. With `source` (NULL: any) it is bound to that
+// address, the port being chosen at connect. Nagle's algorithm is left on: a TLS client never has
+// two writes under way without an answer in between. The caller owns `*out_fd`. EKB_DESCRIPTORS,
+// EKB_CONNECT_NO_PORT, EKB_SYSTEM.
 EKB_NODISCARD enum ekb_err ekb_net_client_socket(int *out_fd, int family,
                                                  const struct ekb_address *source);
+
+// ekb_net_reset resets the connection of `fd` (the peer gets RST, as with SO_LINGER 0) and makes
+// the socket fit for another connect, from another port. EKB_SYSTEM: close it instead.
+EKB_NODISCARD enum ekb_err ekb_net_reset(int fd);
 
 // ekb_net_err_from_errno translates the errno of a failed connect, send or receive.
 enum ekb_err ekb_net_err_from_errno(int reason);

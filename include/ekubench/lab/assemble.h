@@ -11,8 +11,10 @@
 #include <stdint.h>
 
 // A slice is left out of paired estimates, in all arms alike, when more than this share of the
-// machine's time was stolen in it. Fixed beforehand and blind to the outcome.
+// machine's time was stolen in it, or when a worker waited longer than that share for its own CPU
+// because something else ran there. Fixed beforehand and blind to the outcome.
 #define EKB_ASSEMBLE_MAX_STEAL_PERCENT 5.0
+#define EKB_ASSEMBLE_MAX_WAIT_PERCENT 2.0
 // A stage that lost more than this share of its slices has no valid estimate.
 #define EKB_ASSEMBLE_MAX_DROPPED_PERCENT 20.0
 

@@ -19,11 +19,12 @@
 #include <stdint.h>
 
 #define EKB_PLAN_MAX_ARMS 32
-#define EKB_PLAN_MAX_STAGES 2
+#define EKB_PLAN_MAX_STAGES 3
 #define EKB_PLAN_NAME_LEN 32
 
 // The names of the built-in stages and of the arms that the analysis refers to.
 #define EKB_PLAN_STAGE_COST "cost"
+#define EKB_PLAN_STAGE_FLOOR "floor"
 #define EKB_PLAN_STAGE_LOAD "load"
 
 struct ekb_plan_arm {

@@ -52,6 +52,7 @@ struct ekb_tally {
     // By slice. `cpu_ns_at[i]` is the worker's CPU time at the start of slice i (num_slices + 1
     // entries; 0: not reached).
     uint64_t *cpu_ns_at;
+    uint64_t *run_delay_ns; // How long something else had the worker's CPU.
     uint64_t *steps_ns;
     uint64_t *completed;       // Accepted or rejected.
     uint64_t *accepted_by_arm; // [slice * num_arms + arm]

@@ -151,7 +151,7 @@ struct ekb_record_side_floor {
     struct ekb_record_summary memory_ns;
     bool interval_known;
     struct ekb_estimate interval;
-    struct ekb_record_real over_memory; // (steps + kernel and loop) of the same handshake / memory.
+    struct ekb_record_real over_memory; // All CPU per handshake of the same kind / memory.
     struct ekb_record_real steps_over_memory;
 };
 
