@@ -177,9 +177,7 @@ enum ekb_err ekb_file_make_dirs(const char *path, unsigned mode, struct ekb_fail
         (void)mkdir(copy, (mode_t)mode);
         *slash = '/';
     }
-    if (mkdir(copy, (mode_t)mode) != 0 && errno != EEXIST) {
-        err = system_fail(reterr_fail, path);
-    } else if (stat(copy, &status) != 0) {
+    if ((mkdir(copy, (mode_t)mode) != 0 && errno != EEXIST) || stat(copy, &status) != 0) {
         err = system_fail(reterr_fail, path);
     } else if (!S_ISDIR(status.st_mode)) {
         err = ekb_fail_set(reterr_fail, EKB_EXISTS, 0, "%s is not a directory", path);

@@ -9,8 +9,6 @@
 #define CONFIDENCE 0.95
 #define BOOTSTRAP_SEED UINT64_C(20240229)
 
-#define COPY(field, text) (void)snprintf(field, sizeof field, "%s", text)
-
 static bool had_to_wait(const struct ekb_stage *stage, const struct ekb_stage_side *side,
                         uint32_t slice)
 {
@@ -181,7 +179,7 @@ static enum ekb_err add_arms(struct ekb_record *record, const struct ekb_stage *
     for (size_t i = 0; i < num_arms; i++) {
         struct ekb_record_arm *arm = &record->arms[record->num_arms++];
         *arm = arm_labels[i];
-        COPY(arm->stage, label->name);
+        EKB_RECORD_COPY(arm->stage, label->name);
         const enum ekb_err err = fill_arm(arm, stage, i);
         if (err != EKB_OK) {
             return err;
@@ -204,8 +202,8 @@ static enum ekb_err add_throughput(struct ekb_record *record, const struct ekb_s
     }
     record->throughput = rows;
     struct ekb_record_throughput *row = &rows[record->num_throughput++];
-    COPY(row->stage, stage_name);
-    COPY(row->arm, arm_name);
+    EKB_RECORD_COPY(row->stage, stage_name);
+    EKB_RECORD_COPY(row->arm, arm_name);
     row->block_ns = stage->timeline.slice_ns;
     row->blocks = calloc(tally->num_slices, sizeof row->blocks[0]);
     if (row->blocks == NULL) {
@@ -247,7 +245,7 @@ static void fill_cpu(struct ekb_record_cpu *cpu, const struct ekb_stage *stage,
                      const struct ekb_stage_side *side, const char *stage_name)
 {
     const struct ekb_tally *tally = side->tally;
-    COPY(cpu->stage, stage_name);
+    EKB_RECORD_COPY(cpu->stage, stage_name);
     cpu->user_ns = tally->user_ns;
     cpu->system_ns = tally->system_ns;
     for (uint32_t slice = 0; slice < tally->num_slices; slice++) {
@@ -277,11 +275,11 @@ static void fill_cpu(struct ekb_record_cpu *cpu, const struct ekb_stage *stage,
                   (double)tally->peak_connections);
     }
     cpu->ring_overflows = tally->num_overflows;
-    COPY(cpu->ring_setup, tally->ring_setup);
+    EKB_RECORD_COPY(cpu->ring_setup, tally->ring_setup);
     if (side->cpu >= 0) {
         (void)snprintf(cpu->cpu_list, sizeof cpu->cpu_list, "%d", side->cpu);
     } else {
-        COPY(cpu->cpu_list, "any");
+        EKB_RECORD_COPY(cpu->cpu_list, "any");
     }
 }
 

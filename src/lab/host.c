@@ -55,7 +55,9 @@ static void read_line(char *out_text, size_t text_len, const char *path)
     }
     out_text[strcspn(out_text, "\n")] = '\0';
     for (char *c = out_text; *c != '\0'; c++) {
-        *c = *c == '\t' ? ' ' : *c;
+        if (*c == '\t') {
+            *c = ' ';
+        }
     }
 }
 
@@ -92,21 +94,19 @@ static uint64_t read_number(const char *path)
     return strtoull(text, NULL, 10);
 }
 
-#define COPY(field, text) (void)snprintf(field, sizeof field, "%s", text)
-
 static void describe_build(struct ekb_record *record)
 {
-    COPY(record->build.version, EKB_BUILD_VERSION);
-    COPY(record->build.git, EKB_BUILD_GIT);
-    COPY(record->build.compiler, EKB_BUILD_COMPILER);
-    COPY(record->build.flags, EKB_BUILD_FLAGS);
-    COPY(record->build.build_type, EKB_BUILD_TYPE);
-    COPY(record->build.boringssl_revision, EKB_BUILD_BORINGSSL_REVISION);
-    COPY(record->build.liburing, EKB_BUILD_LIBURING_VERSION);
-    COPY(record->build.hdr_histogram, EKB_BUILD_HDR_VERSION);
-    COPY(record->build.jansson, EKB_BUILD_JANSSON_VERSION);
-    COPY(record->build.zlib, EKB_BUILD_ZLIB_VERSION);
-    COPY(record->build.criterion, EKB_BUILD_CRITERION_VERSION);
+    EKB_RECORD_COPY(record->build.version, EKB_BUILD_VERSION);
+    EKB_RECORD_COPY(record->build.git, EKB_BUILD_GIT);
+    EKB_RECORD_COPY(record->build.compiler, EKB_BUILD_COMPILER);
+    EKB_RECORD_COPY(record->build.flags, EKB_BUILD_FLAGS);
+    EKB_RECORD_COPY(record->build.build_type, EKB_BUILD_TYPE);
+    EKB_RECORD_COPY(record->build.boringssl_revision, EKB_BUILD_BORINGSSL_REVISION);
+    EKB_RECORD_COPY(record->build.liburing, EKB_BUILD_LIBURING_VERSION);
+    EKB_RECORD_COPY(record->build.hdr_histogram, EKB_BUILD_HDR_VERSION);
+    EKB_RECORD_COPY(record->build.jansson, EKB_BUILD_JANSSON_VERSION);
+    EKB_RECORD_COPY(record->build.zlib, EKB_BUILD_ZLIB_VERSION);
+    EKB_RECORD_COPY(record->build.criterion, EKB_BUILD_CRITERION_VERSION);
     record->build.boringssl_api_version = ekb_tls_library_api();
     record->build.boringssl_assembly = strcmp(EKB_BUILD_BORINGSSL_ASM, "1") == 0;
 }

@@ -5,8 +5,6 @@
 
 #include <stdio.h>
 
-#define COPY(field, text) (void)snprintf(field, sizeof field, "%s", text)
-
 #define STAGE_NAME "load"
 // Slices short enough for a rate over time, and not more than a tally should hold.
 #define MIN_SLICE_NS (100 * EKB_NS_PER_MS)
@@ -26,11 +24,11 @@ static struct ekb_timeline make_timeline(const struct ekb_load_settings *setting
 
 static void describe(struct ekb_record *record, const struct ekb_load_settings *settings)
 {
-    COPY(record->plan.name, "load");
-    COPY(record->plan.tls, ekb_tls_version_name(settings->arm.version));
-    COPY(record->plan.groups, EKB_TLS_GROUPS);
-    COPY(record->plan.target, settings->target_text);
-    COPY(record->plan.confirm, settings->confirm == EKB_CONFIRM_BYTE ? "byte" : "none");
+    EKB_RECORD_COPY(record->plan.name, "load");
+    EKB_RECORD_COPY(record->plan.tls, ekb_tls_version_name(settings->arm.version));
+    EKB_RECORD_COPY(record->plan.groups, EKB_TLS_GROUPS);
+    EKB_RECORD_COPY(record->plan.target, settings->target_text);
+    EKB_RECORD_COPY(record->plan.confirm, settings->confirm == EKB_CONFIRM_BYTE ? "byte" : "none");
     record->plan.client_workers = 1;
     record->plan.deadline_ns = settings->deadline_ns;
 }
@@ -44,9 +42,9 @@ static struct ekb_record_stage label_stage(const struct ekb_load_settings *setti
         .duration_ns = (timeline->num_slices - timeline->num_warmup) * timeline->slice_ns,
         .slice_ns = timeline->slice_ns,
     };
-    COPY(label.name, STAGE_NAME);
-    COPY(label.shape, "closed-loop");
-    COPY(label.client, settings->arm.kind == EKB_CLIENT_FULL ? "full" : "cheap");
+    EKB_RECORD_COPY(label.name, STAGE_NAME);
+    EKB_RECORD_COPY(label.shape, "closed-loop");
+    EKB_RECORD_COPY(label.client, settings->arm.kind == EKB_CLIENT_FULL ? "full" : "cheap");
     return label;
 }
 
@@ -75,10 +73,10 @@ enum ekb_err ekb_load_run(struct ekb_record *out_record, const struct ekb_load_s
     if (err == EKB_OK) {
         const struct ekb_record_stage label = label_stage(settings, &timeline);
         struct ekb_record_arm arm = {0};
-        COPY(arm.name, "load");
-        COPY(arm.tls, ekb_tls_version_name(settings->arm.version));
-        COPY(arm.expect, "accept");
-        COPY(out_record->plan.cipher, stage.client.tally->cipher);
+        EKB_RECORD_COPY(arm.name, "load");
+        EKB_RECORD_COPY(arm.tls, ekb_tls_version_name(settings->arm.version));
+        EKB_RECORD_COPY(arm.expect, "accept");
+        EKB_RECORD_COPY(out_record->plan.cipher, stage.client.tally->cipher);
         if (ekb_assemble_stage(out_record, &stage, &label, &arm) != EKB_OK) {
             err = ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "result");
         }

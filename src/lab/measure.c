@@ -9,8 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define COPY(field, text) (void)snprintf(field, sizeof field, "%s", text)
-
 // The server has room for connections that are ending while their successors begin.
 #define ROOM_FACTOR 2
 #define ROOM_SPARE 256
@@ -30,13 +28,13 @@ static void label_arm(struct ekb_record_arm *label, const struct ekb_plan *plan,
 {
     char eku[64];
     *label = (struct ekb_record_arm){.depth = arm->depth};
-    COPY(label->name, arm->name);
-    COPY(label->eku, ekb_eku_mode_name(arm->policy.eku));
-    COPY(label->verify, ekb_verify_level_name(arm->policy.verify));
-    COPY(label->key, ekb_key_type_name(plan->key_type));
-    COPY(label->client_eku, arm->depth == 0 ? "" : ekb_eku_format(eku, arm->client_eku));
-    COPY(label->tls, ekb_tls_version_name(plan->version));
-    COPY(label->expect, arm->expect_accept ? "accept" : "reject");
+    EKB_RECORD_COPY(label->name, arm->name);
+    EKB_RECORD_COPY(label->eku, ekb_eku_mode_name(arm->policy.eku));
+    EKB_RECORD_COPY(label->verify, ekb_verify_level_name(arm->policy.verify));
+    EKB_RECORD_COPY(label->key, ekb_key_type_name(plan->key_type));
+    EKB_RECORD_COPY(label->client_eku, arm->depth == 0 ? "" : ekb_eku_format(eku, arm->client_eku));
+    EKB_RECORD_COPY(label->tls, ekb_tls_version_name(plan->version));
+    EKB_RECORD_COPY(label->expect, arm->expect_accept ? "accept" : "reject");
 }
 
 static enum ekb_err set_up(struct staging *staging, const struct ekb_plan *plan,
@@ -97,9 +95,9 @@ static struct ekb_record_stage label_stage(const struct ekb_plan_stage *stage)
         .slice_ns = stage->slice_ns,
         .floor_every = stage->floor_every,
     };
-    COPY(label.name, stage->name);
-    COPY(label.shape, "closed-loop");
-    COPY(label.client, stage->client == EKB_CLIENT_FULL ? "full" : "cheap");
+    EKB_RECORD_COPY(label.name, stage->name);
+    EKB_RECORD_COPY(label.shape, "closed-loop");
+    EKB_RECORD_COPY(label.client, stage->client == EKB_CLIENT_FULL ? "full" : "cheap");
     return label;
 }
 
@@ -144,7 +142,7 @@ static enum ekb_err run_stage(struct ekb_record *record, const struct ekb_plan *
             err = add_answers(record, plan_stage, &stage);
         }
         if (record->plan.cipher[0] == '\0') {
-            COPY(record->plan.cipher, stage.client.tally->cipher);
+            EKB_RECORD_COPY(record->plan.cipher, stage.client.tally->cipher);
         }
         if (err != EKB_OK) {
             (void)ekb_fail_set(reterr_fail, err, 0, "result");
@@ -156,11 +154,11 @@ static enum ekb_err run_stage(struct ekb_record *record, const struct ekb_plan *
 
 static void describe_plan(struct ekb_record *record, const struct ekb_plan *plan)
 {
-    COPY(record->plan.name, plan->name);
-    COPY(record->plan.tls, ekb_tls_version_name(plan->version));
-    COPY(record->plan.groups, EKB_TLS_GROUPS);
-    COPY(record->plan.key, ekb_key_type_name(plan->key_type));
-    COPY(record->plan.confirm, "byte");
+    EKB_RECORD_COPY(record->plan.name, plan->name);
+    EKB_RECORD_COPY(record->plan.tls, ekb_tls_version_name(plan->version));
+    EKB_RECORD_COPY(record->plan.groups, EKB_TLS_GROUPS);
+    EKB_RECORD_COPY(record->plan.key, ekb_key_type_name(plan->key_type));
+    EKB_RECORD_COPY(record->plan.confirm, "byte");
     record->plan.seed = plan->seed;
     record->plan.server_workers = 1;
     record->plan.client_workers = 1;

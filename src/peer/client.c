@@ -78,7 +78,7 @@ static enum ekb_err make_configs(struct ekb_tls_config ***out_configs,
                                  const struct ekb_client_options *options,
                                  struct ekb_fail *reterr_fail)
 {
-    struct ekb_tls_config **configs = calloc(options->num_arms, sizeof configs[0]);
+    struct ekb_tls_config **configs = calloc(options->num_arms, sizeof(struct ekb_tls_config *));
     if (configs == NULL) {
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "arms");
     }

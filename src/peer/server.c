@@ -80,6 +80,7 @@ static enum ekb_err make_configs(struct ekb_tls_config ***out_configs,
     struct ekb_store *store = NULL;
     struct ekb_tls_config **configs = NULL;
     unsigned need = EKB_STORE_NEED_SERVER;
+    EKB_CHECK(options->num_listeners > 0);
     for (size_t i = 0; i < options->num_listeners; i++) {
         need |= options->listeners[i].policy.verify == EKB_VERIFY_FULL ? EKB_STORE_NEED_TRUST : 0u;
     }
@@ -87,7 +88,7 @@ static enum ekb_err make_configs(struct ekb_tls_config ***out_configs,
     if (err != EKB_OK) {
         return err;
     }
-    configs = calloc(options->num_listeners, sizeof configs[0]);
+    configs = calloc(options->num_listeners, sizeof(struct ekb_tls_config *));
     if (configs == NULL) {
         err = ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "listeners");
         goto out;
@@ -382,6 +383,7 @@ static enum ekb_err prepare(struct server *server, int control_fd, struct ekb_fa
     if (err != EKB_OK) {
         return err;
     }
+    EKB_CHECK(server->configs != NULL);
     server->rearm_at_ns = calloc(options->num_listeners, sizeof server->rearm_at_ns[0]);
     if (server->rearm_at_ns == NULL) {
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "listeners");

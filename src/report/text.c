@@ -175,6 +175,24 @@ static void write_eku_answer(FILE *out, const struct ekb_record *record)
                   write_interval(off_text, &off->estimate, microseconds), off->verdict);
 }
 
+// write_verify_line gives the mean of the chain verification alone, by depth.
+static void write_verify_line(FILE *out, const struct ekb_record *record)
+{
+    static const unsigned long long depths[] = {1, 2, 3, 5};
+    char list[256] = "";
+    size_t list_len = 0;
+    for (size_t i = 0; i < sizeof depths / sizeof depths[0]; i++) {
+        const struct ekb_record_arm *arm = cost_arm(record, "on", depths[i]);
+        if (arm == NULL || !arm->verify_ns.known) {
+            return;
+        }
+        list_len += (size_t)snprintf(
+            list + list_len, sizeof list - list_len, "%s%.0f us at depth %llu", i > 0 ? ", " : "",
+            ekb_moments_mean(&arm->verify_ns.moments) / microseconds.divisor, depths[i]);
+    }
+    wrapped(out, "Of it, the chain verification alone, timed inside the handshake: %s.", list);
+}
+
 static void write_cost_table(FILE *out, const struct ekb_record *record)
 {
     static const unsigned long long depths[] = {1, 2, 3, 5};
@@ -198,6 +216,7 @@ static void write_cost_table(FILE *out, const struct ekb_record *record)
         (void)fputc('\n', out);
     }
     write_slope_row(out, record);
+    write_verify_line(out, record);
     if (cpu != NULL && cpu->kernel_and_loop_ns.known) {
         char text[EKB_UNITS_TEXT_LEN];
         wrapped(

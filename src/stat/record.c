@@ -9,6 +9,11 @@
 // A percentile is stated only if this many samples lie beyond it.
 #define MIN_SAMPLES_BEYOND 10
 
+void ekb_record_copy_text(char *out_text, size_t text_len, const char *text)
+{
+    (void)snprintf(out_text, text_len, "%s", text);
+}
+
 static void free_summary(struct ekb_record_summary *summary)
 {
     free(summary->hdr);

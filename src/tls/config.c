@@ -90,7 +90,7 @@ static enum ekb_err set_identity(SSL_CTX *context, const struct ekb_identity *id
 {
     enum ekb_err err = EKB_OK;
     const size_t num_certs = ekb_chain_len(identity->chain);
-    CRYPTO_BUFFER **buffers = calloc(num_certs, sizeof *buffers);
+    CRYPTO_BUFFER **buffers = calloc(num_certs, sizeof(CRYPTO_BUFFER *));
     if (buffers == NULL) {
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "certificate chain");
     }

@@ -214,6 +214,10 @@ struct ekb_record {
     size_t num_notes;
 };
 
+// EKB_RECORD_COPY copies `text` into the array `field`, cut to fit.
+#define EKB_RECORD_COPY(field, text) ekb_record_copy_text((field), sizeof(field), (text))
+void ekb_record_copy_text(char *out_text, size_t text_len, const char *text);
+
 // ekb_record_deinit frees all that `record` owns and zeroes it. A zeroed record is legal.
 void ekb_record_deinit(struct ekb_record *record);
 

@@ -1,0 +1,271 @@
+#include "ekubench/base/units.h"
+
+#include <criterion/criterion.h>
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+// Durations.
+
+Test(units, reads_a_duration_when_it_has_a_unit)
+{
+    static const struct {
+        const char *text;
+        uint64_t ns;
+    } cases[] = {
+        {"300ns", 300},
+        {"20us", 20000},
+        {"250ms", 250000000},
+        {"10s", UINT64_C(10000000000)},
+        {"2m", UINT64_C(120000000000)},
+        {"1h", UINT64_C(3600000000000)},
+        {"0s", 0},
+        {"0.1s", 100000000},
+        {"1.5ms", 1500000},
+        {"4.35us", 4350},
+        {"0.000000001s", 1},
+        {"007s", UINT64_C(7000000000)},
+        {"0.5h", UINT64_C(1800000000000)},
+        {"24h", UINT64_C(86400000000000)},
+        {"123456789ns", 123456789},
+        {"1000000000s", UINT64_C(1000000000000000000)},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        uint64_t ns = 99;
+
+        const enum ekb_err err = ekb_units_parse_duration(&ns, cases[i].text);
+
+        cr_expect_eq(err, EKB_OK, "%s: %s", cases[i].text, ekb_err_name(err));
+        cr_expect_eq(ns, cases[i].ns, "%s: %" PRIu64 ", not %" PRIu64, cases[i].text, ns,
+                     cases[i].ns);
+    }
+}
+
+Test(units, refuses_a_duration_when_it_is_malformed_or_does_not_fit)
+{
+    static const char *const texts[] = {
+        "",      " ",     "s",           "10",           "0",
+        "10 s",  " 10s",  "10s ",        "-1s",          "+1s",
+        "10S",   "10MS",  "10sec",       "10d",          "1e3s",
+        "0x10s", "1,5s",  "1.2.3s",      "..s",          ".s",
+        "infs",  "nans",  "10s10s",      "ms10",         "10n",
+        "10u",   "1h30m", "10\xc2\xb5s", "20000000000s", "99999999999999999999999h",
+        "10s\n", "ten s",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        uint64_t ns = 99;
+
+        const enum ekb_err err = ekb_units_parse_duration(&ns, texts[i]);
+
+        cr_expect_eq(err, EKB_USAGE, "\"%s\": %s, %" PRIu64, texts[i], ekb_err_name(err), ns);
+        cr_expect_eq(ns, 99, "\"%s\": the output was changed to %" PRIu64, texts[i], ns);
+    }
+}
+
+// Counts.
+
+Test(units, reads_a_count_when_it_is_whole)
+{
+    static const struct {
+        const char *text;
+        uint64_t count;
+    } cases[] = {
+        {"0", 0},      {"1", 1},          {"2000", 2000},
+        {"2k", 2000},  {"1.5M", 1500000}, {"3G", UINT64_C(3000000000)},
+        {"0.5k", 500}, {"0042", 42},      {"9007199254740991", UINT64_C(9007199254740991)},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        uint64_t count = 99;
+
+        const enum ekb_err err = ekb_units_parse_count(&count, cases[i].text, 0, UINT64_MAX);
+
+        cr_expect_eq(err, EKB_OK, "%s: %s", cases[i].text, ekb_err_name(err));
+        cr_expect_eq(count, cases[i].count, "%s: %" PRIu64 ", not %" PRIu64, cases[i].text, count,
+                     cases[i].count);
+    }
+}
+
+// A decimal fraction is not exact in binary: 1.001 * 1000 is a little less than 1001.
+Test(units, reads_a_count_when_its_decimals_make_it_whole)
+{
+    static const struct {
+        const char *text;
+        uint64_t count;
+    } cases[] = {
+        {"1.001k", 1001},    {"1.003k", 1003},  {"4.035k", 4035},
+        {"9.999k", 9999},    {"0.00051M", 510}, {"1.000001M", 1000001},
+        {"0.000001M", 1},    {"8.192k", 8192},  {"1.000000001G", UINT64_C(1000000001)},
+        {"0.000000003G", 3},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        uint64_t count = 99;
+
+        const enum ekb_err err = ekb_units_parse_count(&count, cases[i].text, 0, UINT64_MAX);
+
+        cr_expect_eq(err, EKB_OK, "%s: %s", cases[i].text, ekb_err_name(err));
+        cr_expect_eq(count, cases[i].count, "%s: %" PRIu64 ", not %" PRIu64, cases[i].text, count,
+                     cases[i].count);
+    }
+}
+
+Test(units, refuses_a_count_when_it_is_malformed_or_not_whole)
+{
+    static const char *const texts[] = {
+        "",
+        " ",
+        "k",
+        "1.5",
+        "1.0005k",
+        "0.5",
+        "-1",
+        "+1",
+        "1 k",
+        "1K",
+        "1m",
+        "1T",
+        "1kk",
+        "1e3",
+        "0x10",
+        "1,0",
+        "1.2.3k",
+        "nan",
+        "10s",
+        " 7",
+        "7 ",
+        ".",
+        "18446744073709551616",
+        "99999999999999999999999G",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        uint64_t count = 99;
+
+        const enum ekb_err err = ekb_units_parse_count(&count, texts[i], 0, UINT64_MAX);
+
+        cr_expect_eq(err, EKB_USAGE, "\"%s\": %s, %" PRIu64, texts[i], ekb_err_name(err), count);
+        cr_expect_eq(count, 99, "\"%s\": the output was changed to %" PRIu64, texts[i], count);
+    }
+}
+
+Test(units, holds_a_count_to_its_limits_when_reading)
+{
+    static const struct {
+        const char *text;
+        uint64_t min;
+        uint64_t max;
+        enum ekb_err err;
+    } cases[] = {
+        {"1", 1, 10, EKB_OK},     {"10", 1, 10, EKB_OK},     {"0", 1, 10, EKB_USAGE},
+        {"11", 1, 10, EKB_USAGE}, {"1k", 1, 999, EKB_USAGE}, {"1k", 1, 1000, EKB_OK},
+        {"5", 5, 5, EKB_OK},      {"4", 5, 5, EKB_USAGE},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        uint64_t count;
+
+        const enum ekb_err err =
+            ekb_units_parse_count(&count, cases[i].text, cases[i].min, cases[i].max);
+
+        cr_expect_eq(err, cases[i].err, "%s in %" PRIu64 " to %" PRIu64 ": %s", cases[i].text,
+                     cases[i].min, cases[i].max, ekb_err_name(err));
+    }
+}
+
+// Writing.
+
+Test(units, writes_three_digits_and_a_fitting_unit_when_formatting_time)
+{
+    static const struct {
+        double ns;
+        const char *text;
+    } cases[] = {
+        {0, "0.00 ns"},      {1, "1.00 ns"},       {9.99, "9.99 ns"},   {9.994, "9.99 ns"},
+        {9.996, "10.0 ns"},  {10, "10.0 ns"},      {99.94, "99.9 ns"},  {99.96, "100 ns"},
+        {999.4, "999 ns"},   {999.6, "1.00 us"},   {1000, "1.00 us"},   {1234, "1.23 us"},
+        {12345, "12.3 us"},  {183000, "183 us"},   {999499, "999 us"},  {999501, "1.00 ms"},
+        {1e6, "1.00 ms"},    {45.67e6, "45.7 ms"}, {999.6e6, "1.00 s"}, {1e9, "1.00 s"},
+        {61.54e9, "61.5 s"}, {-183000, "-183 us"}, {-0.5e6, "-500 us"}, {28.9, "28.9 ns"},
+        {3600e9, "3600 s"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[EKB_UNITS_TEXT_LEN];
+
+        const char *got = ekb_units_format_ns(text, cases[i].ns);
+
+        cr_expect_eq(got, text);
+        cr_expect_str_eq(text, cases[i].text, "%f: %s, not %s", cases[i].ns, text, cases[i].text);
+    }
+}
+
+Test(units, separates_thousands_when_formatting_a_count)
+{
+    static const struct {
+        uint64_t count;
+        const char *text;
+    } cases[] = {
+        {0, "0"},
+        {7, "7"},
+        {999, "999"},
+        {1000, "1,000"},
+        {12345, "12,345"},
+        {999999, "999,999"},
+        {1000000, "1,000,000"},
+        {UINT64_MAX, "18,446,744,073,709,551,615"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[EKB_UNITS_TEXT_LEN];
+
+        const char *got = ekb_units_format_count(text, cases[i].count);
+
+        cr_expect_eq(got, text);
+        cr_expect_str_eq(text, cases[i].text, "%s, not %s", text, cases[i].text);
+    }
+}
+
+Test(units, writes_three_digits_and_a_binary_unit_when_formatting_bytes)
+{
+    static const struct {
+        double bytes;
+        const char *text;
+    } cases[] = {
+        {0, "0 B"},
+        {1, "1 B"},
+        {512, "512 B"},
+        {1023, "1023 B"},
+        {1024, "1.00 KiB"},
+        {1536, "1.50 KiB"},
+        {10240, "10.0 KiB"},
+        {102400, "100 KiB"},
+        {1023.4 * 1024, "1023 KiB"},
+        {1023.6 * 1024, "1.00 MiB"},
+        {1048576, "1.00 MiB"},
+        {5.0 * 1024 * 1024 * 1024, "5.00 GiB"},
+        {2048.0 * 1024 * 1024 * 1024, "2048 GiB"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[EKB_UNITS_TEXT_LEN];
+
+        const char *got = ekb_units_format_bytes(text, cases[i].bytes);
+
+        cr_expect_eq(got, text);
+        cr_expect_str_eq(text, cases[i].text, "%f: %s, not %s", cases[i].bytes, text,
+                         cases[i].text);
+    }
+}
+
+Test(units, stays_inside_its_text_when_a_number_is_huge)
+{
+    static const double values[] = {1e30, -1e300, 1e308, (double)INFINITY, (double)NAN};
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        char text[EKB_UNITS_TEXT_LEN + 1];
+        text[EKB_UNITS_TEXT_LEN] = '@';
+
+        (void)ekb_units_format_ns(text, values[i]);
+        cr_expect_lt(strnlen(text, EKB_UNITS_TEXT_LEN), (size_t)EKB_UNITS_TEXT_LEN, "%g",
+                     values[i]);
+        (void)ekb_units_format_bytes(text, values[i]);
+        cr_expect_lt(strnlen(text, EKB_UNITS_TEXT_LEN), (size_t)EKB_UNITS_TEXT_LEN, "%g",
+                     values[i]);
+
+        cr_expect_eq(text[EKB_UNITS_TEXT_LEN], '@', "%g", values[i]);
+    }
+}

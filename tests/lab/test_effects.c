@@ -1,0 +1,369 @@
+#include "ekubench/lab/effects.h"
+
+#include "support/stages.h"
+
+#include "ekubench/lab/assemble.h"
+
+#include <criterion/criterion.h>
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NUM_WARMUP 2
+#define NUM_SLICES 26
+#define NUM_MEASURED (NUM_SLICES - NUM_WARMUP)
+#define PER_SLICE 10
+#define BASE_NS UINT64_C(100000)
+
+static struct ekb_plan_stage plan;
+static struct ekb_stage stage;
+static struct ekb_record record;
+
+static void set_up(void)
+{
+    struct ekb_plan whole;
+    const struct ekb_plan_settings settings = {0};
+    cr_assert_eq(ekb_plan_builtin(&whole, "quick", &settings), EKB_OK);
+    plan = whole.stages[ekb_plan_stage_index(&whole, EKB_PLAN_STAGE_COST)];
+    record = (struct ekb_record){0};
+}
+
+static void tear_down(void)
+{
+    ekb_stage_deinit(&stage);
+    ekb_record_deinit(&record);
+}
+
+TestSuite(effects, .init = set_up, .fini = tear_down, .timeout = 60);
+
+// The cost of `arm` in `slice` by default: all arms alike, but for noise of 200 ns that all share
+// and of 10 ns of their own, whose mean over two slices is nothing.
+static uint64_t default_cost(size_t arm, uint32_t slice)
+{
+    return BASE_NS + (slice % 5) * 200 + (arm % 2 == 0 ? slice % 2 * 10 : 10 - slice % 2 * 10);
+}
+
+// What an arm costs beyond the others in a slice.
+typedef uint64_t extra_cost(const char *arm_name, uint32_t slice);
+
+static void fill(uint32_t num_slices, extra_cost *extra)
+{
+    stage_fixture_init(&stage, plan.num_arms, num_slices, NUM_WARMUP, 0);
+    for (size_t arm = 0; arm < plan.num_arms; arm++) {
+        for (uint32_t slice = 0; slice < num_slices; slice++) {
+            stage_fixture_accept(&stage, arm, slice, PER_SLICE,
+                                 default_cost(arm, slice) + extra(plan.arms[arm].name, slice));
+        }
+    }
+}
+
+static const struct ekb_record_effect *find(const char *question, const char *contrast)
+{
+    for (size_t i = 0; i < record.num_effects; i++) {
+        if (strcmp(record.effects[i].contrast, contrast) == 0 &&
+            strcmp(record.effects[i].question, question) == 0) {
+            return &record.effects[i];
+        }
+    }
+    cr_assert_fail("no effect %s", contrast);
+    return NULL;
+}
+
+static bool is(const char *name, const char *wanted)
+{
+    return strcmp(name, wanted) == 0;
+}
+
+static uint64_t nothing(const char *arm_name, uint32_t slice)
+{
+    (void)arm_name;
+    (void)slice;
+    return 0;
+}
+
+static uint64_t thousand_at_on_d1(const char *arm_name, uint32_t slice)
+{
+    (void)slice;
+    return is(arm_name, "on-d1") || is(arm_name, "on-d1-again") ? 1000 : 0;
+}
+
+static uint64_t thousand_at_control(const char *arm_name, uint32_t slice)
+{
+    (void)slice;
+    return is(arm_name, "on-d1-again") ? 1000 : 0;
+}
+
+static uint64_t drift_of_all_and_500_at_on_d2(const char *arm_name, uint32_t slice)
+{
+    return (slice % 2) * BASE_NS + (is(arm_name, "on-d2") ? 500 : 0);
+}
+
+static uint64_t by_depth(const char *arm_name, uint32_t slice)
+{
+    (void)slice;
+    return 75000 * plan.arms[ekb_plan_arm_index(&plan, arm_name)].depth;
+}
+
+static uint64_t huge_in_slice_10(const char *arm_name, uint32_t slice)
+{
+    return slice == 10 && is(arm_name, "on-d2") ? 50000000 : 0;
+}
+
+static uint64_t huge_in_warmup(const char *arm_name, uint32_t slice)
+{
+    return slice < NUM_WARMUP && is(arm_name, "on-d2") ? 50000000 : 0;
+}
+
+static void expect_near(double value, double wanted, double tolerance, const char *what)
+{
+    cr_expect_lt(fabs(value - wanted), tolerance, "%s is %f, not %f", what, value, wanted);
+}
+
+Test(effects, answers_every_question_when_all_arms_are_there)
+{
+    fill(NUM_SLICES, nothing);
+
+    cr_assert_eq(ekb_effects_add(&record, &plan, &stage), EKB_OK);
+
+    cr_expect_eq(record.num_effects, 15, "%zu effects", record.num_effects);
+    (void)find(EKB_EFFECT_CONTROL, "on-d1-again - on-d1");
+    (void)find(EKB_EFFECT_EKU, "on-d1 - none-d1");
+    (void)find(EKB_EFFECT_EKU, "off-d1 - none-d1");
+    (void)find(EKB_EFFECT_EKU, "on-d1 - off-d1");
+    (void)find(EKB_EFFECT_EKU, "on-d5 - none-d5");
+    (void)find(EKB_EFFECT_LADDER, "raw-d1 - one-way");
+    (void)find(EKB_EFFECT_LADDER, "parse-d1 - raw-d1");
+    (void)find(EKB_EFFECT_LADDER, "none-d1 - parse-d1");
+    (void)find(EKB_EFFECT_REJECT, "reject-d1 - on-d1");
+    (void)find(EKB_EFFECT_DEPTH, "on: per certificate, depth 1 to 5");
+}
+
+Test(effects, says_of_each_what_it_rests_on)
+{
+    fill(NUM_SLICES, nothing);
+
+    cr_assert_eq(ekb_effects_add(&record, &plan, &stage), EKB_OK);
+
+    for (size_t i = 0; i < record.num_effects; i++) {
+        const struct ekb_record_effect *effect = &record.effects[i];
+        const struct ekb_estimate *e = &effect->estimate;
+        cr_expect_str_eq(effect->stage, "cost");
+        cr_expect_str_eq(effect->unit, "ns");
+        cr_expect_eq(e->n, NUM_MEASURED, "%s: n = %zu", effect->contrast, e->n);
+        cr_expect(e->low <= e->estimate && e->estimate <= e->high, "%s: %f not in [%f, %f]",
+                  effect->contrast, e->estimate, e->low, e->high);
+        cr_expect_geq(effect->mde, 0, "%s", effect->contrast);
+        cr_expect_neq(effect->verdict[0], '\0', "%s", effect->contrast);
+        cr_expect_neq(effect->method[0], '\0', "%s", effect->contrast);
+    }
+}
+
+Test(effects, finds_no_difference_when_there_is_none)
+{
+    fill(NUM_SLICES, nothing);
+
+    cr_assert_eq(ekb_effects_add(&record, &plan, &stage), EKB_OK);
+
+    const struct ekb_record_effect *effect = find(EKB_EFFECT_EKU, "on-d1 - off-d1");
+    expect_near(effect->estimate.estimate, 0, 1, "the difference");
+    cr_expect(strstr(effect->verdict, "no detectable difference; smallest detectable") != NULL,
+              "%s", effect->verdict);
+    cr_expect_eq(record.num_reasons, 0);
+}
+
+Test(effects, finds_the_difference_when_there_is_one)
+{
+    fill(NUM_SLICES, thousand_at_on_d1);
+
+    cr_assert_eq(ekb_effects_add(&record, &plan, &stage), EKB_OK);
+
+    const struct ekb_record_effect *slower = find(EKB_EFFECT_EKU, "on-d1 - none-d1");
+    expect_near(slower->estimate.estimate, 1000, 1, "the difference");
+    cr_expect_gt(slower->estimate.low, 950);
+    cr_expect_lt(slower->estimate.high, 1050);
+    cr_expect_eq(strncmp(slower->verdict, "slower by ", 10), 0, "%s", slower->verdict);
+    const struct ekb_record_effect *faster = find(EKB_EFFECT_REJECT, "reject-d1 - on-d1");
+    expect_near(faster->estimate.estimate, -1000, 1, "the difference");
+    cr_expect_eq(strncmp(faster->verdict, "faster by ", 10), 0, "%s", faster->verdict);
+    cr_expect_eq(record.num_reasons, 0, "%s", record.reasons[0]);
+}
+
+// The noise that arms of a slice share must not widen the interval of their difference.
+Test(effects, pairs_by_slice_when_slices_differ)
+{
+    fill(NUM_SLICES, drift_of_all_and_500_at_on_d2);
+
+    cr_assert_eq(ekb_effects_add(&record, &plan, &stage), EKB_OK);
+
+    const struct ekb_record_effect *effect = find(EKB_EFFECT_EKU, "on-d2 - none-d2");
+    expect_near(effect->estimate.low, 500, 20, "low");
+    expect_near(effect->estimate.high, 500, 20, "high");
+}
+
+Test(effects, finds_the_slope_when_each_certificate_costs_the_same)
+{
+    fill(NUM_SLICES, by_depth);
+
+    cr_assert_eq(ekb_effects_add(&record, &plan, &stage), EKB_OK);
+
+    expect_near(find(EKB_EFFECT_DEPTH, "on: per certificate, depth 1 to 5")->estimate.estimate,
+                75000, 20, "the slope");
+    expect_near(find(EKB_EFFECT_DEPTH, "none: per certificate, depth 1 to 5")->estimate.estimate,
+                75000, 20, "the slope");
+}
+
+Test(effects, withholds_verdicts_when_the_control_differs)
+{
+    fill(NUM_SLICES, thousand_at_control);
+
+    cr_assert_eq(ekb_effects_add(&record, &plan, &stage), EKB_OK);
+
+    for (size_t i = 0; i < record.num_effects; i++) {
+        const struct ekb_record_effect *effect = &record.effects[i];
+        const bool is_control = strcmp(effect->question, EKB_EFFECT_CONTROL) == 0;
+        const bool is_withheld = strncmp(effect->verdict, "withheld", 8) == 0;
+        cr_expect_neq(is_control, is_withheld, "%s: %s", effect->contrast, effect->verdict);
+    }
+    cr_expect_eq(record.num_reasons, 1);
+    cr_expect(strstr(record.reasons[0], "A/A control") != NULL, "%s", record.reasons[0]);
+}
+
+Test(effects, leaves_out_what_its_arms_are_missing_for)
+{
+    plan.num_arms = (size_t)ekb_plan_arm_index(&plan, "on-d2");
+    fill(NUM_SLICES, nothing);
+
+    cr_assert_eq(ekb_effects_add(&record, &plan, &stage), EKB_OK);
+
+    cr_expect_eq(record.num_effects, 4, "%zu effects", record.num_effects);
+    (void)find(EKB_EFFECT_EKU, "on-d1 - none-d1");
+    (void)find(EKB_EFFECT_EKU, "off-d1 - none-d1");
+    (void)find(EKB_EFFECT_EKU, "on-d1 - off-d1");
+    (void)find(EKB_EFFECT_LADDER, "on-d1 - none-d1");
+}
+
+Test(effects, leaves_out_all_when_there_are_too_few_slices)
+{
+    fill(NUM_WARMUP + EKB_ESTIMATE_MIN_N - 1, nothing);
+
+    cr_assert_eq(ekb_effects_add(&record, &plan, &stage), EKB_OK);
+
+    cr_expect_eq(record.num_effects, 0);
+    cr_expect_eq(record.num_reasons, 0);
+}
+
+Test(effects, leaves_out_slices_when_they_were_stolen)
+{
+    fill(NUM_SLICES, huge_in_slice_10);
+    stage.steal_by_slice[10] = EKB_ASSEMBLE_MAX_STEAL_PERCENT + 1;
+
+    cr_assert_eq(ekb_effects_add(&record, &plan, &stage), EKB_OK);
+
+    const struct ekb_record_effect *effect = find(EKB_EFFECT_EKU, "on-d2 - none-d2");
+    cr_expect_eq(effect->estimate.n, NUM_MEASURED - 1);
+    cr_expect_lt(effect->estimate.high, 1000, "the stolen slice counts");
+}
+
+Test(effects, leaves_out_slices_when_they_warm_up)
+{
+    fill(NUM_SLICES, huge_in_warmup);
+
+    cr_assert_eq(ekb_effects_add(&record, &plan, &stage), EKB_OK);
+
+    cr_expect_lt(find(EKB_EFFECT_EKU, "on-d2 - none-d2")->estimate.high, 1000);
+}
+
+Test(effects, leaves_out_a_slice_when_an_arm_did_nothing_in_it)
+{
+    fill(NUM_SLICES, nothing);
+    const int arm = ekb_plan_arm_index(&plan, "on-d2");
+    stage.server.tally->arms[arm].steps_by_slice[12] = (struct ekb_slice_sum){0};
+
+    cr_assert_eq(ekb_effects_add(&record, &plan, &stage), EKB_OK);
+
+    cr_expect_eq(find(EKB_EFFECT_EKU, "on-d2 - none-d2")->estimate.n, NUM_MEASURED - 1);
+    cr_expect_eq(find(EKB_EFFECT_EKU, "on-d1 - none-d1")->estimate.n, NUM_MEASURED);
+}
+
+Test(effects, is_the_same_when_computed_again)
+{
+    struct ekb_record again = {0};
+    fill(NUM_SLICES, nothing);
+
+    cr_assert_eq(ekb_effects_add(&record, &plan, &stage), EKB_OK);
+    cr_assert_eq(ekb_effects_add(&again, &plan, &stage), EKB_OK);
+
+    cr_assert_eq(again.num_effects, record.num_effects);
+    for (size_t i = 0; i < record.num_effects; i++) {
+        cr_expect_eq(again.effects[i].estimate.low, record.effects[i].estimate.low);
+        cr_expect_eq(again.effects[i].estimate.high, record.effects[i].estimate.high);
+    }
+    ekb_record_deinit(&again);
+}
+
+// Floors.
+
+// add_floors makes a stage with a floor of 200 us, and assembles it.
+static void add_floors(uint32_t num_slices, uint32_t floor_every)
+{
+    const struct ekb_record_stage label = {.name = "floor"};
+    struct ekb_record_arm *arm_labels = calloc(plan.num_arms, sizeof arm_labels[0]);
+    cr_assert_not_null(arm_labels);
+    stage_fixture_init(&stage, plan.num_arms, num_slices, NUM_WARMUP, floor_every);
+    for (uint32_t slice = 0; slice < num_slices; slice++) {
+        if (ekb_timeline_kind(&stage.timeline, slice) == EKB_SLICE_FLOOR) {
+            stage_fixture_floor(&stage, slice, 100, 200000);
+        } else {
+            stage_fixture_accept(&stage, 0, slice, PER_SLICE, 300000);
+        }
+    }
+    cr_assert_eq(ekb_assemble_stage(&record, &stage, &label, arm_labels), EKB_OK);
+    free(arm_labels);
+}
+
+Test(effects, gives_floors_with_their_ratio)
+{
+    add_floors(NUM_SLICES, 3);
+
+    cr_assert_eq(ekb_effects_add_floors(&record, &stage), EKB_OK);
+
+    const struct ekb_record_side_floor *const sides[] = {&record.server_floor,
+                                                         &record.client_floor};
+    cr_expect(record.floors_known);
+    for (size_t i = 0; i < 2; i++) {
+        cr_assert(sides[i]->memory_ns.known);
+        cr_expect_eq(sides[i]->memory_ns.moments.count, 800);
+        expect_near(ekb_moments_mean(&sides[i]->memory_ns.moments), 200000, 1, "the floor");
+        cr_assert(sides[i]->interval_known);
+        expect_near(sides[i]->interval.estimate, 200000, 1, "the floor's estimate");
+        cr_expect_eq(sides[i]->interval.n, 8);
+        // In each slice 10 handshakes cost 60 ms in steps and 90 ms in all.
+        cr_assert(sides[i]->steps_over_memory.known);
+        expect_near(sides[i]->steps_over_memory.value, 6e6 / 2e5, 1e-9, "steps over memory");
+        cr_assert(sides[i]->over_memory.known);
+        expect_near(sides[i]->over_memory.value, 9e6 / 2e5, 1e-9, "all over memory");
+    }
+}
+
+Test(effects, gives_no_interval_when_floor_slices_are_few)
+{
+    add_floors(NUM_WARMUP + 15, 3);
+
+    cr_assert_eq(ekb_effects_add_floors(&record, &stage), EKB_OK);
+
+    cr_expect(record.server_floor.memory_ns.known);
+    cr_expect(!record.server_floor.interval_known);
+}
+
+Test(effects, gives_no_floor_when_none_was_measured)
+{
+    add_floors(NUM_SLICES, 0);
+
+    cr_assert_eq(ekb_effects_add_floors(&record, &stage), EKB_OK);
+
+    cr_expect(!record.server_floor.memory_ns.known);
+    cr_expect(!record.server_floor.steps_over_memory.known);
+    cr_expect(!record.client_floor.memory_ns.known);
+}

@@ -1,0 +1,380 @@
+#include "ekubench/lab/measure.h"
+
+#include "support/fixtures.h"
+#include "support/served.h"
+
+#include "ekubench/base/clock.h"
+#include "ekubench/lab/effects.h"
+
+#include <criterion/criterion.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define BOTH (EKB_EKU_SERVER_AUTH | EKB_EKU_CLIENT_AUTH)
+
+static struct fixture_dir temporary;
+static struct ekb_plan plan;
+static struct ekb_record record;
+static volatile sig_atomic_t stop;
+
+static struct ekb_plan_arm *add_arm(struct ekb_plan_stage *stage, const char *name,
+                                    enum ekb_eku_mode mode, unsigned depth)
+{
+    struct ekb_plan_arm *arm = &stage->arms[stage->num_arms++];
+    arm->policy = ekb_policy_default();
+    arm->policy.eku = mode;
+    arm->depth = depth;
+    arm->client_eku = BOTH;
+    arm->expect_accept = true;
+    (void)snprintf(arm->name, sizeof arm->name, "%s", name);
+    return arm;
+}
+
+// A plan of less than three seconds: everything that a real one has, in short slices.
+static void make_plan(void)
+{
+    plan = (struct ekb_plan){.name = "tiny",
+                             .seed = 5,
+                             .version = EKB_TLS_1_3,
+                             .key_type = EKB_KEY_P256,
+                             .deadline_ns = 5 * EKB_NS_PER_S,
+                             .num_stages = 3};
+    struct ekb_plan_stage *cost = &plan.stages[0];
+    *cost = (struct ekb_plan_stage){.name = EKB_PLAN_STAGE_COST,
+                                    .in_flight = 2,
+                                    .slice_ns = 100 * EKB_NS_PER_MS,
+                                    .num_warmup = 1,
+                                    .num_slices = 1 + 12};
+    (void)add_arm(cost, "on-d1", EKB_EKU_ON, 1);
+    (void)add_arm(cost, "none-d1", EKB_EKU_NONE, 1);
+    (void)add_arm(cost, "on-d1-again", EKB_EKU_ON, 1);
+    struct ekb_plan_arm *rejected = add_arm(cost, "reject-d1", EKB_EKU_ON, 1);
+    rejected->client_eku = EKB_EKU_SERVER_AUTH;
+    rejected->expect_accept = false;
+    struct ekb_plan_stage *floor = &plan.stages[1];
+    *floor = (struct ekb_plan_stage){.name = EKB_PLAN_STAGE_FLOOR,
+                                     .in_flight = 8,
+                                     .slice_ns = 50 * EKB_NS_PER_MS,
+                                     .num_warmup = 1,
+                                     .num_slices = 1 + 14,
+                                     .floor_every = 2};
+    (void)add_arm(floor, "on-d1", EKB_EKU_ON, 1);
+    struct ekb_plan_stage *load = &plan.stages[2];
+    *load = (struct ekb_plan_stage){.name = EKB_PLAN_STAGE_LOAD,
+                                    .in_flight = 20,
+                                    .slice_ns = 100 * EKB_NS_PER_MS,
+                                    .num_warmup = 1,
+                                    .num_slices = 1 + 5};
+    (void)add_arm(load, "on", EKB_EKU_ON, 1);
+    (void)add_arm(load, "none", EKB_EKU_NONE, 2);
+}
+
+static void set_up(void)
+{
+    skip_without_io_uring();
+    fixture_dir_init(&temporary);
+    cr_assert_eq(setenv("TMPDIR", temporary.path, 1), 0);
+    make_plan();
+}
+
+static void tear_down(void)
+{
+    ekb_record_deinit(&record);
+    fixture_dir_deinit(&temporary);
+}
+
+TestSuite(measure, .init = set_up, .fini = tear_down, .timeout = 90);
+
+static enum ekb_err run(struct ekb_fail *reterr_fail)
+{
+    const struct ekb_session_control control = {.stop = &stop};
+    return ekb_measure_run(&record, &plan, &control, reterr_fail);
+}
+
+static void run_well(void)
+{
+    struct ekb_fail fail = {0};
+    const enum ekb_err err = run(&fail);
+    cr_assert_eq(err, EKB_OK, "%s: %s", ekb_err_name(err), fail.detail);
+}
+
+// No reason may speak of outcomes or counts. Steal and the control are the machine's business.
+static void expect_no_reason_about(const char *word)
+{
+    for (size_t i = 0; i < record.num_reasons; i++) {
+        cr_expect(strstr(record.reasons[i], word) == NULL, "%s", record.reasons[i]);
+    }
+}
+
+static void expect_left_behind_nothing(void)
+{
+    DIR *dir = opendir(temporary.path);
+    cr_assert_not_null(dir);
+    for (const struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
+        cr_expect(strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0,
+                  "%s is left in TMPDIR", entry->d_name);
+    }
+    (void)closedir(dir);
+    cr_expect(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD, "a process is left");
+}
+
+static void expect_reconciled(const struct ekb_record_arm *arm)
+{
+    const struct ekb_record_outcomes *const sides[] = {&arm->client, &arm->server};
+    for (size_t i = 0; i < 2; i++) {
+        cr_expect_eq(sides[i]->started,
+                     sides[i]->accepted + sides[i]->rejected + sides[i]->failed +
+                         sides[i]->unfinished,
+                     "%s/%s, side %zu", arm->stage, arm->name, i);
+    }
+    cr_expect_eq(arm->client.accepted, arm->server.accepted, "%s/%s", arm->stage, arm->name);
+    cr_expect_eq(arm->client.rejected, arm->server.rejected, "%s/%s", arm->stage, arm->name);
+}
+
+Test(measure, has_expected_outcomes_that_reconcile)
+{
+    run_well();
+
+    cr_assert_eq(record.num_arms, 7);
+    for (size_t i = 0; i < record.num_arms; i++) {
+        const struct ekb_record_arm *arm = &record.arms[i];
+        const bool accept = strcmp(arm->name, "reject-d1") != 0;
+        cr_expect_gt(arm->client.started, 0, "%s/%s", arm->stage, arm->name);
+        cr_expect_eq(arm->client.accepted, accept ? arm->client.started : 0, "%s/%s", arm->stage,
+                     arm->name);
+        cr_expect_eq(arm->client.rejected, accept ? 0 : arm->client.started, "%s/%s", arm->stage,
+                     arm->name);
+        expect_reconciled(arm);
+    }
+    expect_no_reason_about("expected to");
+    expect_no_reason_about("counts");
+    expect_no_reason_about("overflow");
+    cr_expect(!record.interrupted);
+}
+
+Test(measure, describes_the_plan_that_it_ran)
+{
+    run_well();
+
+    cr_expect_str_eq(record.kind, "measure");
+    cr_expect_str_eq(record.plan.name, "tiny");
+    cr_expect_eq(record.plan.seed, 5);
+    cr_expect_str_eq(record.plan.tls, "1.3");
+    cr_expect_str_eq(record.plan.key, "p256");
+    cr_expect_eq(strncmp(record.plan.cipher, "TLS_", 4), 0, "%s", record.plan.cipher);
+    cr_assert_eq(record.plan.num_stages, 3);
+    cr_expect_eq(record.plan.stages[0].num_slices, 12);
+    cr_expect_eq(record.plan.stages[1].floor_every, 2);
+    const struct ekb_record_arm *rejected = ekb_record_find_arm(&record, "cost", "reject-d1");
+    cr_assert_not_null(rejected);
+    cr_expect_str_eq(rejected->client_eku, "serverAuth");
+    cr_expect_str_eq(rejected->expect, "reject");
+    cr_expect_geq(record.duration_ns, ekb_plan_duration_ns(&plan));
+}
+
+Test(measure, has_effects_of_the_cost_stage)
+{
+    run_well();
+
+    bool has_control = false;
+    bool has_eku = false;
+    bool has_reject = false;
+    for (size_t i = 0; i < record.num_effects; i++) {
+        has_control |= strcmp(record.effects[i].question, EKB_EFFECT_CONTROL) == 0;
+        has_eku |= strcmp(record.effects[i].question, EKB_EFFECT_EKU) == 0;
+        has_reject |= strcmp(record.effects[i].question, EKB_EFFECT_REJECT) == 0;
+        cr_expect_str_eq(record.effects[i].stage, "cost");
+    }
+    // A busy machine may leave too few slices for any.
+    const struct ekb_record_stage *stage = &record.plan.stages[0];
+    const bool enough = stage->num_slices - stage->num_slices_dropped >= EKB_ESTIMATE_MIN_N;
+    cr_expect_eq(has_control, enough);
+    cr_expect_eq(has_eku, enough);
+    cr_expect_eq(has_reject, enough);
+}
+
+Test(measure, has_floors_of_the_floor_stage)
+{
+    run_well();
+
+    const struct ekb_record_side_floor *const sides[] = {&record.server_floor,
+                                                         &record.client_floor};
+    cr_assert(record.floors_known);
+    for (size_t i = 0; i < 2; i++) {
+        cr_assert(sides[i]->memory_ns.known, "side %zu", i);
+        cr_expect_gt(sides[i]->memory_ns.moments.count, 0, "side %zu", i);
+    }
+    // Seven slices measure the floor, and six are enough for an interval.
+    for (size_t i = 0; i < 2 && record.plan.stages[1].num_slices_dropped <= 1; i++) {
+        cr_assert(sides[i]->interval_known, "side %zu", i);
+        cr_assert(sides[i]->steps_over_memory.known, "side %zu", i);
+        cr_expect_gt(sides[i]->steps_over_memory.value, 0, "side %zu", i);
+    }
+}
+
+Test(measure, has_throughput_and_cpu_of_every_stage)
+{
+    run_well();
+
+    cr_expect_eq(record.num_throughput, 5 + 2 + 3);
+    cr_assert_eq(record.num_server_cpu, 3);
+    cr_assert_eq(record.num_client_cpu, 3);
+    for (size_t i = 0; i < 3; i++) {
+        const struct ekb_record_cpu *cpu = &record.server_cpu[i];
+        const struct ekb_record_stage *stage = &record.plan.stages[i];
+        cr_expect_str_eq(cpu->stage, stage->name);
+        cr_expect_leq(cpu->window_ns, stage->duration_ns, "%s", stage->name);
+        if (stage->num_slices_dropped < stage->num_slices / 2) {
+            cr_expect_gt(cpu->total_ns, 0, "%s", stage->name);
+            cr_expect_gt(cpu->handshakes, 0, "%s", stage->name);
+        }
+    }
+}
+
+Test(measure, writes_a_valid_result)
+{
+    char command[1200];
+    char path[512];
+    char *json = NULL;
+    run_well();
+
+    cr_assert_eq(ekb_record_to_json(&json, &record), EKB_OK);
+    fixture_write_text(fixture_dir_file(path, &temporary, "result.json"), json);
+    free(json);
+    (void)snprintf(command, sizeof command, "'%s/../scripts/check-result.sh' '%s'", EKB_TEST_DIR,
+                   path);
+    const int status = system(command);
+
+    cr_assert(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 77) {
+        cr_skip_test("there is no validator");
+    }
+    cr_expect_eq(WEXITSTATUS(status), 0, "the result is not valid");
+}
+
+Test(measure, runs_with_tls_1_2)
+{
+    plan.version = EKB_TLS_1_2;
+    plan.num_stages = 1;
+
+    run_well();
+
+    const struct ekb_record_arm *arm = ekb_record_find_arm(&record, "cost", "on-d1");
+    cr_assert_not_null(arm);
+    cr_expect_gt(arm->client.accepted, 0);
+    cr_expect_str_eq(arm->tls, "1.2");
+    expect_no_reason_about("expected to");
+}
+
+Test(measure, leaves_nothing_behind_when_done)
+{
+    run_well();
+
+    expect_left_behind_nothing();
+}
+
+static void on_alarm(int number)
+{
+    (void)number;
+    stop = 1;
+}
+
+Test(measure, keeps_what_it_has_when_interrupted)
+{
+    struct sigaction action = {.sa_handler = on_alarm};
+    cr_assert_eq(sigaction(SIGALRM, &action, NULL), 0);
+    plan.stages[0].num_slices = 600;
+    (void)alarm(1);
+
+    run_well();
+
+    cr_expect(record.interrupted);
+    cr_expect(!ekb_record_is_clean(&record));
+    cr_expect_eq(record.plan.num_stages, 1, "the next stage was begun");
+    cr_expect_eq(record.num_arms, 4);
+    cr_expect_gt(record.arms[0].client.accepted, 0);
+    for (size_t i = 0; i < record.num_arms; i++) {
+        const struct ekb_record_outcomes *ours = &record.arms[i].client;
+        cr_expect_eq(ours->started,
+                     ours->accepted + ours->rejected + ours->failed + ours->unfinished);
+    }
+    expect_left_behind_nothing();
+}
+
+Test(measure, is_not_clean_when_an_outcome_is_not_expected)
+{
+    plan.num_stages = 1;
+    plan.stages[0].arms[1].expect_accept = false;
+
+    run_well();
+
+    cr_expect(!ekb_record_is_clean(&record));
+    bool found = false;
+    for (size_t i = 0; i < record.num_reasons; i++) {
+        found |= strstr(record.reasons[i], "cost/none-d1: expected to reject") != NULL;
+    }
+    cr_expect(found, "%s", record.reasons[0]);
+}
+
+Test(measure, says_why_when_stores_cannot_be_made)
+{
+    struct ekb_fail fail = {0};
+    cr_assert_eq(setenv("TMPDIR", "/nonexistent/tmp", 1), 0);
+
+    const enum ekb_err err = run(&fail);
+
+    cr_expect_neq(err, EKB_OK);
+    cr_expect(strstr(fail.detail, "/nonexistent/tmp") != NULL, "%s", fail.detail);
+    cr_expect_eq(record.num_arms, 0);
+}
+
+// The cross-check.
+
+// A load stage with `in_flight` connections whose mean latency is 10 ms, at 1000/s: ten in flight.
+static void make_load(uint64_t in_flight)
+{
+    record.plan.stages = calloc(1, sizeof record.plan.stages[0]);
+    record.arms = calloc(1, sizeof record.arms[0]);
+    record.throughput = calloc(1, sizeof record.throughput[0]);
+    cr_assert(record.plan.stages != NULL && record.arms != NULL && record.throughput != NULL);
+    record.plan.num_stages = 1;
+    record.num_arms = 1;
+    record.num_throughput = 1;
+    (void)snprintf(record.plan.stages[0].name, sizeof record.plan.stages[0].name, "load");
+    (void)snprintf(record.arms[0].stage, sizeof record.arms[0].stage, "load");
+    (void)snprintf(record.throughput[0].stage, sizeof record.throughput[0].stage, "load");
+    record.plan.stages[0].in_flight = in_flight;
+    record.throughput[0].accepted_per_s = 1000;
+    record.arms[0].latency_ns.known = true;
+    for (int i = 0; i < 100; i++) {
+        ekb_moments_add(&record.arms[0].latency_ns.moments, 10 * EKB_NS_PER_MS);
+    }
+}
+
+Test(measure, notes_nothing_when_rate_and_latency_agree)
+{
+    make_load(10);
+
+    ekb_measure_cross_check(&record);
+
+    cr_expect_eq(record.num_notes, 0, "%s", record.notes[0]);
+}
+
+Test(measure, notes_it_when_rate_and_latency_disagree)
+{
+    make_load(20);
+
+    ekb_measure_cross_check(&record);
+
+    cr_assert_eq(record.num_notes, 1);
+    cr_expect(strstr(record.notes[0], "10 in flight where 20 were kept") != NULL, "%s",
+              record.notes[0]);
+    cr_expect(ekb_record_is_clean(&record));
+}

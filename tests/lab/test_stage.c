@@ -1,0 +1,335 @@
+#include "ekubench/lab/stage.h"
+
+#include "support/served.h"
+#include "support/stores.h"
+#include "support/wire.h"
+
+#include "ekubench/base/clock.h"
+#include "ekubench/peer/worker.h"
+
+#include <criterion/criterion.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+// A stage with two arms: one is accepted, one rejected.
+enum {
+    ACCEPTED,
+    REJECTED,
+    NUM_ARMS
+};
+
+static struct store_fixture stores;
+static struct ekb_listener listeners[NUM_ARMS];
+static struct ekb_client_arm arms[NUM_ARMS];
+static struct ekb_server_options server;
+static struct ekb_client_options client;
+static struct ekb_stage stage;
+static const uint8_t expect_accept[NUM_ARMS] = {1, 0};
+static const struct ekb_timeline timeline = {
+    .slice_ns = 100 * EKB_NS_PER_MS, .num_slices = 8, .num_warmup = 2};
+static const struct ekb_timeline long_timeline = {.slice_ns = EKB_NS_PER_S, .num_slices = 300};
+
+static void set_up(void)
+{
+    skip_without_io_uring();
+    store_fixture_init(&stores);
+    for (size_t i = 0; i < NUM_ARMS; i++) {
+        listeners[i] = (struct ekb_listener){.address = wire_loopback(),
+                                             .policy = ekb_policy_default(),
+                                             .version = EKB_TLS_1_3,
+                                             .arm = (uint16_t)i,
+                                             .fd = -1};
+    }
+    server = (struct ekb_server_options){.store_path = stores.server,
+                                         .listeners = listeners,
+                                         .num_listeners = NUM_ARMS,
+                                         .max_connections = 64,
+                                         .deadline_ns = 5 * EKB_NS_PER_S,
+                                         .expect_accept = expect_accept};
+    cr_assert_eq(ekb_server_open(&server, NULL), EKB_OK);
+    for (size_t i = 0; i < NUM_ARMS; i++) {
+        arms[i] = (struct ekb_client_arm){.target = listeners[i].address,
+                                          .store_path = stores.client,
+                                          .version = EKB_TLS_1_3,
+                                          .expect_accept = expect_accept[i] != 0};
+    }
+    arms[REJECTED].store_path = stores.wrong_eku;
+    client = (struct ekb_client_options){.arms = arms,
+                                         .num_arms = NUM_ARMS,
+                                         .in_flight = 8,
+                                         .deadline_ns = 5 * EKB_NS_PER_S,
+                                         .seed = 1};
+}
+
+static void tear_down(void)
+{
+    ekb_stage_deinit(&stage);
+    ekb_server_close(&server);
+    store_fixture_deinit(&stores);
+}
+
+TestSuite(stage, .init = set_up, .fini = tear_down, .timeout = 90);
+
+// What a test does while the stage runs, once some handshakes have ended.
+struct meddling {
+    void (*act)(struct meddling *meddling);
+    volatile sig_atomic_t stop;
+    int num_calls;
+    bool done;
+    struct ekb_stage_progress last;
+};
+
+static void on_progress(void *context, const struct ekb_stage_progress *progress)
+{
+    struct meddling *meddling = context;
+    meddling->num_calls++;
+    meddling->last = *progress;
+    if (meddling->act != NULL && !meddling->done && progress->accepted > 0) {
+        meddling->done = true;
+        meddling->act(meddling);
+    }
+}
+
+static enum ekb_err run(const struct ekb_timeline *when, struct meddling *meddling,
+                        struct ekb_fail *reterr_fail)
+{
+    const struct ekb_stage_control control = {
+        .progress = on_progress, .context = meddling, .stop = &meddling->stop};
+    return ekb_stage_run(&stage, &server, &client, when, &control, reterr_fail);
+}
+
+// expect_no_children fails the test if a worker is left, running or not waited for.
+static void expect_no_children(void)
+{
+    const pid_t left = waitpid(-1, NULL, WNOHANG);
+    cr_expect(left == -1 && errno == ECHILD, "process %d is left", (int)left);
+}
+
+Test(stage, reconciles_when_it_runs_to_its_end)
+{
+    struct meddling meddling = {0};
+    struct ekb_fail fail = {0};
+
+    const enum ekb_err err = run(&timeline, &meddling, &fail);
+
+    cr_assert_eq(err, EKB_OK, "%s: %s", ekb_err_name(err), fail.detail);
+    cr_expect(!stage.interrupted);
+    for (size_t i = 0; i < NUM_ARMS; i++) {
+        const struct ekb_tally_arm *ours = &stage.client.tally->arms[i];
+        const struct ekb_tally_arm *theirs = &stage.server.tally->arms[i];
+        cr_expect_gt(ours->started, 0, "arm %zu", i);
+        cr_expect_eq(ours->started,
+                     ours->accepted + ours->rejected + ours->failed + ours->unfinished,
+                     "arm %zu, client", i);
+        cr_expect_eq(theirs->started,
+                     theirs->accepted + theirs->rejected + theirs->failed + theirs->unfinished,
+                     "arm %zu, server", i);
+        cr_expect_eq(ours->accepted, theirs->accepted, "arm %zu", i);
+        cr_expect_eq(ours->rejected, theirs->rejected, "arm %zu", i);
+        cr_expect_eq(ours->failed, 0, "arm %zu: %llu failed", i, (unsigned long long)ours->failed);
+    }
+    cr_expect_eq(stage.client.tally->arms[ACCEPTED].rejected, 0);
+    cr_expect_eq(stage.client.tally->arms[REJECTED].accepted, 0);
+    expect_no_children();
+}
+
+Test(stage, tells_where_it_is_while_it_runs)
+{
+    struct meddling meddling = {0};
+
+    cr_assert_eq(run(&timeline, &meddling, NULL), EKB_OK);
+
+    cr_expect_gt(meddling.num_calls, 1);
+    cr_expect_eq(meddling.last.total_ns, 800 * EKB_NS_PER_MS);
+    cr_expect_gt(meddling.last.elapsed_ns, 0);
+    cr_expect_gt(meddling.last.accepted, 0);
+    cr_expect_gt(meddling.last.rejected, 0);
+}
+
+Test(stage, keeps_slices_apart)
+{
+    struct meddling meddling = {0};
+
+    cr_assert_eq(run(&timeline, &meddling, NULL), EKB_OK);
+
+    const struct ekb_tally *tally = stage.server.tally;
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < timeline.num_slices; i++) {
+        const struct ekb_slice_sum *slice = &tally->arms[ACCEPTED].steps_by_slice[i];
+        cr_expect_eq(slice->count > 0, i >= timeline.num_warmup, "slice %u", i);
+        cr_expect_gt(tally->cpu_ns_at[i + 1], tally->cpu_ns_at[i], "slice %u", i);
+        sum += slice->sum;
+    }
+    cr_expect_eq(tally->arms[ACCEPTED].steps.moments.sum, sum);
+}
+
+static void ask_to_stop(struct meddling *meddling)
+{
+    meddling->stop = 1;
+}
+
+Test(stage, ends_soon_and_keeps_its_counts_when_asked_to_stop)
+{
+    struct meddling meddling = {.act = ask_to_stop};
+    struct ekb_fail fail = {0};
+
+    const enum ekb_err err = run(&long_timeline, &meddling, &fail);
+
+    cr_assert_eq(err, EKB_OK, "%s: %s", ekb_err_name(err), fail.detail);
+    cr_expect(stage.interrupted);
+    cr_expect_gt(stage.client.tally->arms[ACCEPTED].accepted, 0);
+    for (size_t i = 0; i < NUM_ARMS; i++) {
+        const struct ekb_tally_arm *ours = &stage.client.tally->arms[i];
+        cr_expect_eq(ours->started,
+                     ours->accepted + ours->rejected + ours->failed + ours->unfinished, "arm %zu",
+                     i);
+    }
+    expect_no_children();
+}
+
+Test(stage, ends_soon_when_asked_to_stop_before_it_began)
+{
+    struct meddling meddling = {.stop = 1};
+
+    const enum ekb_err err = run(&long_timeline, &meddling, NULL);
+
+    cr_expect_eq(err, EKB_OK, "%s", ekb_err_name(err));
+    cr_expect(stage.interrupted);
+    expect_no_children();
+}
+
+// kill_worker kills the child of the calling process that was forked as number `index`.
+static void kill_worker(int index)
+{
+    char path[64];
+    int pids[2] = {0, 0};
+    (void)snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+    FILE *file = fopen(path, "re");
+    cr_assert_not_null(file, "%s", path);
+    cr_assert_eq(fscanf(file, "%d %d", &pids[0], &pids[1]), 2);
+    (void)fclose(file);
+    cr_assert_eq(kill(pids[index], SIGKILL), 0);
+}
+
+static void kill_server(struct meddling *meddling)
+{
+    (void)meddling;
+    kill_worker(0);
+}
+
+static void kill_client(struct meddling *meddling)
+{
+    (void)meddling;
+    kill_worker(1);
+}
+
+Test(stage, says_that_a_worker_died_when_the_server_is_killed)
+{
+    struct meddling meddling = {.act = kill_server};
+    struct ekb_fail fail = {0};
+
+    const enum ekb_err err = run(&long_timeline, &meddling, &fail);
+
+    cr_expect_eq(err, EKB_WORKER_DIED, "%s", ekb_err_name(err));
+    cr_expect(strstr(fail.detail, "signal 9") != NULL, "%s", fail.detail);
+    expect_no_children();
+}
+
+Test(stage, says_that_a_worker_died_when_the_client_is_killed)
+{
+    struct meddling meddling = {.act = kill_client};
+    struct ekb_fail fail = {0};
+
+    const enum ekb_err err = run(&long_timeline, &meddling, &fail);
+
+    cr_expect_eq(err, EKB_WORKER_DIED, "%s", ekb_err_name(err));
+    cr_expect(strstr(fail.detail, "signal 9") != NULL, "%s", fail.detail);
+    expect_no_children();
+}
+
+Test(stage, hands_over_the_reason_when_the_server_cannot_begin)
+{
+    struct meddling meddling = {0};
+    struct ekb_fail fail = {0};
+    server.store_path = "/nonexistent/store";
+
+    const enum ekb_err err = run(&timeline, &meddling, &fail);
+
+    cr_expect_eq(err, EKB_NOT_FOUND, "%s", ekb_err_name(err));
+    cr_expect(strstr(fail.detail, "/nonexistent/store") != NULL, "%s", fail.detail);
+    expect_no_children();
+}
+
+Test(stage, hands_over_the_reason_when_the_client_cannot_begin)
+{
+    struct meddling meddling = {0};
+    struct ekb_fail fail = {0};
+    arms[REJECTED].store_path = "/nonexistent/store";
+
+    const enum ekb_err err = run(&timeline, &meddling, &fail);
+
+    cr_expect_eq(err, EKB_NOT_FOUND, "%s", ekb_err_name(err));
+    cr_expect(strstr(fail.detail, "/nonexistent/store") != NULL, "%s", fail.detail);
+    expect_no_children();
+}
+
+Test(stage, hands_over_the_reason_when_a_foreign_server_is_not_there)
+{
+    const struct ekb_stage_control control = {0};
+    struct ekb_fail fail = {0};
+    arms[0].target = wire_free_port();
+    client.num_arms = 1;
+
+    const enum ekb_err err = ekb_stage_run(&stage, NULL, &client, &long_timeline, &control, &fail);
+
+    cr_expect_eq(err, EKB_CONNECT_REFUSED, "%s", ekb_err_name(err));
+    cr_expect_null(stage.server.tally);
+    expect_no_children();
+}
+
+Test(stage, needs_descriptors_for_all_connections)
+{
+    struct meddling meddling = {0};
+    struct ekb_fail fail = {0};
+    const struct rlimit few = {.rlim_cur = 100, .rlim_max = 100};
+    // Root may raise the hard limit again, anybody else may not.
+    store_fixture_deinit(&stores);
+    cr_assert(geteuid() != 0 || setresuid(65534, 65534, 65534) == 0);
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+
+    const enum ekb_err err = run(&timeline, &meddling, &fail);
+
+    cr_expect_eq(err, EKB_DESCRIPTORS, "%s", ekb_err_name(err));
+    cr_expect(strstr(fail.detail, "100") != NULL, "%s", fail.detail);
+    expect_no_children();
+}
+
+Test(stage, may_be_released_when_zeroed)
+{
+    struct ekb_stage none = {0};
+
+    ekb_stage_deinit(&none);
+}
+
+Test(stage, shares_the_machine_fairly_when_there_are_two_cpus)
+{
+    struct meddling meddling = {0};
+    int cpus[2];
+    if (ekb_worker_cpus(cpus, 2) < 2) {
+        cr_skip_test("there is one CPU only");
+    }
+
+    cr_assert_eq(run(&timeline, &meddling, NULL), EKB_OK);
+
+    cr_expect_geq(stage.server.cpu, 0);
+    cr_expect_geq(stage.client.cpu, 0);
+    cr_expect_neq(stage.server.cpu, stage.client.cpu);
+    cr_expect_gt(stage.server.memory_peak_bytes, 0);
+}

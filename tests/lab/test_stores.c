@@ -1,0 +1,199 @@
+#include "ekubench/lab/stores.h"
+
+#include "support/fixtures.h"
+
+#include "ekubench/store/store.h"
+
+#include <criterion/criterion.h>
+
+#include <dirent.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+// All that these tests make goes into a directory of their own, so that what is left can be seen.
+static struct fixture_dir parent;
+static struct ekb_plan plan;
+
+static void set_up(void)
+{
+    const struct ekb_plan_settings settings = {0};
+    fixture_dir_init(&parent);
+    cr_assert_eq(setenv("TMPDIR", parent.path, 1), 0);
+    cr_assert_eq(ekb_plan_builtin(&plan, "quick", &settings), EKB_OK);
+}
+
+static void tear_down(void)
+{
+    fixture_dir_deinit(&parent);
+}
+
+TestSuite(stores, .init = set_up, .fini = tear_down, .timeout = 60);
+
+static struct ekb_stores *create(void)
+{
+    struct ekb_stores *stores = NULL;
+    struct ekb_fail fail = {0};
+    cr_assert_eq(ekb_stores_create(&stores, &plan, &fail), EKB_OK, "%s", fail.detail);
+    return stores;
+}
+
+static struct ekb_store *load(const char *path, unsigned need)
+{
+    struct ekb_store *store = NULL;
+    struct ekb_fail fail = {0};
+    cr_assert_eq(ekb_store_load(&store, path, need, &fail), EKB_OK, "%s", fail.detail);
+    return store;
+}
+
+static int num_entries(const char *path)
+{
+    int count = 0;
+    DIR *dir = opendir(path);
+    cr_assert_not_null(dir);
+    for (const struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
+        count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 ? 1 : 0;
+    }
+    (void)closedir(dir);
+    return count;
+}
+
+Test(stores, has_a_server_store_that_can_be_served)
+{
+    struct ekb_stores *stores = create();
+
+    struct ekb_store *store =
+        load(ekb_stores_server(stores), EKB_STORE_NEED_SERVER | EKB_STORE_NEED_TRUST);
+
+    const struct ekb_identity *identity = ekb_store_identity(store, EKB_STORE_SERVER);
+    cr_expect_eq(ekb_chain_eku(identity->chain, 0), EKB_EKU_SERVER_AUTH);
+    ekb_store_destroy(store);
+    ekb_stores_destroy(stores);
+}
+
+// An intermediate in the trusted list would not be verified like one that the client sends.
+Test(stores, trusts_the_root_alone)
+{
+    struct ekb_stores *stores = create();
+    struct ekb_store *store = load(ekb_stores_server(stores), EKB_STORE_NEED_TRUST);
+
+    cr_expect_eq(ekb_chain_len(ekb_store_trust(store)), 1);
+
+    ekb_store_destroy(store);
+    ekb_stores_destroy(stores);
+}
+
+Test(stores, has_the_chain_that_each_arm_names)
+{
+    struct ekb_stores *stores = create();
+
+    for (size_t s = 0; s < plan.num_stages; s++) {
+        for (size_t a = 0; a < plan.stages[s].num_arms; a++) {
+            const struct ekb_plan_arm *arm = &plan.stages[s].arms[a];
+            struct ekb_store *store =
+                load(ekb_stores_client(stores, arm), EKB_STORE_NEED_CLIENT | EKB_STORE_NEED_TRUST);
+            const struct ekb_chain *chain = ekb_store_identity(store, EKB_STORE_CLIENT)->chain;
+            if (arm->depth > 0) {
+                // The leaf and what is above it, but the root.
+                cr_expect_eq(ekb_chain_len(chain), arm->depth, "%s: %zu certificates", arm->name,
+                             ekb_chain_len(chain));
+                cr_expect_eq(ekb_chain_eku(chain, 0), arm->client_eku, "%s", arm->name);
+            }
+            ekb_store_destroy(store);
+        }
+    }
+
+    ekb_stores_destroy(stores);
+}
+
+// Else arms that are compared would differ in more than their treatment.
+Test(stores, gives_the_same_chain_when_arms_present_the_same)
+{
+    struct ekb_stores *stores = create();
+    const struct ekb_plan_stage *cost = &plan.stages[0];
+    const char *on = ekb_stores_client(stores, &cost->arms[ekb_plan_arm_index(cost, "on-d2")]);
+    const char *none = ekb_stores_client(stores, &cost->arms[ekb_plan_arm_index(cost, "none-d2")]);
+    const char *deeper = ekb_stores_client(stores, &cost->arms[ekb_plan_arm_index(cost, "on-d3")]);
+    const char *once = ekb_stores_client(stores, &cost->arms[ekb_plan_arm_index(cost, "on-d1")]);
+    const char *rejected =
+        ekb_stores_client(stores, &cost->arms[ekb_plan_arm_index(cost, "reject-d1")]);
+
+    cr_expect_str_eq(on, none);
+    cr_expect_str_neq(on, deeper);
+    cr_expect_str_neq(once, rejected);
+
+    ekb_stores_destroy(stores);
+}
+
+Test(stores, uses_the_key_type_of_the_plan)
+{
+    plan.key_type = EKB_KEY_P384;
+    struct ekb_stores *stores = create();
+    struct ekb_store *store = load(ekb_stores_server(stores), EKB_STORE_NEED_SERVER);
+
+    cr_expect_eq(ekb_key_type_of(ekb_store_identity(store, EKB_STORE_SERVER)->key), EKB_KEY_P384);
+
+    ekb_store_destroy(store);
+    ekb_stores_destroy(stores);
+}
+
+Test(stores, lives_in_a_private_directory)
+{
+    struct ekb_stores *stores = create();
+    char *copy = strdup(ekb_stores_server(stores));
+    cr_assert_not_null(copy);
+
+    const char *directory = dirname(copy);
+
+    cr_expect_eq(fixture_mode(directory), 0700, "%s has mode %04o", directory,
+                 fixture_mode(directory));
+    cr_expect_eq(strncmp(directory, parent.path, strlen(parent.path)), 0, "%s is not in TMPDIR",
+                 directory);
+    free(copy);
+    ekb_stores_destroy(stores);
+}
+
+Test(stores, leaves_nothing_when_destroyed)
+{
+    struct ekb_stores *stores = create();
+    const int during = num_entries(parent.path);
+
+    ekb_stores_destroy(stores);
+
+    cr_expect_eq(during, 1);
+    cr_expect_eq(num_entries(parent.path), 0);
+}
+
+Test(stores, may_be_destroyed_when_there_are_none)
+{
+    ekb_stores_destroy(NULL);
+}
+
+Test(stores, names_the_directory_when_it_cannot_be_made)
+{
+    struct ekb_stores *stores = NULL;
+    struct ekb_fail fail = {0};
+    cr_assert_eq(setenv("TMPDIR", "/nonexistent/tmp", 1), 0);
+
+    const enum ekb_err err = ekb_stores_create(&stores, &plan, &fail);
+
+    cr_expect_neq(err, EKB_OK);
+    cr_expect_eq(fail.err, err, "the failure says %s", ekb_err_name(fail.err));
+    cr_expect(strstr(fail.detail, "/nonexistent/tmp") != NULL, "%s", fail.detail);
+    cr_expect_null(stores);
+}
+
+// Deeper than the minting goes: what was made before the failure is removed.
+Test(stores, leaves_nothing_when_it_fails)
+{
+    struct ekb_stores *stores = NULL;
+    struct ekb_fail fail = {0};
+    plan.stages[0].arms[3].depth = EKB_MINT_MAX_DEPTH + 1;
+
+    const enum ekb_err err = ekb_stores_create(&stores, &plan, &fail);
+
+    cr_expect_eq(err, EKB_USAGE, "%s", ekb_err_name(err));
+    cr_expect_eq(num_entries(parent.path), 0);
+}

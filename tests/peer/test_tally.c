@@ -1,0 +1,225 @@
+#include "ekubench/peer/tally.h"
+
+#include <criterion/criterion.h>
+
+#include <inttypes.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define NUM_ARMS 3
+#define NUM_SLICES 5
+
+static struct ekb_tally *tally;
+
+static void set_up(void)
+{
+    cr_assert_eq(ekb_tally_create(&tally, NUM_ARMS, NUM_SLICES), EKB_OK);
+}
+
+static void tear_down(void)
+{
+    ekb_tally_destroy(tally);
+}
+
+TestSuite(tally, .init = set_up, .fini = tear_down);
+
+static struct ekb_distribution *distribution_of(size_t index)
+{
+    struct ekb_tally_arm *arm = &tally->arms[index / 4];
+    struct ekb_distribution *of_arm[] = {&arm->latency, &arm->connect, &arm->steps, &arm->verify};
+    return index < 4 * NUM_ARMS ? of_arm[index % 4] : &tally->floor;
+}
+
+#define NUM_DISTRIBUTIONS (4 * NUM_ARMS + 1)
+
+Test(tally, ignores_null_when_destroyed)
+{
+    ekb_tally_destroy(NULL);
+}
+
+Test(tally, has_its_dimensions_when_created)
+{
+    cr_expect_eq(tally->num_arms, (size_t)NUM_ARMS, "%zu", tally->num_arms);
+    cr_expect_eq(tally->num_slices, (size_t)NUM_SLICES, "%zu", tally->num_slices);
+}
+
+Test(tally, is_all_zero_when_created)
+{
+    for (size_t i = 0; i < NUM_ARMS; i++) {
+        const struct ekb_tally_arm *arm = &tally->arms[i];
+        cr_expect_eq(arm->started + arm->accepted + arm->rejected + arm->failed + arm->unfinished +
+                         arm->sent_bytes,
+                     0u);
+        for (size_t err = 0; err < EKB_ERR_COUNT; err++) {
+            cr_expect_eq(arm->failures[err], 0u);
+        }
+        for (size_t alert = 0; alert < EKB_TALLY_NUM_ALERTS; alert++) {
+            cr_expect_eq(arm->alerts[alert], 0u);
+        }
+    }
+    for (size_t i = 0; i < NUM_SLICES; i++) {
+        cr_expect_eq(tally->cpu_ns_at[i] + tally->run_delay_ns[i] + tally->steps_ns[i] +
+                         tally->completed[i],
+                     0u);
+    }
+    for (size_t i = 0; i < NUM_DISTRIBUTIONS; i++) {
+        cr_expect_eq(distribution_of(i)->moments.count, 0u);
+        cr_expect_eq(ekb_hist_count(distribution_of(i)->hist), 0u);
+    }
+    cr_expect_eq(tally->num_overflows + tally->num_accept_errors + tally->peak_connections, 0u);
+    cr_expect_str_empty(tally->version);
+}
+
+Test(tally, has_histograms_aligned_as_they_need_when_created)
+{
+    for (size_t i = 0; i < NUM_DISTRIBUTIONS; i++) {
+        const uintptr_t address = (uintptr_t)distribution_of(i)->hist;
+
+        cr_expect_eq(address % 16, 0u, "%zu: %" PRIxPTR, i, address);
+    }
+}
+
+// A byte range of the tally.
+struct part {
+    const char *name;
+    uintptr_t begin;
+    size_t len;
+};
+
+static struct part part(const char *name, const void *begin, size_t len)
+{
+    return (struct part){.name = name, .begin = (uintptr_t)begin, .len = len};
+}
+
+Test(tally, keeps_its_parts_apart_when_created)
+{
+    struct part parts[64];
+    size_t num = 0;
+    parts[num++] = part("tally", tally, sizeof *tally);
+    parts[num++] = part("arms", tally->arms, NUM_ARMS * sizeof tally->arms[0]);
+    parts[num++] = part("cpu", tally->cpu_ns_at, (NUM_SLICES + 1) * sizeof(uint64_t));
+    parts[num++] = part("delay", tally->run_delay_ns, NUM_SLICES * sizeof(uint64_t));
+    parts[num++] = part("steps", tally->steps_ns, NUM_SLICES * sizeof(uint64_t));
+    parts[num++] = part("completed", tally->completed, NUM_SLICES * sizeof(uint64_t));
+    parts[num++] =
+        part("accepted", tally->accepted_by_arm, NUM_SLICES * NUM_ARMS * sizeof(uint64_t));
+    parts[num++] =
+        part("floor slices", tally->floor_by_slice, NUM_SLICES * sizeof tally->floor_by_slice[0]);
+    for (size_t i = 0; i < NUM_ARMS; i++) {
+        parts[num++] = part("arm slices", tally->arms[i].steps_by_slice,
+                            NUM_SLICES * sizeof tally->arms[i].steps_by_slice[0]);
+    }
+    for (size_t i = 0; i < NUM_DISTRIBUTIONS; i++) {
+        parts[num++] = part("histogram", distribution_of(i)->hist, ekb_hist_size());
+    }
+
+    for (size_t i = 0; i < num; i++) {
+        cr_assert_neq(parts[i].begin, 0u, "%s is missing", parts[i].name);
+        for (size_t j = i + 1; j < num; j++) {
+            cr_expect(parts[i].begin + parts[i].len <= parts[j].begin ||
+                          parts[j].begin + parts[j].len <= parts[i].begin,
+                      "%s and %s overlap", parts[i].name, parts[j].name);
+        }
+    }
+}
+
+// Every byte belongs to the mapping: writing beyond it would be a fault.
+Test(tally, can_be_filled_to_the_end_when_created)
+{
+    for (size_t i = 0; i < NUM_ARMS; i++) {
+        memset(tally->arms[i].steps_by_slice, 0xff,
+               NUM_SLICES * sizeof tally->arms[i].steps_by_slice[0]);
+    }
+    memset(tally->cpu_ns_at, 0xff, (NUM_SLICES + 1) * sizeof(uint64_t));
+    memset(tally->accepted_by_arm, 0xff, NUM_SLICES * NUM_ARMS * sizeof(uint64_t));
+
+    cr_assert_eq(tally->cpu_ns_at[NUM_SLICES], UINT64_MAX);
+    cr_assert_eq(tally->steps_ns[0], 0u, "%" PRIu64, tally->steps_ns[0]);
+}
+
+Test(tally, can_be_created_when_it_has_no_arms_or_no_slices)
+{
+    static const size_t dimensions[][2] = {{0, 0}, {0, 5}, {1, 0}, {256, 1}};
+    for (size_t i = 0; i < sizeof dimensions / sizeof dimensions[0]; i++) {
+        struct ekb_tally *other = NULL;
+
+        const enum ekb_err err = ekb_tally_create(&other, dimensions[i][0], dimensions[i][1]);
+
+        cr_expect_eq(err, EKB_OK, "%zu arms, %zu slices", dimensions[i][0], dimensions[i][1]);
+        ekb_tally_destroy(other);
+    }
+}
+
+Test(tally, cannot_be_created_when_it_would_fill_the_address_space)
+{
+    struct ekb_tally *huge = NULL;
+
+    const enum ekb_err err = ekb_tally_create(&huge, 1, (size_t)1 << 45);
+
+    cr_assert_eq(err, EKB_NOMEM, "%s", ekb_err_name(err));
+    cr_assert_null(huge, "the output was changed");
+}
+
+// Distributions.
+
+Test(tally, counts_a_sample_in_moments_and_histogram_when_added)
+{
+    struct ekb_distribution *distribution = &tally->arms[1].latency;
+
+    ekb_distribution_add(distribution, 1000);
+    ekb_distribution_add(distribution, 3000);
+
+    cr_expect_eq(distribution->moments.count, 2u);
+    cr_expect_eq(distribution->moments.sum, 4000u, "%" PRIu64, distribution->moments.sum);
+    cr_expect_eq(distribution->moments.min, 1000u, "%" PRIu64, distribution->moments.min);
+    cr_expect_eq(distribution->moments.max, 3000u, "%" PRIu64, distribution->moments.max);
+    cr_expect_eq(ekb_hist_count(distribution->hist), 2u);
+    const uint64_t lowest = ekb_hist_percentile(distribution->hist, 0);
+    cr_expect_eq(lowest, 1000u, "%" PRIu64, lowest);
+}
+
+Test(tally, counts_a_sample_in_no_other_distribution_when_added)
+{
+    ekb_distribution_add(&tally->arms[1].steps, 1000);
+
+    for (size_t i = 0; i < NUM_DISTRIBUTIONS; i++) {
+        const uint64_t expected = distribution_of(i) == &tally->arms[1].steps ? 1 : 0;
+        cr_expect_eq(ekb_hist_count(distribution_of(i)->hist), expected, "%zu", i);
+        cr_expect_eq(distribution_of(i)->moments.count, expected, "%zu", i);
+    }
+}
+
+Test(tally, drops_no_sample_when_it_is_out_of_range)
+{
+    struct ekb_distribution *distribution = &tally->floor;
+
+    ekb_distribution_add(distribution, UINT64_C(100000000000));
+
+    cr_expect_eq(ekb_hist_count(distribution->hist), 1u);
+    cr_expect_eq(ekb_hist_num_clamped(distribution->hist), 1u);
+    cr_expect_eq(distribution->moments.max, UINT64_C(100000000000));
+}
+
+Test(tally, shows_the_parent_what_the_worker_counts_when_shared)
+{
+    int status = 0;
+    const pid_t pid = fork();
+    cr_assert_geq(pid, 0);
+    if (pid == 0) {
+        tally->arms[2].accepted = 42;
+        tally->cpu_ns_at[NUM_SLICES] = 7;
+        ekb_distribution_add(&tally->arms[2].verify, 5000);
+        (void)strcpy(tally->version, "TLSv1.3");
+        _exit(0);
+    }
+
+    cr_assert_eq(waitpid(pid, &status, 0), pid);
+
+    cr_assert_eq(status, 0);
+    cr_expect_eq(tally->arms[2].accepted, 42u);
+    cr_expect_eq(tally->cpu_ns_at[NUM_SLICES], 7u);
+    cr_expect_eq(tally->arms[2].verify.moments.sum, 5000u);
+    cr_expect_eq(ekb_hist_count(tally->arms[2].verify.hist), 1u);
+    cr_expect_str_eq(tally->version, "TLSv1.3");
+}

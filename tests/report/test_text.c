@@ -1,0 +1,607 @@
+#include "ekubench/report/text.h"
+
+#include <criterion/criterion.h>
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_COLUMNS 100
+#define SET_TEXT(field, text) ((void)snprintf((field), sizeof(field), "%s", (text)))
+
+static struct ekb_record record;
+static char *text;
+
+static void tear_down(void)
+{
+    free(text);
+    ekb_record_deinit(&record);
+}
+
+TestSuite(text, .fini = tear_down, .timeout = 30);
+
+// Records made by hand.
+
+static void *allocate(size_t num_items, size_t item_len)
+{
+    void *items = calloc(num_items, item_len);
+    cr_assert_not_null(items);
+    return items;
+}
+
+static void fill_head(const char *kind)
+{
+    SET_TEXT(record.kind, kind);
+    SET_TEXT(record.started_at, "2026-03-29T06:54:39.839Z");
+    SET_TEXT(record.build.version, "0.1.0");
+    SET_TEXT(record.build.boringssl_revision, "32b51305debe43e38e7bf2c2b13c4ebf3b474e80");
+    record.build.boringssl_api_version = 19;
+    record.build.boringssl_assembly = true;
+    SET_TEXT(record.host.kernel, "6.1.0-18-amd64");
+    SET_TEXT(record.host.cpu_model, "AMD EPYC 7B13");
+    record.host.cpus = 2;
+    SET_TEXT(record.plan.tls, "1.3");
+    SET_TEXT(record.plan.cipher, "TLS_AES_128_GCM_SHA256");
+    SET_TEXT(record.plan.groups, "X25519:P-256:P-384");
+    SET_TEXT(record.plan.key, "p256");
+    SET_TEXT(record.plan.confirm, "byte");
+}
+
+static void add_stage(const char *name, uint64_t in_flight)
+{
+    record.plan.stages =
+        realloc(record.plan.stages, (record.plan.num_stages + 1) * sizeof record.plan.stages[0]);
+    cr_assert_not_null(record.plan.stages);
+    struct ekb_record_stage *stage = &record.plan.stages[record.plan.num_stages++];
+    *stage = (struct ekb_record_stage){.in_flight = in_flight};
+    SET_TEXT(stage->name, name);
+    SET_TEXT(stage->client, "full");
+}
+
+// add_arm appends an arm with `accepted` accepted handshakes.
+static struct ekb_record_arm *add_arm(const char *stage, const char *name, uint64_t accepted)
+{
+    record.arms = realloc(record.arms, (record.num_arms + 1) * sizeof record.arms[0]);
+    cr_assert_not_null(record.arms);
+    struct ekb_record_arm *arm = &record.arms[record.num_arms++];
+    *arm = (struct ekb_record_arm){.client = {.started = accepted, .accepted = accepted}};
+    SET_TEXT(arm->stage, stage);
+    SET_TEXT(arm->name, name);
+    SET_TEXT(arm->expect, "accept");
+    return arm;
+}
+
+static void set_server_cpu(struct ekb_record_arm *arm, double estimate, double low, double high)
+{
+    arm->server_cpu_interval_known = true;
+    arm->server_cpu_interval = (struct ekb_estimate){estimate, low, high, 60};
+}
+
+static struct ekb_record_u64 known(uint64_t value)
+{
+    return (struct ekb_record_u64){true, value};
+}
+
+static void set_latency(struct ekb_record_arm *arm)
+{
+    arm->latency_ns.known = true;
+    arm->latency_ns.moments = (struct ekb_moments){.count = 5000, .min = 1000000, .max = 948700000};
+    arm->latency_ns.p50 = known(800600000);
+    arm->latency_ns.p90 = known(896000000);
+    arm->latency_ns.p99 = known(941600000);
+}
+
+static void add_effect(const char *question, const char *contrast, double estimate, double low,
+                       double high, const char *verdict)
+{
+    record.effects = realloc(record.effects, (record.num_effects + 1) * sizeof record.effects[0]);
+    cr_assert_not_null(record.effects);
+    struct ekb_record_effect *effect = &record.effects[record.num_effects++];
+    *effect = (struct ekb_record_effect){.estimate = {estimate, low, high, 60}, .mde = 900};
+    SET_TEXT(effect->question, question);
+    SET_TEXT(effect->contrast, contrast);
+    SET_TEXT(effect->verdict, verdict);
+}
+
+static void add_rate(const char *stage, const char *arm, double accepted_per_s)
+{
+    record.throughput =
+        realloc(record.throughput, (record.num_throughput + 1) * sizeof record.throughput[0]);
+    cr_assert_not_null(record.throughput);
+    struct ekb_record_throughput *row = &record.throughput[record.num_throughput++];
+    *row = (struct ekb_record_throughput){.accepted_per_s = accepted_per_s};
+    SET_TEXT(row->stage, stage);
+    SET_TEXT(row->arm, arm);
+}
+
+static struct ekb_record_real real(double value)
+{
+    return (struct ekb_record_real){true, value};
+}
+
+static void fill_cpu(struct ekb_record_cpu *cpu, const char *stage)
+{
+    SET_TEXT(cpu->stage, stage);
+    cpu->per_handshake_ns = real(1234567);
+    cpu->kernel_and_loop_ns = real(98765);
+    cpu->busy_percent = real(99.7);
+    cpu->memory_per_connection_bytes = real(40960);
+    SET_TEXT(cpu->cpu_list, "12");
+}
+
+// A measurement as a whole: everything known that can be.
+static void fill_measurement(void)
+{
+    static const char *const modes[] = {"on", "off", "none"};
+    static const unsigned depths[] = {1, 2, 3, 5};
+    char name[32];
+    fill_head("measure");
+    add_stage("cost", 4);
+    add_stage("load", 2000);
+    for (unsigned m = 0; m < 3; m++) {
+        for (unsigned d = 0; d < 4; d++) {
+            (void)snprintf(name, sizeof name, "%s-d%u", modes[m], depths[d]);
+            const double cost = 250000.0 + 75000.0 * depths[d] + 100.0 * m;
+            set_server_cpu(add_arm("cost", name, 1000), cost, cost - 800, cost + 900);
+        }
+    }
+    set_server_cpu(add_arm("cost", "one-way", 1000), 133000, 132800, 133200);
+    struct ekb_record_arm *rejected = add_arm("cost", "reject-d1", 0);
+    set_server_cpu(rejected, 156000, 155000, 157000);
+    SET_TEXT(rejected->expect, "reject");
+    rejected->client = (struct ekb_record_outcomes){.started = 1000, .rejected = 1000};
+    cr_assert_eq(ekb_record_counts_add(&rejected->client.failures, "tls_alert", 1000), EKB_OK);
+    cr_assert_eq(ekb_record_counts_add(&rejected->client.alerts, "unsupported_certificate", 1000),
+                 EKB_OK);
+    for (unsigned m = 0; m < 3; m++) {
+        set_latency(add_arm("load", modes[m], 8000));
+        add_rate("load", modes[m], 833.4);
+    }
+    add_rate("load", "", 2500.2);
+    add_effect("A/A control: the same treatment twice", "on-d1-again - on-d1", 120, -300, 500,
+               "no detectable difference; smallest detectable 900 ns");
+    add_effect("What does the EKU check cost?", "on-d1 - none-d1", 42, -410, 490,
+               "no detectable difference; smallest detectable 900 ns");
+    add_effect("What does the EKU check cost?", "off-d1 - none-d1", -30, -450, 390,
+               "no detectable difference; smallest detectable 900 ns");
+    add_effect("What does each extra certificate cost?", "on: per certificate, depth 1 to 5", 75123,
+               74900, 75300, "slower by 75.1 us [74.9 us, 75.3 us]");
+    add_effect("What does a rejected client cost?", "reject-d1 - on-d1", -169000, -170000, -168000,
+               "faster by 169 us [168 us, 170 us]");
+    record.server_cpu = allocate(2, sizeof record.server_cpu[0]);
+    record.client_cpu = allocate(2, sizeof record.client_cpu[0]);
+    record.num_server_cpu = 2;
+    record.num_client_cpu = 2;
+    fill_cpu(&record.server_cpu[0], "cost");
+    fill_cpu(&record.server_cpu[1], "load");
+    fill_cpu(&record.client_cpu[0], "cost");
+    fill_cpu(&record.client_cpu[1], "load");
+    record.floors_known = true;
+    record.server_floor = (struct ekb_record_side_floor){
+        .memory_ns = {.known = true, .moments = {.count = 100, .sum = 30000000}},
+        .interval_known = true,
+        .interval = {300000, 299000, 301000, 12},
+        .over_memory = real(1.23),
+        .steps_over_memory = real(1.07),
+    };
+    record.client_floor = record.server_floor;
+    record.host.steal_percent = real(0.04);
+}
+
+static void fill_load(void)
+{
+    fill_head("load");
+    SET_TEXT(record.plan.target, "127.0.0.1:7001");
+    add_stage("load", 100);
+    set_latency(add_arm("load", "load", 5000));
+    add_rate("load", "load", 1234);
+}
+
+// Looking at the report.
+
+static void write_report(void)
+{
+    free(text);
+    text = NULL;
+    cr_assert_eq(ekb_report_text(&text, &record), EKB_OK);
+}
+
+static void expect_plain(const char *what)
+{
+    size_t column = 0;
+    const char *line = text;
+    for (const char *c = text; *c != '\0'; c++) {
+        const bool is_plain = (*c >= ' ' && *c <= '~') || *c == '\n';
+        cr_expect(is_plain, "%s: byte %d", what, (unsigned char)*c);
+        if (*c != '\n') {
+            column++;
+            continue;
+        }
+        cr_expect_leq(column, MAX_COLUMNS, "%s: %zu columns: %.*s", what, column, (int)column,
+                      line);
+        column = 0;
+        line = c + 1;
+    }
+    cr_expect_eq(column, 0, "%s: the last line has no end", what);
+}
+
+// line_with returns the first line of the report that contains `part`; it fails the test if there
+// is none.
+static const char *line_with(const char *part)
+{
+    static char line[1024];
+    const char *found = strstr(text, part);
+    cr_assert_not_null(found, "no \"%s\" in:\n%s", part, text);
+    while (found > text && found[-1] != '\n') {
+        found--;
+    }
+    (void)snprintf(line, sizeof line, "%.*s", (int)strcspn(found, "\n"), found);
+    return line;
+}
+
+// row_of returns the last line that begins with `word` and a space: the one of the load table.
+static const char *row_of(const char *word)
+{
+    static char line[1024];
+    const size_t word_len = strlen(word);
+    line[0] = '\0';
+    for (const char *c = text; *c != '\0'; c++) {
+        const bool begins = c == text || c[-1] == '\n';
+        if (begins && strncmp(c, word, word_len) == 0 && c[word_len] == ' ') {
+            (void)snprintf(line, sizeof line, "%.*s", (int)strcspn(c, "\n"), c);
+        }
+    }
+    cr_assert_neq(line[0], '\0', "no row of %s in:\n%s", word, text);
+    return line;
+}
+
+static bool has(const char *part)
+{
+    return strstr(text, part) != NULL;
+}
+
+// Form.
+
+Test(text, is_plain_when_everything_is_known)
+{
+    fill_measurement();
+
+    write_report();
+
+    expect_plain("measurement");
+}
+
+Test(text, is_plain_when_nothing_is_known)
+{
+    write_report();
+
+    expect_plain("zeroes");
+}
+
+Test(text, is_plain_when_it_is_about_a_load)
+{
+    fill_load();
+
+    write_report();
+
+    expect_plain("load");
+}
+
+Test(text, is_plain_when_intervals_are_narrow)
+{
+    fill_measurement();
+    for (size_t i = 0; i < record.num_arms; i++) {
+        set_server_cpu(&record.arms[i], 1178231, 1178201, 1178261);
+    }
+
+    write_report();
+
+    expect_plain("narrow intervals");
+}
+
+Test(text, is_plain_when_reasons_and_notes_are_long)
+{
+    fill_load();
+    ekb_record_add_reason(&record,
+                          "load/a-rather-long-name: the server counts 123456789 accepted and "
+                          "123456789 rejected, the client 123456788 and 123456789 (%s)",
+                          "and so on");
+    ekb_record_add_note(&record,
+                        "load: rate x latency gives 123456 in flight where 123456 were kept for "
+                        "as long as anybody can remember (%s)",
+                        "Little's law");
+
+    write_report();
+
+    expect_plain("long lines");
+}
+
+Test(text, is_the_same_when_written_again)
+{
+    fill_measurement();
+    write_report();
+    char *first = strdup(text);
+    cr_assert_not_null(first);
+
+    write_report();
+
+    cr_expect_str_eq(text, first);
+    free(first);
+}
+
+// Content.
+
+Test(text, begins_with_what_ran_where)
+{
+    fill_measurement();
+
+    write_report();
+
+    cr_expect_str_eq(line_with("ekubench "), "ekubench 0.1.0  measure  2026-03-29T06:54:39.839Z");
+    cr_expect(has("TLS_AES_128_GCM_SHA256"));
+    cr_expect(has("2 x AMD EPYC 7B13"));
+    cr_expect(has("with assembly"));
+}
+
+Test(text, warns_when_library_has_no_assembly)
+{
+    fill_measurement();
+    record.build.boringssl_assembly = false;
+
+    write_report();
+
+    cr_expect(has("WITHOUT assembly"));
+}
+
+Test(text, gives_costs_with_intervals)
+{
+    fill_measurement();
+
+    write_report();
+
+    const char *row = line_with("depth 1 ");
+    cr_expect(strstr(row, "325.0 [324.2, 325.9]") != NULL, "%s", row);
+    row = line_with("depth 5 ");
+    cr_expect(strstr(row, "625.0 [624.2, 625.9]") != NULL, "%s", row);
+    row = line_with("+1 certificate");
+    cr_expect(strstr(row, "75.12 [74.90, 75.30]") != NULL, "%s", row);
+}
+
+Test(text, gives_the_verdicts_of_the_check)
+{
+    fill_measurement();
+
+    write_report();
+
+    cr_expect(strstr(line_with("  on: "), "no detectable difference; smallest detectable 900 ns") !=
+              NULL);
+    cr_expect(strstr(line_with("  off: "), "no detectable difference") != NULL);
+}
+
+Test(text, gives_the_control)
+{
+    fill_measurement();
+
+    write_report();
+
+    cr_expect(has("A/A control (the same arm twice): difference 0.12 [-0.30, 0.50] us."), "%s",
+              line_with("A/A"));
+}
+
+Test(text, gives_latencies_in_milliseconds)
+{
+    fill_measurement();
+
+    write_report();
+
+    const char *row = row_of("off");
+    cr_expect(strstr(row, "8000") != NULL, "%s", row);
+    cr_expect(strstr(row, "833") != NULL, "%s", row);
+    cr_expect(strstr(row, "800.6") != NULL, "%s", row);
+    cr_expect(strstr(row, "941.6") != NULL, "%s", row);
+    cr_expect(strstr(row, "948.7") != NULL, "%s", row);
+}
+
+Test(text, adds_up_all_arms)
+{
+    fill_measurement();
+
+    write_report();
+
+    cr_expect(has("38000 handshakes: 37000 accepted, 1000 rejected, 0 failed, 0 unfinished."), "%s",
+              line_with("handshakes:"));
+}
+
+Test(text, lists_failures_and_alerts_when_there_are_any)
+{
+    fill_measurement();
+
+    write_report();
+
+    cr_expect_str_eq(line_with("tls_alert"), "  cost/reject-d1: 1000 x tls_alert (expected)");
+    cr_expect(strstr(line_with("unsupported_certificate"), "1000") != NULL);
+}
+
+Test(text, does_not_excuse_failures_when_they_are_not_expected)
+{
+    fill_load();
+    record.arms[0].client = (struct ekb_record_outcomes){.started = 7, .failed = 7};
+    cr_assert_eq(ekb_record_counts_add(&record.arms[0].client.failures, "peer_reset", 7), EKB_OK);
+
+    write_report();
+
+    cr_expect_str_eq(line_with("peer_reset"), "  load/load: 7 x peer_reset");
+}
+
+Test(text, gives_floors_as_ratios)
+{
+    fill_measurement();
+
+    write_report();
+
+    const char *row = line_with("1.07 x");
+    cr_expect(strncmp(row, "server", 6) == 0, "%s", row);
+    cr_expect(strstr(row, "300.0 [299.0, 301.0]") != NULL, "%s", row);
+    cr_expect(strstr(row, "1.23 x") != NULL, "%s", row);
+}
+
+Test(text, names_the_target_when_server_is_not_ours)
+{
+    fill_load();
+
+    write_report();
+
+    cr_expect(has("127.0.0.1:7001"));
+    cr_expect(has("100 in flight"));
+    cr_expect(!has("What does verifying a client certificate cost"));
+}
+
+Test(text, warns_when_acceptance_was_not_confirmed)
+{
+    fill_load();
+    SET_TEXT(record.plan.confirm, "none");
+
+    write_report();
+
+    cr_expect(has("may still"), "%s", text);
+}
+
+// What is not known.
+
+Test(text, shows_dash_when_cost_is_unknown)
+{
+    fill_measurement();
+    for (size_t i = 0; i < record.num_arms; i++) {
+        record.arms[i].server_cpu_interval_known = false;
+    }
+
+    write_report();
+
+    const char *row = line_with("depth 1 ");
+    cr_expect(strstr(row, " - ") != NULL, "%s", row);
+    cr_expect_null(strstr(row, "["), "%s", row);
+    cr_expect_null(strstr(row, "0.0"), "%s", row);
+}
+
+Test(text, shows_dash_when_percentile_is_unknown)
+{
+    fill_measurement();
+
+    write_report();
+
+    // p99.9 stands between p99 and the maximum.
+    const char *row = row_of("off");
+    const char *p99 = strstr(row, "941.6");
+    const char *max = strstr(row, "948.7");
+    cr_assert(p99 != NULL && max != NULL, "%s", row);
+    cr_expect_eq(strspn(p99 + 5, " "), (size_t)(strchr(p99, '-') - p99 - 5), "%s", row);
+    cr_expect_lt(strchr(p99, '-'), max, "%s", row);
+}
+
+Test(text, shows_dash_when_there_is_no_latency)
+{
+    fill_load();
+    record.arms[0].latency_ns.known = false;
+
+    write_report();
+
+    const char *row = line_with("5000");
+    cr_expect_not_null(strchr(row, '-'), "%s", row);
+    cr_expect_null(strstr(row, "0.0"), "%s", row);
+}
+
+// A rate that is not known must not become 0.
+Test(text, shows_dash_when_rate_is_unknown)
+{
+    fill_load();
+    record.num_throughput = 0;
+
+    write_report();
+
+    char *row = strdup(line_with("5000"));
+    cr_assert_not_null(row);
+    // Name, accepted, rejected, failed, then the rate.
+    const char *words[5] = {0};
+    char *rest = NULL;
+    char *word = strtok_r(row, " ", &rest);
+    for (int i = 0; i < 5 && word != NULL; i++) {
+        words[i] = word;
+        word = strtok_r(NULL, " ", &rest);
+    }
+    cr_assert_not_null(words[4]);
+    cr_expect_str_eq(words[4], "-");
+    free(row);
+}
+
+Test(text, shows_dash_when_key_type_is_unknown)
+{
+    fill_load();
+    record.plan.key[0] = '\0';
+
+    write_report();
+
+    cr_expect(has("key -") || !has("key "), "%s", line_with("key "));
+}
+
+Test(text, leaves_out_what_was_not_run)
+{
+    fill_head("measure");
+
+    write_report();
+
+    cr_expect(!has("What does verifying a client certificate cost"));
+    cr_expect(!has("Under load"));
+    cr_expect(!has("in memory"));
+    cr_expect(!has("hypervisor"));
+    cr_expect(!has("A/A"));
+}
+
+Test(text, leaves_out_floors_when_none_was_measured)
+{
+    fill_measurement();
+    record.server_floor = (struct ekb_record_side_floor){0};
+    record.client_floor = (struct ekb_record_side_floor){0};
+
+    write_report();
+
+    cr_expect(!has("us in memory"));
+}
+
+// Validity.
+
+Test(text, says_that_it_is_clean_when_it_is)
+{
+    fill_measurement();
+
+    write_report();
+
+    cr_expect(has("\nClean: "));
+    cr_expect(!has("NOT CLEAN"));
+}
+
+Test(text, shows_every_reason_when_it_is_not_clean)
+{
+    fill_measurement();
+    ekb_record_add_reason(&record, "load: interrupted");
+    ekb_record_add_reason(&record, "cost: client and server share a CPU");
+
+    write_report();
+
+    cr_expect(has("NOT CLEAN; do not trust these numbers:\n"));
+    cr_expect_str_eq(line_with("interrupted"), "  - load: interrupted");
+    cr_expect_str_eq(line_with("share a CPU"), "  - cost: client and server share a CPU");
+    cr_expect(!has("\nClean: "));
+}
+
+Test(text, shows_notes_when_it_is_clean)
+{
+    fill_measurement();
+    ekb_record_add_note(&record, "load: 7 TCP segments were retransmitted on this machine");
+
+    write_report();
+
+    cr_expect_str_eq(line_with("Note: "),
+                     "Note: load: 7 TCP segments were retransmitted on this machine.");
+    cr_expect(has("\nClean: "));
+}
