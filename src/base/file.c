@@ -15,7 +15,7 @@ static enum ekb_err system_fail(struct ekb_fail *reterr_fail, const char *path)
 {
     const int reason = errno;
     enum ekb_err err = EKB_SYSTEM;
-    if (reason == ENOENT) {
+    if (reason == ENOENT || reason == ENOTDIR) {
         err = EKB_NOT_FOUND;
     } else if (reason == EACCES || reason == EPERM || reason == EROFS) {
         err = EKB_PERMISSION;
@@ -172,7 +172,9 @@ enum ekb_err ekb_file_make_dirs(const char *path, unsigned mode, struct ekb_fail
     if (copy == NULL) {
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%s", path);
     }
-    for (char *slash = strchr(copy + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+    // The first character is no separator between directories; of an empty path there is none.
+    char *begin = copy[0] != '\0' ? copy + 1 : copy;
+    for (char *slash = strchr(begin, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
         (void)mkdir(copy, (mode_t)mode);
         *slash = '/';

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,13 +28,17 @@ static enum ekb_err parse_with_unit(double *out_value, const char *text, const s
     char number[32] = {0};
     memcpy(number, text, number_len);
     errno = 0;
-    const double value = strtod(number, &end);
+    const long double value = strtold(number, &end);
     if (errno != 0 || *end != '\0') {
         return EKB_USAGE;
     }
     for (size_t i = 0; i < num_units; i++) {
         if (strcmp(text + number_len, units[i].suffix) == 0) {
-            *out_value = value * units[i].factor;
+            // Decimals are rarely exact in binary: what is whole but for that is whole.
+            const long double scaled = value * (long double)units[i].factor;
+            const long double whole = roundl(scaled);
+            const bool is_whole = fabsl(scaled - whole) < 1e-9L * fabsl(scaled);
+            *out_value = (double)(is_whole ? whole : scaled);
             return EKB_OK;
         }
     }

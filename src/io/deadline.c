@@ -70,10 +70,11 @@ uint64_t ekb_deadlines_next(const struct ekb_deadlines *deadlines)
 
 bool ekb_deadlines_pop(struct ekb_deadlines *deadlines, uint32_t *out_slot, uint64_t now_ns)
 {
-    if (ekb_deadlines_next(deadlines) > now_ns) {
+    const uint32_t first = deadlines->nodes[deadlines->capacity].next;
+    if (first == deadlines->capacity || deadlines->nodes[first].expires_ns > now_ns) {
         return false;
     }
-    *out_slot = deadlines->nodes[deadlines->capacity].next;
+    *out_slot = first;
     ekb_deadlines_disarm(deadlines, *out_slot);
     return true;
 }

@@ -18,7 +18,7 @@ enum ekb_err ekb_address_parse(struct ekb_address *out_address, const char *text
     const char *colon = strrchr(text, ':');
     const char *host_begin = text;
     size_t host_len = colon != NULL ? (size_t)(colon - text) : 0;
-    if (host_len > 2 && text[0] == '[' && text[host_len - 1] == ']') {
+    if (host_len >= 2 && text[0] == '[' && text[host_len - 1] == ']') {
         host_begin++;
         host_len -= 2;
     } else if (memchr(text, ':', host_len) != NULL) {

@@ -186,6 +186,7 @@ static void on_sent(struct client *client, struct ekb_conn *conn, int32_t result
         ekb_conn_end(conn);
     } else if (result < 0 && (result == -EPIPE || result == -ECONNRESET)) {
         // The server may have sent its reason before it closed: read it.
+        conn->was_reset = true;
         ekb_conn_recv(&client->engine, conn, EKB_RECV_NOW);
     } else if (result < 0 || (size_t)result < wire_len) {
         finish(client, conn, EKB_OUTCOME_FAILED,
@@ -209,7 +210,9 @@ static void complete(void *context, struct ekb_conn *conn, const struct ekb_comp
         advance(client, conn, EKB_RECV_NOW);
     } else {
         finish(client, conn, EKB_OUTCOME_FAILED,
-               result == 0 ? EKB_PEER_CLOSED : ekb_net_err_from_errno(-result));
+               result < 0        ? ekb_net_err_from_errno(-result)
+               : conn->was_reset ? EKB_PEER_RESET
+                                 : EKB_PEER_CLOSED);
     }
 }
 

@@ -158,6 +158,7 @@ struct ekb_conn *ekb_conn_take(struct ekb_engine *engine, int fd, uint16_t arm, 
     conn->phase = EKB_CONN_CONNECTING;
     conn->outcome = EKB_OUTCOME_NONE;
     conn->expired = false;
+    conn->was_reset = false;
     conn->ended = false;
     conn->planned_ns = now_ns;
     conn->connected_ns = 0;

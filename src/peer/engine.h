@@ -56,8 +56,10 @@ struct ekb_conn {
     enum ekb_outcome outcome;
     enum ekb_op pending_op; // Valid while `busy`.
     bool busy;              // An operation is in the kernel.
-    bool expired;           // Its deadline has passed; it ends when the operation has.
-    bool ended;             // Closed and released at the end of the present step.
+    bool was_reset; // Client: a send has found the connection reset; what the server sent before is
+                    // still read.
+    bool expired;   // Its deadline has passed; it ends when the operation has.
+    bool ended;     // Closed and released at the end of the present step.
     uint64_t planned_ns;
     uint64_t connected_ns;
     uint64_t verdict_ns;

@@ -311,13 +311,18 @@ static void on_accept(void *context, const struct ekb_completion *completion)
     }
 }
 
-static void cancel_accepts(struct server *server)
+// stop_accepting ends the listeners at once, also for whoever else holds them: cancelled accepts
+// are submitted later, and the ring keeps a listener alive until they are done.
+static void stop_accepting(struct server *server)
 {
     for (size_t i = 0; i < server->options->num_listeners; i++) {
         if (server->rearm_at_ns[i] == 0) {
             ekb_loop_cancel(server->engine.loop,
                             (struct ekb_op_tag){.op = EKB_OP_ACCEPT, .slot = (uint32_t)i});
         }
+    }
+    for (size_t i = 0; i < server->options->num_listeners; i++) {
+        (void)shutdown(server->options->listeners[i].fd, SHUT_RDWR);
     }
     server->accepts_cancelled = true;
 }
@@ -329,7 +334,7 @@ static bool turn(void *context, uint64_t now_ns)
     engine->wake_ns = UINT64_MAX;
     if (engine->stopping) {
         if (!server->accepts_cancelled) {
-            cancel_accepts(server);
+            stop_accepting(server);
         }
         return ekb_engine_num_open(engine) > 0;
     }

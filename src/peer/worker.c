@@ -199,7 +199,8 @@ void ekb_worker_reap(struct ekb_worker *worker, uint64_t wait_ns)
         (void)ekb_fail_set(&worker->fail, EKB_WORKER_DIED, 0,
                            "process %d was ended by signal %d (%s)", (int)worker->pid,
                            WTERMSIG(status), strsignal(WTERMSIG(status)));
-    } else if (worker->fail.err == EKB_OK && WEXITSTATUS(status) != 0) {
+    } else if ((worker->fail.err == EKB_OK && WEXITSTATUS(status) != 0) ||
+               worker->fail.err == EKB_WORKER_DIED) {
         (void)ekb_fail_set(&worker->fail, EKB_WORKER_DIED, 0, "process %d ended with status %d",
                            (int)worker->pid, WEXITSTATUS(status));
     }

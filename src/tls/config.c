@@ -163,6 +163,9 @@ static enum ekb_err check_options(const struct ekb_tls_options *options,
         return ekb_fail_set(reterr_fail, EKB_USAGE, 0,
                             "a TLS server needs a certificate and a key");
     }
+    if (identity != NULL && (identity->chain == NULL) != (identity->key == NULL)) {
+        return ekb_fail_set(reterr_fail, EKB_USAGE, 0, "a certificate and a key belong together");
+    }
     if (options->role == EKB_ROLE_CLIENT && options->policy.verify != EKB_VERIFY_FULL &&
         options->policy.verify != EKB_VERIFY_RAW) {
         return ekb_fail_set(reterr_fail, EKB_USAGE, 0, "a TLS client verifies fully or not at all");

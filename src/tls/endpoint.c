@@ -122,6 +122,8 @@ enum ekb_err ekb_endpoint_create(struct ekb_endpoint **out_endpoint)
         free(endpoint);
         return EKB_NOMEM;
     }
+    endpoint->alert_received = -1;
+    endpoint->alert_sent = -1;
     BIO_set_data(endpoint->bio, endpoint);
     BIO_set_init(endpoint->bio, 1);
     *out_endpoint = endpoint;
@@ -141,6 +143,8 @@ void ekb_endpoint_stop(struct ekb_endpoint *endpoint)
 {
     SSL_free(endpoint->ssl);
     endpoint->ssl = NULL;
+    endpoint->tx_begin = 0;
+    endpoint->tx_end = 0;
     endpoint->state = EKB_ENDPOINT_IDLE;
 }
 
@@ -190,8 +194,9 @@ static enum ekb_err classify(const struct ekb_endpoint *endpoint)
     const uint32_t packed = endpoint->library_error;
     const int reason = ERR_GET_REASON(packed);
     if (ERR_GET_LIB(packed) != ERR_LIB_SSL) {
-        // Decoding errors of a certificate or key come up from the layers below.
-        return packed == 0 ? EKB_TLS_INTERNAL : EKB_TLS_BAD_CERTIFICATE;
+        // Nothing queued: the peer closed in order, before the handshake was over. Else the layers
+        // below could not decode a certificate or key.
+        return packed == 0 ? EKB_PEER_CLOSED : EKB_TLS_BAD_CERTIFICATE;
     }
     if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED) {
         const struct ekb_verdict verdict = ekb_verdict_from_library(endpoint->verify_result);
@@ -208,13 +213,36 @@ static enum ekb_err classify(const struct ekb_endpoint *endpoint)
     return EKB_TLS_PROTOCOL;
 }
 
+// take_reason empties the error queue and returns the error that names the failure: the first one
+// of the TLS layer, because the layers below queue theirs before it (a signature that does not
+// verify is an ECDSA error first). Only when TLS merely says that it could not decode something,
+// and an ASN.1 or X.509 error is the cause, that one tells more.
+static uint32_t take_reason(void)
+{
+    const uint32_t first = ERR_peek_error();
+    const int first_library = ERR_GET_LIB(first);
+    uint32_t error = 0;
+    while ((error = ERR_get_error()) != 0 && ERR_GET_LIB(error) != ERR_LIB_SSL) {
+    }
+    ERR_clear_error();
+    if (error == 0 || (ERR_GET_REASON(error) == SSL_R_DECODE_ERROR &&
+                       (first_library == ERR_LIB_ASN1 || first_library == ERR_LIB_X509))) {
+        return first;
+    }
+    return error;
+}
+
 static enum ekb_err fail(struct ekb_endpoint *endpoint)
 {
-    endpoint->library_error = ERR_peek_error();
-    endpoint->verify_result = (int)SSL_get_verify_result(endpoint->ssl);
+    endpoint->library_error = take_reason();
+    // Asked only when verification failed: a context without X.509 methods asserts, and one that
+    // did not get so far has no result.
+    if (ERR_GET_LIB(endpoint->library_error) == ERR_LIB_SSL &&
+        ERR_GET_REASON(endpoint->library_error) == SSL_R_CERTIFICATE_VERIFY_FAILED) {
+        endpoint->verify_result = (int)SSL_get_verify_result(endpoint->ssl);
+    }
     endpoint->error = classify(endpoint);
     endpoint->state = EKB_ENDPOINT_FAILED;
-    ERR_clear_error();
     return endpoint->error;
 }
 
@@ -306,7 +334,9 @@ enum ekb_err ekb_endpoint_start(struct ekb_endpoint *endpoint, const struct ekb_
     }
     SSL_set_connect_state(endpoint->ssl);
     if (config->sni != NULL && SSL_set_tlsext_host_name(endpoint->ssl, config->sni) != 1) {
-        return fail(endpoint);
+        (void)fail(endpoint);
+        endpoint->error = EKB_USAGE; // Ours, not the peer's.
+        return endpoint->error;
     }
     return drive(endpoint);
 }
@@ -402,7 +432,8 @@ const uint8_t *ekb_endpoint_app(const struct ekb_endpoint *endpoint)
 
 const char *ekb_endpoint_version_name(const struct ekb_endpoint *endpoint)
 {
-    return endpoint->ssl != NULL ? SSL_get_version(endpoint->ssl) : "";
+    const bool negotiated = endpoint->ssl != NULL && SSL_get_current_cipher(endpoint->ssl) != NULL;
+    return negotiated ? SSL_get_version(endpoint->ssl) : "";
 }
 
 const char *ekb_endpoint_cipher_name(const struct ekb_endpoint *endpoint)

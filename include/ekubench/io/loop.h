@@ -83,7 +83,8 @@ void ekb_loop_cancel(struct ekb_loop *loop, struct ekb_op_tag target);
 EKB_NODISCARD enum ekb_err ekb_loop_run(struct ekb_loop *loop, uint64_t wait_ns,
                                         ekb_loop_handler *handler, void *context);
 
-// ekb_loop_num_overflows returns how many completions did not fit into the completion queue so far.
+// ekb_loop_num_overflows returns how often completions did not fit into the completion queue so
+// far.
 uint64_t ekb_loop_num_overflows(const struct ekb_loop *loop);
 
 // ekb_loop_setup_text says how the ring was set up ("single-issuer+defer-taskrun, 4096 sq, 16384
