@@ -5,6 +5,7 @@
 #include "ekubench/base/units.h"
 #include "ekubench/report/text.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -181,6 +182,15 @@ static enum ekb_err print_record(const struct ekb_record *record, enum ekb_cli_f
         (void)fflush(stdout);
     }
     free(text);
+    return err;
+}
+
+enum ekb_err ekb_cli_claim_output(const char *path, struct ekb_fail *reterr_fail)
+{
+    const enum ekb_err err = ekb_file_make_dirs(path, 0755, reterr_fail);
+    if (err == EKB_OK && access(path, W_OK | X_OK) != 0) {
+        return ekb_fail_set(reterr_fail, EKB_PERMISSION, errno, "%s", path);
+    }
     return err;
 }
 

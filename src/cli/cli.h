@@ -71,6 +71,11 @@ enum ekb_cli_format {
     EKB_CLI_JSON
 };
 
+// ekb_cli_claim_output makes the directory `path` if it is missing and sees that files can be
+// written there: an unusable place is better known before two minutes of work than after. Errors of
+// ekb_file_make_dirs; EKB_PERMISSION.
+EKB_NODISCARD enum ekb_err ekb_cli_claim_output(const char *path, struct ekb_fail *reterr_fail);
+
 // ekb_cli_finish ends a run: says what went wrong (`err` with `fail`), writes result.json and
 // report.txt into the directory `output` (NULL: nowhere), each whole or not at all, prints the
 // record on standard output, and returns the exit status. What was measured before an error is

@@ -1,7 +1,6 @@
 #include "cli/cli.h"
 
 #include "ekubench/base/clock.h"
-#include "ekubench/base/file.h"
 #include "ekubench/base/units.h"
 #include "ekubench/lab/load.h"
 
@@ -185,7 +184,7 @@ int ekb_cli_load(int argc, char **argv)
     if (arguments.count_set) {
         arguments.settings.warmup_ns = 0;
     }
-    if (arguments.output != NULL && ekb_file_make_dirs(arguments.output, 0755, &fail) != EKB_OK) {
+    if (arguments.output != NULL && ekb_cli_claim_output(arguments.output, &fail) != EKB_OK) {
         return ekb_cli_fail(&fail);
     }
     return run(&arguments);

@@ -1,6 +1,5 @@
 #include "cli/cli.h"
 
-#include "ekubench/base/file.h"
 #include "ekubench/base/units.h"
 #include "ekubench/lab/measure.h"
 #include "ekubench/lab/plan.h"
@@ -111,7 +110,7 @@ int ekb_cli_measure(int argc, char **argv)
         return EKB_EXIT_USAGE;
     }
     // An unusable place for the result is better known before two minutes of work than after.
-    if (arguments.output != NULL && ekb_file_make_dirs(arguments.output, 0755, &fail) != EKB_OK) {
+    if (arguments.output != NULL && ekb_cli_claim_output(arguments.output, &fail) != EKB_OK) {
         return ekb_cli_fail(&fail);
     }
     return run(&arguments, &plan);

@@ -2,6 +2,7 @@
 
 #include "ekubench/tls/alert.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -225,7 +226,7 @@ static enum ekb_err add_throughput(struct ekb_record *record, const struct ekb_s
         accepted += *block;
     }
     const double seconds = (double)row->num_blocks * (double)row->block_ns / 1e9;
-    row->accepted_per_s = seconds > 0 ? (double)accepted / seconds : 0;
+    row->accepted_per_s = seconds > 0 ? (double)accepted / seconds : (double)NAN;
     return EKB_OK;
 }
 

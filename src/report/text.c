@@ -2,6 +2,7 @@
 
 #include "ekubench/base/units.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -80,7 +81,7 @@ static const struct ekb_record_cpu *find_cpu(const struct ekb_record_cpu *rows, 
 static int decimals(double width)
 {
     int count = 0;
-    for (double scaled = width; count < 3 && scaled < 10.0; scaled *= 10.0) {
+    for (double scaled = width; count < 2 && scaled < 10.0; scaled *= 10.0) {
         count++;
     }
     return width <= 0 ? 1 : count;
@@ -104,7 +105,8 @@ static void write_head(FILE *out, const struct ekb_record *record)
     wrapped(
         out, "TLS %s, %s, groups %s, key %s; %llu x %s, %s; BoringSSL %s (API %llu, %s assembly)",
         record->plan.tls, record->plan.cipher[0] != '\0' ? record->plan.cipher : "cipher unknown",
-        record->plan.groups, record->plan.key, (unsigned long long)record->host.cpus,
+        record->plan.groups, record->plan.key[0] != '\0' ? record->plan.key : "-",
+        (unsigned long long)record->host.cpus,
         record->host.cpu_model[0] != '\0' ? record->host.cpu_model : "CPU", record->host.kernel,
         record->build.boringssl_revision, (unsigned long long)record->build.boringssl_api_version,
         record->build.boringssl_assembly ? "with" : "WITHOUT");
@@ -273,6 +275,15 @@ static const char *write_percentile(char out_text[32], struct ekb_record_u64 val
     return out_text;
 }
 
+static void write_rate(char out_text[32], double rate)
+{
+    if (isnan(rate)) {
+        (void)snprintf(out_text, 32, "-");
+    } else {
+        (void)snprintf(out_text, 32, "%.0f", rate);
+    }
+}
+
 static void write_latency_row(FILE *out, const struct ekb_record *record,
                               const struct ekb_record_arm *arm)
 {
@@ -280,18 +291,19 @@ static void write_latency_row(FILE *out, const struct ekb_record *record,
     char p90[32];
     char p99[32];
     char p999[32];
-    double rate = 0;
+    char rate_text[32] = "-";
     for (size_t i = 0; i < record->num_throughput; i++) {
         if (strcmp(record->throughput[i].stage, arm->stage) == 0 &&
             strcmp(record->throughput[i].arm, arm->name) == 0) {
-            rate = record->throughput[i].accepted_per_s;
+            write_rate(rate_text, record->throughput[i].accepted_per_s);
         }
     }
-    (void)fprintf(
-        out, "%-18s %10llu %9llu %7llu %9.0f", arm->name, (unsigned long long)arm->client.accepted,
-        (unsigned long long)arm->client.rejected, (unsigned long long)arm->client.failed, rate);
+    (void)fprintf(out, "%-16s %10llu %9llu %7llu %9s", arm->name,
+                  (unsigned long long)arm->client.accepted,
+                  (unsigned long long)arm->client.rejected, (unsigned long long)arm->client.failed,
+                  rate_text);
     if (!arm->latency_ns.known) {
-        (void)fprintf(out, " %9s\n", "-");
+        (void)fprintf(out, " %8s %8s %8s %8s %8s\n", "-", "-", "-", "-", "-");
         return;
     }
     (void)fprintf(out, " %8s %8s %8s %8s %8.1f\n", write_percentile(p50, arm->latency_ns.p50),
@@ -319,11 +331,11 @@ static void write_side(FILE *out, const char *name, const struct ekb_record_cpu 
     if (cpu == NULL || !cpu->per_handshake_ns.known || !cpu->busy_percent.known) {
         return;
     }
-    (void)fprintf(out, "%s: %.0f %% of CPU %s busy, %s of CPU per handshake, kernel included", name,
+    (void)fprintf(out, "%s: %.0f %% of CPU %s busy, %s per handshake, kernel included", name,
                   cpu->busy_percent.value, cpu->cpu_list,
                   ekb_units_format_ns(spent, cpu->per_handshake_ns.value));
     if (cpu->memory_per_connection_bytes.known) {
-        (void)fprintf(out, "; %s resident per connection",
+        (void)fprintf(out, "; %s a connection",
                       ekb_units_format_bytes(memory, cpu->memory_per_connection_bytes.value));
     }
     (void)fputc('\n', out);
@@ -345,7 +357,7 @@ static void write_load(FILE *out, const struct ekb_record *record)
         "to the server's confirmation; in a closed loop it is mostly waiting for the %s others.",
         ekb_units_format_count(in_flight, stage->in_flight), total_rate(record, stage->name),
         in_flight);
-    (void)fprintf(out, "\n%-18s %10s %9s %7s %9s %8s %8s %8s %8s %8s\n", "EKU checking", "accepted",
+    (void)fprintf(out, "\n%-16s %10s %9s %7s %9s %8s %8s %8s %8s %8s\n", "EKU checking", "accepted",
                   "rejected", "failed", "per s", "p50", "p90", "p99", "p99.9", "max");
     for (size_t i = 0; i < record->num_arms; i++) {
         if (strcmp(record->arms[i].stage, stage->name) == 0) {
@@ -445,7 +457,7 @@ static void write_validity(FILE *out, const struct ekb_record *record)
     }
     (void)fprintf(out, "NOT CLEAN; do not trust these numbers:\n");
     for (size_t i = 0; i < record->num_reasons; i++) {
-        (void)fprintf(out, "  - %s\n", record->reasons[i]);
+        wrapped(out, "- %s", record->reasons[i]);
     }
 }
 
@@ -461,7 +473,7 @@ static void write_foreign_load(FILE *out, const struct ekb_record *record)
             strcmp(record->plan.confirm, "byte") == 0
                 ? "the server's first byte was read"
                 : "the client's own handshake ended (in TLS 1.3 the server may still reject)");
-    (void)fprintf(out, "\n%-18s %10s %9s %7s %9s %8s %8s %8s %8s %8s\n", "latency in ms",
+    (void)fprintf(out, "\n%-16s %10s %9s %7s %9s %8s %8s %8s %8s %8s\n", "latency in ms",
                   "accepted", "rejected", "failed", "per s", "p50", "p90", "p99", "p99.9", "max");
     for (size_t i = 0; i < record->num_arms; i++) {
         write_latency_row(out, record, &record->arms[i]);
