@@ -15,7 +15,7 @@ static enum ekb_err system_fail(struct ekb_fail *reterr_fail, const char *path)
 {
     const int reason = errno;
     enum ekb_err err = EKB_SYSTEM;
-    if (reason == ENOENT || reason == ENOTDIR) {
+    if (reason == ENOENT) {
         err = EKB_NOT_FOUND;
     } else if (reason == EACCES || reason == EPERM || reason == EROFS) {
         err = EKB_PERMISSION;

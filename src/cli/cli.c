@@ -57,7 +57,8 @@ int ekb_cli_fail(const struct ekb_fail *fail)
     char text[512];
     ekb_fail_text(text, sizeof text, fail);
     ekb_cli_say("%s", text);
-    return status_of(fail->err);
+    // A file where a directory should be is the user's word, not the system's fault.
+    return fail->sys_errno == ENOTDIR ? EKB_EXIT_USAGE : status_of(fail->err);
 }
 
 static volatile sig_atomic_t stop_flag;

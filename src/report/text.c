@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-// How many characters a line may have.
-#define WIDTH 100
+// How many characters a wrapped line may have; two less than a line has, for the indented ones.
+#define WIDTH 98
 
 struct unit {
     double divisor;
@@ -457,6 +457,7 @@ static void write_validity(FILE *out, const struct ekb_record *record)
     }
     (void)fprintf(out, "NOT CLEAN; do not trust these numbers:\n");
     for (size_t i = 0; i < record->num_reasons; i++) {
+        (void)fputs("  ", out);
         wrapped(out, "- %s", record->reasons[i]);
     }
 }
