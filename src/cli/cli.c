@@ -63,21 +63,38 @@ int ekb_cli_fail(const struct ekb_fail *fail)
 
 static volatile sig_atomic_t stop_flag;
 
+// on_signal lets an end that has been asked for go its way for a second at least: timeout(1)
+// signals twice, and whoever presses Ctrl-C twice does not mean to lose the result. Who asks again
+// after that does not want to wait, and who asks a third time finds the program hanging.
 static void on_signal(int number)
 {
-    if (stop_flag != 0) {
+    static uint64_t asked_ns; // Touched only here; the handler is not interrupted by itself.
+    const uint64_t now_ns = ekb_clock_now_ns();
+    if (stop_flag != EKB_CLI_GO_ON && now_ns - asked_ns < EKB_NS_PER_S) {
+        return;
+    }
+    asked_ns = now_ns;
+    if (stop_flag == EKB_CLI_HURRY) {
         _exit(128 + number);
     }
-    stop_flag = 1;
+    stop_flag = stop_flag == EKB_CLI_GO_ON ? EKB_CLI_STOP : EKB_CLI_HURRY;
 }
 
 const volatile sig_atomic_t *ekb_cli_stop_flag(void)
 {
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
     // No SA_RESTART: the wait that a signal interrupts must return.
     struct sigaction action = {.sa_handler = on_signal};
-    (void)sigemptyset(&action.sa_mask);
-    (void)sigaction(SIGINT, &action, NULL);
-    (void)sigaction(SIGTERM, &action, NULL);
+    struct sigaction before;
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        (void)sigaddset(&action.sa_mask, numbers[i]);
+    }
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        (void)sigaction(numbers[i], &action, &before);
+        if (numbers[i] == SIGHUP && before.sa_handler == SIG_IGN) {
+            (void)sigaction(SIGHUP, &before, NULL); // The wish of nohup(1).
+        }
+    }
     return &stop_flag;
 }
 
@@ -184,6 +201,20 @@ static enum ekb_err print_record(const struct ekb_record *record, enum ekb_cli_f
     }
     free(text);
     return err;
+}
+
+int ekb_cli_print_json(json_t *value)
+{
+    char *text = value != NULL ? json_dumps(value, JSON_INDENT(2)) : NULL;
+    json_decref(value);
+    if (text == NULL) {
+        ekb_cli_say("out of memory");
+        return EKB_EXIT_ENVIRONMENT;
+    }
+    (void)puts(text);
+    (void)fflush(stdout);
+    free(text);
+    return EKB_EXIT_OK;
 }
 
 enum ekb_err ekb_cli_claim_output(const char *path, struct ekb_fail *reterr_fail)

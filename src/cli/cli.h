@@ -12,6 +12,7 @@
 #include "ekubench/stat/record.h"
 
 #include <argp.h>
+#include <jansson.h>
 #include <signal.h>
 #include <stdint.h>
 
@@ -43,8 +44,16 @@ void ekb_cli_say(const char *format, ...) EKB_PRINTF(1, 2);
 // it.
 int ekb_cli_fail(const struct ekb_fail *fail);
 
-// ekb_cli_stop_flag installs handlers for SIGINT and SIGTERM that set the flag it returns. A second
-// signal ends the process at once.
+// What the flag of ekb_cli_stop_flag says.
+enum {
+    EKB_CLI_GO_ON,
+    EKB_CLI_STOP,  // End in order, and keep what was measured.
+    EKB_CLI_HURRY, // The same without waiting for anybody.
+};
+
+// ekb_cli_stop_flag installs handlers for SIGINT, SIGTERM and SIGHUP (unless that was ignored) that
+// set the flag it returns: the first signal to EKB_CLI_STOP, another one a second later or more to
+// EKB_CLI_HURRY, and one more ends the process at once.
 const volatile sig_atomic_t *ekb_cli_stop_flag(void);
 
 // A progress line on standard error: rewritten in place on a terminal, a line every ten seconds
@@ -70,6 +79,10 @@ enum ekb_cli_format {
     EKB_CLI_TEXT,
     EKB_CLI_JSON
 };
+
+// ekb_cli_print_json prints `value` on standard output, takes it, and returns the exit status. NULL
+// stands for memory that could not be had.
+int ekb_cli_print_json(json_t *value);
 
 // ekb_cli_claim_output makes the directory `path` if it is missing and sees that files can be
 // written there: an unusable place is better known before two minutes of work than after. Errors of

@@ -57,15 +57,7 @@ static int print_json(const struct ekb_doctor_finding *findings, size_t num_find
             list = NULL;
         }
     }
-    char *text = list != NULL ? json_dumps(list, JSON_INDENT(2)) : NULL;
-    json_decref(list);
-    if (text == NULL) {
-        ekb_cli_say("out of memory");
-        return EKB_EXIT_ENVIRONMENT;
-    }
-    (void)puts(text);
-    free(text);
-    return EKB_EXIT_OK;
+    return ekb_cli_print_json(list);
 }
 
 int ekb_cli_doctor(int argc, char **argv)

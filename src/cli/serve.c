@@ -7,6 +7,7 @@
 #include "ekubench/peer/worker.h"
 #include "ekubench/tls/alert.h"
 
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,11 +25,13 @@ struct arguments {
     uint32_t max_connections;
     uint64_t deadline_ns;
     uint64_t duration_ns; // 0: until a signal.
+    enum ekb_cli_format format;
 };
 
 enum {
     OPTION_DEADLINE = 256,
     OPTION_DURATION,
+    OPTION_JSON,
 };
 
 static void add_listener(struct arguments *arguments, const char *text, struct argp_state *state)
@@ -75,6 +78,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
             argp_error(state, "--duration %s: a duration such as 60s is wanted", text);
         }
         return 0;
+    case OPTION_JSON:
+        arguments->format = EKB_CLI_JSON;
+        return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "unexpected argument \"%s\"", text);
         return 0;
@@ -102,6 +108,8 @@ static const struct argp_option options[] = {
      "For a handshake, and for the client's close (default 10s)", 0},
     {"duration", OPTION_DURATION, "TIME", 0, "End after this time (default: at SIGINT or SIGTERM)",
      0},
+    {"json", OPTION_JSON, NULL, 0,
+     "Print the totals as JSON; the listeners are then announced on standard error", 0},
     {0},
 };
 
@@ -110,7 +118,7 @@ static const char doc[] =
     "gets one byte of "
     "application data ('K') and is expected to close; another one gets the alert that fits.\v"
     "SIGINT or SIGTERM: no new connections, those that are open may end, then the "
-    "totals.\n\nExamples:\n"
+    "totals; a second one: they may not.\n\nExamples:\n"
     "  ekubench serve --store store --listen 127.0.0.1:7001\n"
     "  ekubench serve -s store -l 127.0.0.1:7001,eku=on -l 127.0.0.1:7002,eku=off,tls=1.2";
 
@@ -118,6 +126,57 @@ static enum ekb_err body(void *context, int control_fd, void (*ready)(void *), v
                          struct ekb_fail *reterr_fail)
 {
     return ekb_server_run(context, control_fd, ready, ready_context, reterr_fail);
+}
+
+static json_t *failures_json(const struct ekb_tally_arm *arm)
+{
+    json_t *object = json_object();
+    for (unsigned err = 0; err < EKB_ERR_COUNT; err++) {
+        if (arm->failures[err] > 0) {
+            (void)json_object_set_new(object, ekb_err_name((enum ekb_err)err),
+                                      json_integer((json_int_t)arm->failures[err]));
+        }
+    }
+    return object;
+}
+
+static json_t *alerts_json(const struct ekb_tally_arm *arm)
+{
+    json_t *object = json_object();
+    for (int alert = 0; alert < EKB_TALLY_NUM_ALERTS; alert++) {
+        if (arm->alerts[alert] > 0) {
+            (void)json_object_set_new(object, ekb_alert_name(alert),
+                                      json_integer((json_int_t)arm->alerts[alert]));
+        }
+    }
+    return object;
+}
+
+static json_t *listener_json(const struct ekb_listener *listener, const struct ekb_tally_arm *arm)
+{
+    char address[EKB_ADDRESS_TEXT_LEN];
+    return json_pack(
+        "{s:s, s:s, s:s, s:s, s:I, s:{s:I, s:I, s:I, s:I, s:I}, s:o, s:o}", "address",
+        ekb_address_format(address, &listener->address), "eku",
+        ekb_eku_mode_name(listener->policy.eku), "verify",
+        ekb_verify_level_name(listener->policy.verify), "tls",
+        ekb_tls_version_name(listener->version), "depth", (json_int_t)listener->policy.max_depth,
+        "handshakes", "started", (json_int_t)arm->started, "accepted", (json_int_t)arm->accepted,
+        "rejected", (json_int_t)arm->rejected, "failed", (json_int_t)arm->failed, "unfinished",
+        (json_int_t)arm->unfinished, "failures", failures_json(arm), "alerts", alerts_json(arm));
+}
+
+static int print_totals_json(const struct arguments *arguments, const struct ekb_tally *tally)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < arguments->num_listeners; i++) {
+        if (json_array_append_new(list, listener_json(&arguments->listeners[i], &tally->arms[i])) !=
+            0) {
+            json_decref(list);
+            return ekb_cli_print_json(NULL);
+        }
+    }
+    return ekb_cli_print_json(json_pack("{s:o}", "listeners", list));
 }
 
 static void print_totals(const struct arguments *arguments, const struct ekb_tally *tally)
@@ -150,12 +209,26 @@ static void print_totals(const struct arguments *arguments, const struct ekb_tal
 
 static void announce(const struct arguments *arguments)
 {
+    FILE *stream = arguments->format == EKB_CLI_JSON ? stderr : stdout;
     for (size_t i = 0; i < arguments->num_listeners; i++) {
         char label[LABEL_LEN];
         ekb_listener_format(label, sizeof label, &arguments->listeners[i]);
-        (void)printf("listening on %s\n", label);
+        (void)fprintf(stream, "listening on %s\n", label);
     }
-    (void)fflush(stdout);
+    (void)fflush(stream);
+}
+
+// drain lets open connections end, until their deadline at the latest.
+static void drain(struct ekb_worker *worker, uint64_t deadline_ns,
+                  const volatile sig_atomic_t *stop)
+{
+    const uint64_t until_ns = ekb_clock_now_ns() + deadline_ns + 2 * EKB_NS_PER_S;
+    ekb_worker_command_stop(worker);
+    while (!worker->ended && *stop != EKB_CLI_HURRY && ekb_clock_now_ns() < until_ns) {
+        ekb_worker_update(worker, 1, 100 * EKB_NS_PER_MS);
+    }
+    ekb_worker_command_abort(worker);
+    ekb_worker_reap(worker, EKB_NS_PER_S);
 }
 
 // supervise waits for the worker to get ready, then for a signal, the end of the duration, or the
@@ -165,7 +238,7 @@ static void supervise(const struct arguments *arguments, struct ekb_worker *work
     const volatile sig_atomic_t *stop = ekb_cli_stop_flag();
     const uint64_t begin_ns = ekb_clock_now_ns();
     bool announced = false;
-    while (!worker->ended && *stop == 0) {
+    while (!worker->ended && *stop == EKB_CLI_GO_ON) {
         const uint64_t spent_ns = ekb_clock_now_ns() - begin_ns;
         if ((arguments->duration_ns != 0 && spent_ns >= arguments->duration_ns) ||
             (!worker->ready && spent_ns > PREPARE_NS)) {
@@ -178,8 +251,7 @@ static void supervise(const struct arguments *arguments, struct ekb_worker *work
             announced = true;
         }
     }
-    ekb_worker_command_stop(worker);
-    ekb_worker_reap(worker, arguments->deadline_ns + 2 * EKB_NS_PER_S);
+    drain(worker, arguments->deadline_ns, stop);
 }
 
 static int serve(struct arguments *arguments, struct ekb_server_options *server)
@@ -203,6 +275,9 @@ static int serve(struct arguments *arguments, struct ekb_server_options *server)
     supervise(arguments, &worker);
     if (worker.fail.err != EKB_OK) {
         return ekb_cli_fail(&worker.fail);
+    }
+    if (arguments->format == EKB_CLI_JSON) {
+        return print_totals_json(arguments, server->tally);
     }
     print_totals(arguments, server->tally);
     return EKB_EXIT_OK;

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -51,18 +52,12 @@ enum ekb_err ekb_address_parse(struct ekb_address *out_address, const char *text
 const char *ekb_address_format(char out_text[EKB_ADDRESS_TEXT_LEN],
                                const struct ekb_address *address)
 {
-    char host[INET6_ADDRSTRLEN] = "?";
-    if (address->storage.ss_family == AF_INET6) {
-        struct sockaddr_in6 v6;
-        memcpy(&v6, &address->storage, sizeof v6);
-        (void)inet_ntop(AF_INET6, &v6.sin6_addr, host, sizeof host);
-        (void)snprintf(out_text, EKB_ADDRESS_TEXT_LEN, "[%s]:%u", host, ekb_address_port(address));
-    } else {
-        struct sockaddr_in v4;
-        memcpy(&v4, &address->storage, sizeof v4);
-        (void)inet_ntop(AF_INET, &v4.sin_addr, host, sizeof host);
-        (void)snprintf(out_text, EKB_ADDRESS_TEXT_LEN, "%s:%u", host, ekb_address_port(address));
-    }
+    char host[INET6_ADDRSTRLEN + IF_NAMESIZE] = "?"; // An address may have a scope: fe80::1%eth0.
+    const bool is_v6 = address->storage.ss_family == AF_INET6;
+    (void)getnameinfo((const struct sockaddr *)&address->storage, address->len, host, sizeof host,
+                      NULL, 0, NI_NUMERICHOST);
+    (void)snprintf(out_text, EKB_ADDRESS_TEXT_LEN, is_v6 ? "[%s]:%u" : "%s:%u", host,
+                   ekb_address_port(address));
     return out_text;
 }
 

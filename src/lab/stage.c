@@ -280,6 +280,8 @@ enum ekb_err ekb_stage_run(struct ekb_stage *out_stage, struct ekb_server_option
     const bool counted = ekb_net_read_counters(&before);
     if (err == EKB_OK) {
         err = start(&run, reterr_fail);
+    } else if (server != NULL) {
+        ekb_server_close(server);
     }
     if (err == EKB_OK) {
         go(&run);

@@ -5,6 +5,7 @@
 #include <openssl/x509v3.h>
 
 #include <assert.h>
+#include <limits.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -81,7 +82,7 @@ int ekb_policy_trust(enum ekb_eku_mode mode)
 
 int ekb_policy_library_depth(unsigned max_depth)
 {
-    assert(max_depth >= 1);
+    assert(max_depth >= 1 && max_depth <= INT_MAX);
 #if BORINGSSL_API_VERSION >= 29
     return (int)max_depth - 1;
 #else

@@ -90,13 +90,13 @@ await() {
 }
 
 # start_server NAME ARGUMENT...: `ekubench serve` in the background, its process in $server_pid, its
-# output in $dir/NAME.out. Returns when it listens.
+# output in $dir/NAME.out and $dir/NAME.err. Returns when it listens.
 start_server() {
     local name=$1
     shift
     env -- "$mark" "$bin" serve "$@" >"$dir/$name.out" 2>"$dir/$name.err" &
     server_pid=$!
-    if ! await "$name" grep -q '^listening on ' "$dir/$name.out"; then
+    if ! await "$name" grep -qs '^listening on ' "$dir/$name.out" "$dir/$name.err"; then
         cat -- "$dir/$name.err" >&2
         return 1
     fi
@@ -104,7 +104,7 @@ start_server() {
 
 # listen_address NAME INDEX: ADDR:PORT of the server's listener, the first being 1.
 listen_address() {
-    sed -n 's/^listening on \([^,]*\),.*/\1/p' "$dir/$1.out" | sed -n "$2p"
+    sed -n 's/^listening on \([^,]*\),.*/\1/p' "$dir/$1.out" "$dir/$1.err" | sed -n "$2p"
 }
 
 # end_of PID: waits for the process (a child of this shell) and puts its status into $status; one that

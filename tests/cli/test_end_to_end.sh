@@ -149,6 +149,18 @@ for code in verify_purpose:\ 40 tls_no_certificate:\ 10 tls_version:\ 10; do
 done
 expect_nothing_left serve
 
+# The same as JSON: standard output has nothing else.
+start_server totals --json --store "$store" --listen 127.0.0.1:0 --listen 127.0.0.1:0,eku=off || finish
+load again "$(listen_address totals 2)" --store "$store" --count 20
+kill -INT "$server_pid"
+end_of "$server_pid"
+if [[ $(json "$dir/totals.out" '[(l["eku"], l["handshakes"]["started"], l["handshakes"]["rejected"],
+        l["failures"], l["alerts"]) for l in r["listeners"]]') != \
+    "[('on', 0, 0, {}, {}), ('off', 20, 20, {'verify_purpose': 20}, {'unsupported_certificate': 20})]" ]]; then
+    fail "serve --json: $(cat -- "$dir/totals.out")"
+fi
+expect_nothing_left 'serve --json'
+
 # For a time: what was measured is written, and the server's counts are the client's.
 
 start_server timed --store "$store" --listen 127.0.0.1:0 || finish

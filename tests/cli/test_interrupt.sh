@@ -93,17 +93,36 @@ for signal in INT TERM; do
     expect_nothing_left "measure, SIG$signal"
 done
 
-# Whoever presses twice wants it to end now.
-start twice measure --plan quick
+# Pressed twice, or as timeout(1) does it, to the group and to the process: the result is not lost.
+start twice measure --plan quick -o "$dir/twice"
 sleep 2
-kill -INT "$pid"
-kill -INT "$pid" 2>/dev/null || true
-end_of "$pid"
-if ((status == 0)); then
-    fail 'twice: status 0'
+kill -INT -- "-$pid"
+interrupt twice INT
+expect_status twice 3
+expect_result twice "$dir/twice"
+expect_nothing_left twice
+
+# The terminal is closed.
+start hangup measure --plan quick -o "$dir/hangup"
+sleep 2
+interrupt hangup HUP
+expect_status hangup 3
+expect_result hangup "$dir/hangup"
+expect_nothing_left hangup
+
+# As nohup(1) starts it.
+trap '' HUP
+start nohup measure --plan quick -o "$dir/nohup"
+trap - HUP
+sleep 2
+kill -HUP -- "-$pid"
+sleep 1
+if ! kill -0 "$pid" 2>/dev/null; then
+    fail 'nohup: ended by SIGHUP'
 fi
-await 'twice: workers' nothing_runs || true
-rm -rf -- "${TMPDIR:?}"/*
+interrupt nohup INT
+expect_status nohup 3
+expect_nothing_left nohup
 
 # The workers do not outlive a parent that is killed.
 start killed measure --plan quick
@@ -145,13 +164,19 @@ expect_nothing_left 'serve and load'
 # serve, with a connection that is open and silent: it may stay until its deadline, and no longer.
 
 needs perl
+
+# start_silent_client ADDRESS: connects and says nothing; its process goes to $silent_pid.
+start_silent_client() {
+    # shellcheck disable=SC2016 # The dollars are Perl's.
+    env -- "$mark" perl -MIO::Socket::INET -e '
+        my $peer = IO::Socket::INET->new(PeerAddr => $ARGV[0]) or die; sleep 60;
+    ' "$1" &
+    silent_pid=$!
+}
+
 start_server silent --store "$store" --listen 127.0.0.1:0 --deadline 1s || finish
 silent_server_pid=$server_pid
-# shellcheck disable=SC2016 # The dollars are Perl's.
-env -- "$mark" perl -MIO::Socket::INET -e '
-    my $peer = IO::Socket::INET->new(PeerAddr => $ARGV[0]) or die; sleep 60;
-' "$(listen_address silent 1)" &
-silent_pid=$!
+start_silent_client "$(listen_address silent 1)"
 sleep 0.3
 kill -INT "$silent_server_pid"
 end_of "$silent_server_pid"
@@ -162,4 +187,24 @@ fi
 kill "$silent_pid"
 wait "$silent_pid" 2>/dev/null || true
 expect_nothing_left silent
+
+# Asked a second time, it does not wait for it.
+start_server hurry --store "$store" --listen 127.0.0.1:0 --deadline 60s || finish
+hurry_server_pid=$server_pid
+start_silent_client "$(listen_address hurry 1)"
+sleep 0.3
+kill -INT "$hurry_server_pid"
+sleep 1.2
+if ! kill -0 "$hurry_server_pid" 2>/dev/null; then
+    fail 'hurry: the server did not wait for its client'
+fi
+kill -INT "$hurry_server_pid"
+end_of "$hurry_server_pid"
+expect_status hurry 0
+if ! grep -Eq ': 1 connections: 0 accepted, 0 rejected, 0 failed, 1 unfinished$' "$dir/hurry.out"; then
+    fail "hurry: $(cat -- "$dir/hurry.out")"
+fi
+kill "$silent_pid"
+wait "$silent_pid" 2>/dev/null || true
+expect_nothing_left hurry
 finish

@@ -308,6 +308,7 @@ Test(stage, needs_descriptors_for_all_connections)
 
     cr_expect_eq(err, EKB_DESCRIPTORS, "%s", ekb_err_name(err));
     cr_expect(strstr(fail.detail, "100") != NULL, "%s", fail.detail);
+    cr_expect_eq(listeners[0].fd, -1, "the listeners are left open");
     expect_no_children();
 }
 

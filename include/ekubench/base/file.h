@@ -10,8 +10,8 @@
 
 // ekb_file_read reads the regular file `path` into `*out_data`, newly allocated with a terminating
 // zero byte that `*out_len` does not count; free it with `free` (or `ekb_file_free_secret`).
-// EKB_NOT_FOUND if it does not exist, EKB_TOO_BIG if it is longer than `max_len`, EKB_PERMISSION,
-// EKB_SYSTEM, EKB_NOMEM.
+// EKB_NOT_FOUND if it does not exist, EKB_PARSE if it is a directory, a FIFO or a device,
+// EKB_TOO_BIG if it is longer than `max_len`, EKB_PERMISSION, EKB_SYSTEM, EKB_NOMEM.
 EKB_NODISCARD enum ekb_err ekb_file_read(uint8_t **out_data, size_t *out_len, const char *path,
                                          size_t max_len, struct ekb_fail *reterr_fail);
 
@@ -20,7 +20,8 @@ void ekb_file_free_secret(uint8_t *data, size_t len);
 
 // ekb_file_write_atomic writes `data` to `path` with permission bits `mode`: a temporary file in
 // the same directory, fsync, rename, fsync of the directory. After a crash `path` is the old file
-// or the new one. EKB_PERMISSION or EKB_SYSTEM, with nothing left behind.
+// or the new one. EKB_NOT_FOUND if the directory does not exist, EKB_PERMISSION, EKB_SYSTEM or
+// EKB_NOMEM, with nothing left behind.
 EKB_NODISCARD enum ekb_err ekb_file_write_atomic(const char *path, const void *data, size_t len,
                                                  unsigned mode, struct ekb_fail *reterr_fail);
 

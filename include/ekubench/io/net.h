@@ -39,7 +39,7 @@ bool ekb_address_is_loopback4(const struct ekb_address *address);
 // ekb_net_listen makes a listening socket bound to `address` with the largest backlog the system
 // allows and TCP_NODELAY, which accepted connections inherit. `share` lets several workers bind the
 // same address (SO_REUSEPORT). The caller owns `*out_fd`. EKB_ADDRESS_IN_USE, EKB_PERMISSION,
-// EKB_SYSTEM.
+// EKB_DESCRIPTORS, EKB_SYSTEM.
 EKB_NODISCARD enum ekb_err ekb_net_listen(int *out_fd, const struct ekb_address *address,
                                           bool share, struct ekb_fail *reterr_fail);
 

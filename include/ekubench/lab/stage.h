@@ -57,7 +57,8 @@ struct ekb_stage {
 
 // ekb_stage_run runs a stage: `server` (NULL: the server is not ours) and `client` as prepared but
 // for tally and timeline, which this sets from `timeline` (the origin is set here). Release
-// `*out_stage` with `ekb_stage_deinit`, also after an error; a zeroed one is legal. An interrupted
+// `*out_stage` with `ekb_stage_deinit`, also after an error; a zeroed one is legal. The server's
+// listeners must be open; they are closed when this returns, whatever it returns. An interrupted
 // stage is EKB_OK with `interrupted` set. EKB_DESCRIPTORS, EKB_WORKER_DIED, and every error of the
 // workers.
 EKB_NODISCARD enum ekb_err

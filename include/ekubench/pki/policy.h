@@ -35,7 +35,7 @@ enum ekb_verify_level {
 struct ekb_policy {
     enum ekb_eku_mode eku;
     enum ekb_verify_level verify;
-    unsigned max_depth; // Certificates above the leaf, the root included; at least 1.
+    unsigned max_depth; // Certificates above the leaf, the root included; 1 to INT_MAX.
 };
 
 // ekb_policy_default returns EKU mode on, full verification, the default depth.
