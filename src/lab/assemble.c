@@ -63,18 +63,16 @@ static enum ekb_err summarize(struct ekb_record_summary *out,
                : ekb_record_summarize(out, &distribution->moments, distribution->hist);
 }
 
-// estimate_mean gives the mean cost with its interval over the kept slices, if there are enough of
-// them.
-static bool estimate_mean(struct ekb_estimate *out, const struct ekb_stage *stage,
-                          const struct ekb_slice_sum *slices, enum ekb_slice_kind kind)
+bool ekb_assemble_mean(struct ekb_estimate *out_estimate, const struct ekb_stage *stage,
+                       const struct ekb_slice_sum *slices, enum ekb_slice_kind kind)
 {
     struct ekb_slice_sum *kept = calloc(stage->timeline.num_slices, sizeof kept[0]);
     if (kept == NULL) {
         return false;
     }
     ekb_assemble_kept_slices(kept, stage, slices, kind);
-    const enum ekb_err err =
-        ekb_estimate_slice_ratio(out, kept, stage->timeline.num_slices, CONFIDENCE, BOOTSTRAP_SEED);
+    const enum ekb_err err = ekb_estimate_slice_ratio(
+        out_estimate, kept, stage->timeline.num_slices, CONFIDENCE, BOOTSTRAP_SEED);
     free(kept);
     return err == EKB_OK;
 }
@@ -102,8 +100,8 @@ static enum ekb_err fill_arm(struct ekb_record_arm *arm, const struct ekb_stage 
         err = summarize(&arm->client_cpu_ns, &client->steps);
     }
     arm->client_sent_bytes = ratio((double)client->sent_bytes, (double)client->steps.moments.count);
-    arm->client_cpu_interval_known =
-        estimate_mean(&arm->client_cpu_interval, stage, client->steps_by_slice, EKB_SLICE_MEASURED);
+    arm->client_cpu_interval_known = ekb_assemble_mean(&arm->client_cpu_interval, stage,
+                                                       client->steps_by_slice, EKB_SLICE_MEASURED);
     if (stage->server.tally == NULL || err != EKB_OK) {
         return err;
     }
@@ -117,8 +115,8 @@ static enum ekb_err fill_arm(struct ekb_record_arm *arm, const struct ekb_stage 
         err = summarize(&arm->verify_ns, &server->verify);
     }
     arm->server_sent_bytes = ratio((double)server->sent_bytes, (double)server->steps.moments.count);
-    arm->server_cpu_interval_known =
-        estimate_mean(&arm->server_cpu_interval, stage, server->steps_by_slice, EKB_SLICE_MEASURED);
+    arm->server_cpu_interval_known = ekb_assemble_mean(&arm->server_cpu_interval, stage,
+                                                       server->steps_by_slice, EKB_SLICE_MEASURED);
     return err;
 }
 

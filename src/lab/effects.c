@@ -192,30 +192,25 @@ enum ekb_err ekb_effects_add(struct ekb_record *record, const struct ekb_plan_st
     return err;
 }
 
+// fill_floor compares arm 0 with the floor. Its steps are summed by connection, and the kernel's
+// part is taken in proportion to them: CPU time over completed handshakes would be too much,
+// because each slice begins with an empty loop and ends with connections that are half done.
 static enum ekb_err fill_floor(struct ekb_record_side_floor *floor, const struct ekb_stage *stage,
                                const struct ekb_stage_side *side, const struct ekb_record_cpu *cpu)
 {
     const struct ekb_tally *tally = side->tally;
+    struct ekb_estimate steps;
     if (tally->floor.moments.count == 0) {
         return EKB_OK;
     }
-    struct ekb_slice_sum *kept = calloc(stage->timeline.num_slices, sizeof kept[0]);
-    if (kept == NULL) {
-        return EKB_NOMEM;
-    }
-    ekb_assemble_kept_slices(kept, stage, tally->floor_by_slice, EKB_SLICE_FLOOR);
     floor->interval_known =
-        ekb_estimate_slice_ratio(&floor->interval, kept, stage->timeline.num_slices, CONFIDENCE,
-                                 BOOTSTRAP_SEED) == EKB_OK;
-    free(kept);
-
-    // The ratios rest on the same kept slices as the interval and the CPU totals.
-    const double memory_ns = floor->interval_known ? floor->interval.estimate : 0;
-    if (memory_ns > 0 && cpu->handshakes > 0) {
-        floor->steps_over_memory = (struct ekb_record_real){
-            true, (double)cpu->steps_ns / (double)cpu->handshakes / memory_ns};
+        ekb_assemble_mean(&floor->interval, stage, tally->floor_by_slice, EKB_SLICE_FLOOR);
+    if (floor->interval_known && floor->interval.estimate > 0 && cpu->steps_ns > 0 &&
+        ekb_assemble_mean(&steps, stage, tally->arms[0].steps_by_slice, EKB_SLICE_MEASURED)) {
+        const double ratio = steps.estimate / floor->interval.estimate;
+        floor->steps_over_memory = (struct ekb_record_real){true, ratio};
         floor->over_memory =
-            (struct ekb_record_real){true, cpu->per_handshake_ns.value / memory_ns};
+            (struct ekb_record_real){true, ratio * (double)cpu->total_ns / (double)cpu->steps_ns};
     }
     return ekb_record_summarize(&floor->memory_ns, &tally->floor.moments, tally->floor.hist);
 }

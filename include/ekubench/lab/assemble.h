@@ -8,13 +8,14 @@
 #include "ekubench/lab/stage.h"
 #include "ekubench/stat/record.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 // A slice is left out of paired estimates, in all arms alike, when more than this share of the
 // machine's time was stolen in it, or when a worker waited longer than that share for its own CPU
 // because something else ran there. Fixed beforehand and blind to the outcome.
 #define EKB_ASSEMBLE_MAX_STEAL_PERCENT 5.0
-#define EKB_ASSEMBLE_MAX_WAIT_PERCENT 2.0
+#define EKB_ASSEMBLE_MAX_WAIT_PERCENT 5.0
 // A stage that lost more than this share of its slices has no valid estimate.
 #define EKB_ASSEMBLE_MAX_DROPPED_PERCENT 20.0
 
@@ -30,5 +31,10 @@ EKB_NODISCARD enum ekb_err ekb_assemble_stage(struct ekb_record *record,
 // count for estimates: those measured and not dropped for steal; the others have count 0.
 void ekb_assemble_kept_slices(struct ekb_slice_sum *out_slices, const struct ekb_stage *stage,
                               const struct ekb_slice_sum *slices, enum ekb_slice_kind kind);
+
+// ekb_assemble_mean estimates the mean cost of a handshake over the kept slices of `kind`, with its
+// 95 % interval; false, and nothing written, if they are too few or memory is short.
+bool ekb_assemble_mean(struct ekb_estimate *out_estimate, const struct ekb_stage *stage,
+                       const struct ekb_slice_sum *slices, enum ekb_slice_kind kind);
 
 #endif
