@@ -483,6 +483,19 @@ static void write_foreign_load(FILE *out, const struct ekb_record *record)
                find_cpu(record->client_cpu, record->num_client_cpu, record->arms[0].stage));
 }
 
+// strip_line_ends removes the blanks that columns leave at the ends of lines.
+static void strip_line_ends(char *text)
+{
+    char *to = text;
+    for (const char *from = text; *from != '\0'; from++) {
+        while (*from == '\n' && to > text && to[-1] == ' ') {
+            to--;
+        }
+        *to++ = *from;
+    }
+    *to = '\0';
+}
+
 enum ekb_err ekb_report_text(char **out_text, const struct ekb_record *record)
 {
     char *text = NULL;
@@ -504,6 +517,7 @@ enum ekb_err ekb_report_text(char **out_text, const struct ekb_record *record)
         free(text);
         return EKB_NOMEM;
     }
+    strip_line_ends(text);
     *out_text = text;
     return EKB_OK;
 }

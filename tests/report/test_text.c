@@ -224,6 +224,7 @@ static void expect_plain(const char *what)
         line = c + 1;
     }
     cr_expect_eq(column, 0, "%s: the last line has no end", what);
+    cr_expect_null(strstr(text, " \n"), "%s: blanks at the end of a line", what);
 }
 
 // line_with returns the first line of the report that contains `part`; it fails the test if there
