@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 struct unit {
     const char *suffix;
@@ -54,6 +55,39 @@ enum ekb_err ekb_units_parse_duration(uint64_t *out_ns, const char *text)
         return EKB_USAGE;
     }
     *out_ns = (uint64_t)llround(value);
+    return EKB_OK;
+}
+
+// parse_date reads `text` by `format`, all of it, and refuses dates that do not exist (February
+// 30), which timegm would carry over.
+static bool parse_date(int64_t *out_seconds, const char *text, const char *format)
+{
+    struct tm date = {0};
+    const char *end = strptime(text, format, &date);
+    if (end == NULL || *end != '\0') {
+        return false;
+    }
+    struct tm same = date;
+    const time_t seconds = timegm(&same);
+    *out_seconds = (int64_t)seconds;
+    return same.tm_mday == date.tm_mday && same.tm_mon == date.tm_mon && date.tm_sec < 60;
+}
+
+enum ekb_err ekb_units_parse_time(int64_t *out_seconds, const char *text)
+{
+    char *end = NULL;
+    int64_t seconds = 0;
+    if (parse_date(&seconds, text, "%Y-%m-%dT%H:%M:%SZ") ||
+        parse_date(&seconds, text, "%Y-%m-%d")) {
+        *out_seconds = seconds;
+        return EKB_OK;
+    }
+    errno = 0;
+    const long long number = strtoll(text, &end, 10);
+    if (errno != 0 || end == text || *end != '\0' || text[0] == ' ' || text[0] == '+') {
+        return EKB_USAGE;
+    }
+    *out_seconds = number;
     return EKB_OK;
 }
 

@@ -6,6 +6,7 @@
 #include <openssl/asn1.h>
 #include <openssl/base.h>
 #include <openssl/err.h>
+#include <openssl/mem.h>
 #include <openssl/nid.h>
 #include <openssl/obj.h>
 #include <openssl/pool.h>
@@ -19,6 +20,7 @@
 #include <string.h>
 
 #define CERTIFICATE_LABEL "CERTIFICATE"
+#define TRUSTED_LABEL "TRUSTED CERTIFICATE"
 
 // Lifecycle.
 
@@ -95,10 +97,32 @@ enum ekb_err ekb_chain_append(struct ekb_chain *chain, const struct ekb_chain *f
 
 // Reading and writing.
 
+// append_trusted appends a certificate that trust settings follow (OpenSSL's X509_AUX).
+static enum ekb_err append_trusted(struct ekb_chain *chain, const uint8_t *der, size_t der_len)
+{
+    struct ekb_certificate certificate = {0};
+    const uint8_t *end = der;
+    uint8_t *plain = NULL;
+    enum ekb_err err = EKB_PARSE;
+
+    certificate.x509 = d2i_X509_AUX(NULL, &end, (long)der_len);
+    if (certificate.x509 != NULL && end == der + der_len) {
+        const int plain_len = i2d_X509(certificate.x509, &plain);
+        certificate.der = plain_len > 0 ? CRYPTO_BUFFER_new(plain, (size_t)plain_len, NULL) : NULL;
+        err = certificate.der != NULL ? push(chain, &certificate) : EKB_NOMEM;
+    }
+    OPENSSL_free(plain);
+    if (err != EKB_OK) {
+        certificate_deinit(&certificate);
+    }
+    return err;
+}
+
 // append_block appends the certificate of `block`, a part of the file `path`.
 static enum ekb_err append_block(struct ekb_chain *chain, struct ekb_pem_block *block,
                                  const char *path, struct ekb_fail *reterr_fail)
 {
+    const bool trusted = ekb_pem_label_is(block, TRUSTED_LABEL);
     uint8_t *der = NULL;
     size_t der_len = 0;
 
@@ -112,7 +136,8 @@ static enum ekb_err append_block(struct ekb_chain *chain, struct ekb_pem_block *
                             chain->len + 1);
     }
     if (err == EKB_OK) {
-        err = ekb_chain_append_der(chain, der, der_len);
+        err = trusted ? append_trusted(chain, der, der_len)
+                      : ekb_chain_append_der(chain, der, der_len);
         ekb_file_free_secret(der, der_len);
     }
     if (err == EKB_PARSE) {
@@ -124,7 +149,7 @@ static enum ekb_err append_block(struct ekb_chain *chain, struct ekb_pem_block *
 
 // append_text appends the certificates of the PEM text `text`.
 static enum ekb_err append_text(struct ekb_chain *chain, uint8_t *text, size_t text_len,
-                                const char *path, struct ekb_fail *reterr_fail)
+                                unsigned accept, const char *path, struct ekb_fail *reterr_fail)
 {
     struct ekb_pem_reader reader = {.next = text, .remaining_len = text_len};
     struct ekb_pem_block block = {0};
@@ -133,13 +158,14 @@ static enum ekb_err append_text(struct ekb_chain *chain, uint8_t *text, size_t t
     while ((err = ekb_pem_next(&block, &reader)) == EKB_OK) {
         // OpenSSL's form, which carries trust settings after the certificate. To skip it would lose
         // a certificate in silence, to read it would lose the settings.
-        if (ekb_pem_label_is(&block, "TRUSTED " CERTIFICATE_LABEL)) {
+        const bool trusted = ekb_pem_label_is(&block, TRUSTED_LABEL);
+        if (trusted && (accept & EKB_CHAIN_TRUST_SETTINGS) == 0) {
             return ekb_fail_set(
                 reterr_fail, EKB_PARSE, 0,
                 "%s: certificate %zu is a TRUSTED CERTIFICATE, which is not supported", path,
                 chain->len + 1);
         }
-        if (!ekb_pem_label_is(&block, CERTIFICATE_LABEL) &&
+        if (!trusted && !ekb_pem_label_is(&block, CERTIFICATE_LABEL) &&
             !ekb_pem_label_is(&block, "X509 " CERTIFICATE_LABEL)) {
             continue;
         }
@@ -157,8 +183,28 @@ static enum ekb_err append_text(struct ekb_chain *chain, uint8_t *text, size_t t
     return EKB_OK;
 }
 
+static enum ekb_err append_file(struct ekb_chain *chain, uint8_t *data, size_t data_len,
+                                unsigned accept, const char *path, struct ekb_fail *reterr_fail)
+{
+    if ((accept & EKB_CHAIN_DER) == 0 || !ekb_pki_is_der(data, data_len)) {
+        return append_text(chain, data, data_len, accept, path, reterr_fail);
+    }
+    const enum ekb_err err = ekb_chain_append_der(chain, data, data_len);
+    if (err == EKB_PARSE) {
+        return ekb_fail_set(reterr_fail, err, 0, "%s: the certificate is malformed (%s)", path,
+                            ekb_pki_take_reason());
+    }
+    return err == EKB_OK ? EKB_OK : ekb_fail_set(reterr_fail, err, 0, "%s", path);
+}
+
 enum ekb_err ekb_chain_read_pem(struct ekb_chain **out_chain, const char *path,
                                 struct ekb_fail *reterr_fail)
+{
+    return ekb_chain_read(out_chain, path, 0, reterr_fail);
+}
+
+enum ekb_err ekb_chain_read(struct ekb_chain **out_chain, const char *path, unsigned accept,
+                            struct ekb_fail *reterr_fail)
 {
     struct ekb_chain *chain = NULL;
     uint8_t *text = NULL;
@@ -173,7 +219,7 @@ enum ekb_err ekb_chain_read_pem(struct ekb_chain **out_chain, const char *path,
         err = ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%s", path);
         goto out;
     }
-    err = append_text(chain, text, text_len, path, reterr_fail);
+    err = append_file(chain, text, text_len, accept, path, reterr_fail);
     if (err == EKB_OK) {
         *out_chain = chain;
         chain = NULL;

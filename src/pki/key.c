@@ -5,6 +5,7 @@
 
 #include <openssl/base.h>
 #include <openssl/bytestring.h>
+#include <openssl/digest.h>
 #include <openssl/ec.h>
 #include <openssl/ec_key.h>
 #include <openssl/err.h>
@@ -60,6 +61,14 @@ enum ekb_key_type ekb_key_type_of(const struct ekb_key *key)
 EVP_PKEY *ekb_key_pkey(const struct ekb_key *key)
 {
     return key->pkey;
+}
+
+const EVP_MD *ekb_pki_digest(const struct ekb_key *key)
+{
+    if (key->type == EKB_KEY_ED25519) {
+        return NULL;
+    }
+    return key->type == EKB_KEY_P384 ? EVP_sha384() : EVP_sha256();
 }
 
 void ekb_key_destroy(struct ekb_key *key)

@@ -371,13 +371,7 @@ static bool add_alternative_names(X509 *x509, const struct ekb_mint_leaf *leaf)
 static bool sign(struct ekb_chain *chain, X509 *x509, const struct ekb_key *key)
 {
     uint8_t *der = NULL;
-    const EVP_MD *digest = EVP_sha256();
-    if (key->type == EKB_KEY_P384) {
-        digest = EVP_sha384();
-    } else if (key->type == EKB_KEY_ED25519) {
-        digest = NULL; // The algorithm has its own.
-    }
-    if (!X509_sign(x509, ekb_key_pkey(key), digest)) {
+    if (!X509_sign(x509, ekb_key_pkey(key), ekb_pki_digest(key))) {
         return false;
     }
     const int der_len = i2d_X509(x509, &der);
@@ -500,6 +494,11 @@ enum ekb_err ekb_ca_create_intermediate(struct ekb_ca **out_ca, const struct ekb
 {
     assert(issuer != NULL);
     return create(out_ca, issuer, spec, reterr_fail);
+}
+
+const struct ekb_key *ekb_ca_key(const struct ekb_ca *ca)
+{
+    return ca->key;
 }
 
 const struct ekb_chain *ekb_ca_certificate(const struct ekb_ca *ca)

@@ -133,6 +133,11 @@ enum ekb_err ekb_pem_decode(uint8_t **out_der, size_t *out_len, struct ekb_pem_b
     return EKB_OK;
 }
 
+bool ekb_pki_is_der(const uint8_t *data, size_t data_len)
+{
+    return data_len > 2 && data[0] == 0x30 && (data[1] & 0x80) != 0;
+}
+
 size_t ekb_pem_encoded_len(const char *label, size_t der_len)
 {
     const size_t num_lines = (der_len + PEM_LINE_BYTES - 1) / PEM_LINE_BYTES;

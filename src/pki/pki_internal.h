@@ -6,7 +6,10 @@
 
 #include "ekubench/base/err.h"
 #include "ekubench/pki/cert.h"
+#include "ekubench/pki/crl.h"
 #include "ekubench/pki/key.h"
+#include "ekubench/pki/mint.h"
+#include "ekubench/pki/verify.h"
 
 #include <openssl/base.h>
 #include <openssl/pool.h>
@@ -47,6 +50,31 @@ CRYPTO_BUFFER *ekb_chain_buffer(const struct ekb_chain *chain, size_t index);
 // EKB_PARSE, EKB_NOMEM; the library's error queue then says why.
 EKB_NODISCARD enum ekb_err ekb_chain_append_der(struct ekb_chain *chain, const uint8_t *der,
                                                 size_t der_len);
+
+// ekb_pki_digest returns what `key` signs certificates and CRLs with; NULL if its algorithm has a
+// digest of its own.
+const EVP_MD *ekb_pki_digest(const struct ekb_key *key);
+
+// ekb_ca_key returns the key of `ca`, borrowed from it.
+const struct ekb_key *ekb_ca_key(const struct ekb_ca *ca);
+
+// ekb_crls_crl returns CRL `index`, borrowed from `crls`.
+X509_CRL *ekb_crls_crl(const struct ekb_crls *crls, size_t index);
+
+// ekb_pki_name_text writes `name` as text (RFC 2253, control characters and what is not ASCII
+// escaped), cut to fit and terminated.
+void ekb_pki_name_text(char *out_text, size_t text_len, const X509_NAME *name);
+
+// Verification.
+
+// ekb_verifier_store returns the trusted CA list and the CRLs as the library's object, borrowed
+// from `verifier`.
+X509_STORE *ekb_verifier_store(const struct ekb_verifier *verifier);
+
+// ekb_verifier_run judges the chain in `context`, which must have been initialised with the store
+// of `verifier`, and leaves the result there. True if it is accepted; `*out_depth` is the position
+// of the offending certificate, -1 if there is none.
+bool ekb_verifier_run(const struct ekb_verifier *verifier, X509_STORE_CTX *context, int *out_depth);
 
 // Extended key usages.
 
@@ -106,6 +134,10 @@ bool ekb_pem_label_ends_with(const struct ekb_pem_block *block, const char *endi
 // base64, EKB_NOMEM.
 EKB_NODISCARD enum ekb_err ekb_pem_decode(uint8_t **out_der, size_t *out_len,
                                           struct ekb_pem_block *block);
+
+// ekb_pki_is_der is true if `data` begins as a DER SEQUENCE of more than 127 bytes does, and no
+// text.
+bool ekb_pki_is_der(const uint8_t *data, size_t data_len);
 
 // ekb_pem_encoded_len returns how many bytes ekb_pem_encode needs for `der_len` bytes, a
 // terminating zero included. ekb_pem_encode writes a block there and returns its length without the

@@ -4,9 +4,13 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <limits.h>
+#include <netinet/in.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 // The purposes by EKU mode. `on` needs nothing: a server's default is the client purpose. `off`
@@ -26,6 +30,11 @@ static const char *const verify_levels[EKB_VERIFY_NUM_LEVELS] = {
     [EKB_VERIFY_PARSE] = "parse",
     [EKB_VERIFY_RAW] = "raw",
     [EKB_VERIFY_ONE_WAY] = "one-way",
+};
+
+static const char *const eku_absents[EKB_EKU_ABSENT_NUM] = {
+    [EKB_EKU_ABSENT_ACCEPT] = "accept",
+    [EKB_EKU_ABSENT_REJECT] = "reject",
 };
 
 struct ekb_policy ekb_policy_default(void)
@@ -66,6 +75,55 @@ enum ekb_err ekb_verify_level_parse(enum ekb_verify_level *out_level, const char
         }
     }
     return EKB_USAGE;
+}
+
+const char *ekb_eku_absent_name(enum ekb_eku_absent absent)
+{
+    assert(absent < EKB_EKU_ABSENT_NUM);
+    return eku_absents[absent];
+}
+
+enum ekb_err ekb_eku_absent_parse(enum ekb_eku_absent *out_absent, const char *text)
+{
+    for (unsigned absent = 0; absent < EKB_EKU_ABSENT_NUM; absent++) {
+        if (strcmp(text, eku_absents[absent]) == 0) {
+            *out_absent = (enum ekb_eku_absent)absent;
+            return EKB_OK;
+        }
+    }
+    return EKB_USAGE;
+}
+
+static bool is_ip(const char *text)
+{
+    uint8_t address[sizeof(struct in6_addr)];
+    return inet_pton(AF_INET, text, address) == 1 || inet_pton(AF_INET6, text, address) == 1;
+}
+
+enum ekb_err ekb_name_parse(struct ekb_name *out_name, const char *text)
+{
+    struct ekb_name name = {.kind = EKB_NAME_DNS};
+    const size_t len = strlen(text);
+    const bool bracketed = len > 2 && text[0] == '[' && text[len - 1] == ']';
+    if (len == 0 || len >= sizeof name.text) {
+        return EKB_USAGE;
+    }
+    memcpy(name.text, bracketed ? text + 1 : text, bracketed ? len - 2 : len);
+    if (is_ip(name.text)) {
+        name.kind = EKB_NAME_IP;
+    } else if (bracketed) {
+        return EKB_USAGE;
+    } else if (strchr(name.text, '@') != NULL) {
+        name.kind = EKB_NAME_EMAIL;
+    }
+    // Letters beyond ASCII: a certificate has the A-label form (RFC 5890).
+    for (const char *c = name.text; *c != '\0'; c++) {
+        if ((unsigned char)*c <= ' ' || (unsigned char)*c >= 0x7f) {
+            return EKB_USAGE;
+        }
+    }
+    *out_name = name;
+    return EKB_OK;
 }
 
 int ekb_policy_purpose(enum ekb_eku_mode mode)

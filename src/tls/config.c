@@ -50,14 +50,19 @@ static enum ssl_verify_result_t accept_unseen(SSL *ssl, uint8_t *out_alert)
     return ssl_verify_ok;
 }
 
-// verify_observed is the library's own verification between the two calls of the observer.
-static int verify_observed(X509_STORE_CTX *store_context, void *arg)
+// verify_chain judges the peer's chain in the place of the library, by which it is called.
+static int verify_chain(X509_STORE_CTX *store_context, void *arg)
 {
-    const struct ekb_tls_observer *observer = arg;
-    observer->verify_begin(observer->context);
-    const int verified = X509_verify_cert(store_context);
-    observer->verify_end(observer->context);
-    return verified > 0 ? 1 : 0;
+    const struct ekb_tls_config *config = arg;
+    int depth = -1;
+    if (config->observer != NULL) {
+        config->observer->verify_begin(config->observer->context);
+    }
+    const bool accepted = ekb_verifier_run(config->verifier, store_context, &depth);
+    if (config->observer != NULL) {
+        config->observer->verify_end(config->observer->context);
+    }
+    return accepted ? 1 : 0;
 }
 
 static bool set_common(SSL_CTX *context, enum ekb_tls_version version)
@@ -106,26 +111,29 @@ static enum ekb_err set_identity(SSL_CTX *context, const struct ekb_identity *id
     return err;
 }
 
-static enum ekb_err set_trust(SSL_CTX *context, const struct ekb_chain *trust,
-                              struct ekb_fail *reterr_fail)
+// make_verifier makes what judges the peer's chain. A client verifies servers: for serverAuth.
+static enum ekb_err make_verifier(struct ekb_verifier **out_verifier,
+                                  const struct ekb_tls_options *options,
+                                  struct ekb_fail *reterr_fail)
 {
-    X509_STORE *store = SSL_CTX_get_cert_store(context);
-    for (size_t i = 0; i < ekb_chain_len(trust); i++) {
-        if (X509_STORE_add_cert(store, ekb_chain_x509(trust, i)) != 1) {
-            return library_fail(reterr_fail, EKB_TLS_INTERNAL, "trusted CA list");
-        }
+    struct ekb_verify_options verify = {.trust = options->trust,
+                                        .crls = options->crls,
+                                        .policy = options->policy,
+                                        .at = options->verify_at};
+    if (options->role == EKB_ROLE_CLIENT) {
+        verify.policy.eku = EKB_EKU_OFF;
     }
-    return EKB_OK;
+    return ekb_verifier_create(out_verifier, &verify, reterr_fail);
 }
 
 // set_policy makes the context verify its peers as `options` says.
-static enum ekb_err set_policy(SSL_CTX *context, const struct ekb_tls_options *options,
+static enum ekb_err set_policy(struct ekb_tls_config *config, const struct ekb_tls_options *options,
                                struct ekb_fail *reterr_fail)
 {
-    const struct ekb_policy *policy = &options->policy;
+    SSL_CTX *context = config->context;
     const int required = SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
 
-    switch (policy->verify) {
+    switch (options->policy.verify) {
     case EKB_VERIFY_ONE_WAY:
         SSL_CTX_set_verify(context, SSL_VERIFY_NONE, NULL);
         return EKB_OK;
@@ -137,21 +145,16 @@ static enum ekb_err set_policy(SSL_CTX *context, const struct ekb_tls_options *o
     case EKB_VERIFY_NUM_LEVELS:
         break;
     }
+    const enum ekb_err err = make_verifier(&config->verifier, options, reterr_fail);
+    if (err != EKB_OK) {
+        return err;
+    }
+    X509_STORE *store = ekb_verifier_store(config->verifier);
+    X509_STORE_up_ref(store);
+    SSL_CTX_set_cert_store(context, store); // Takes the reference.
     SSL_CTX_set_verify(context, required, NULL);
-    SSL_CTX_set_verify_depth(context, ekb_policy_library_depth(policy->max_depth));
-    if (options->role == EKB_ROLE_SERVER) {
-        const int trust = ekb_policy_trust(policy->eku);
-        if (SSL_CTX_set_purpose(context, ekb_policy_purpose(policy->eku)) != 1 ||
-            (trust != 0 && SSL_CTX_set_trust(context, trust) != 1)) {
-            return library_fail(reterr_fail, EKB_TLS_INTERNAL, "EKU checking mode");
-        }
-    }
-    if (options->observer != NULL) {
-        // The observer outlives the context; the library wants a non-const argument for it.
-        SSL_CTX_set_cert_verify_callback(context, verify_observed,
-                                         (void *)(uintptr_t)options->observer);
-    }
-    return set_trust(context, options->trust, reterr_fail);
+    SSL_CTX_set_cert_verify_callback(context, verify_chain, config);
+    return EKB_OK;
 }
 
 static enum ekb_err check_options(const struct ekb_tls_options *options,
@@ -215,7 +218,7 @@ enum ekb_err ekb_tls_config_create(struct ekb_tls_config **out_config,
             goto out;
         }
     }
-    err = set_policy(config->context, options, reterr_fail);
+    err = set_policy(config, options, reterr_fail);
     if (err != EKB_OK) {
         goto out;
     }
@@ -230,6 +233,7 @@ void ekb_tls_config_destroy(struct ekb_tls_config *config)
 {
     if (config != NULL) {
         SSL_CTX_free(config->context);
+        ekb_verifier_destroy(config->verifier);
         free((char *)(uintptr_t)config->sni);
         free(config);
     }

@@ -28,6 +28,7 @@ enum outcome {
     ACCEPT,
     REJECT_PURPOSE,
     REJECT_UNKNOWN_CA, // No issuer in the trusted CA list.
+    REJECT_TOO_LONG,   // The chain is longer than the policy allows.
     REJECT_SELF_SIGNED,
     REJECT_SELF_SIGNED_IN_CHAIN,
     REJECT_EXPIRED,
@@ -50,6 +51,8 @@ static const struct {
                         ALERT_UNSUPPORTED_CERTIFICATE},
     [REJECT_UNKNOWN_CA] = {"unknown CA", X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
                            EKB_VERIFY_NO_LOCAL_ISSUER, "verify_no_local_issuer", ALERT_UNKNOWN_CA},
+    [REJECT_TOO_LONG] = {"chain too long", X509_V_ERR_CERT_CHAIN_TOO_LONG,
+                         EKB_VERIFY_CHAIN_TOO_LONG, "verify_chain_too_long", ALERT_UNKNOWN_CA},
     [REJECT_SELF_SIGNED] = {"self-signed", X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT,
                             EKB_VERIFY_SELF_SIGNED_LEAF, "verify_self_signed_leaf",
                             ALERT_UNKNOWN_CA},
@@ -556,7 +559,7 @@ Test(eku_matrix, rejects_when_the_chain_is_deeper_than_allowed)
         policy.max_depth = (unsigned)depths[i] - 1;
 
         expect_in_both("too deep", (struct attempt){.client = &client, .policy = policy},
-                       REJECT_UNKNOWN_CA);
+                       REJECT_TOO_LONG);
 
         tls_identity_deinit(&client);
     }

@@ -16,6 +16,11 @@
 // nanoseconds. EKB_USAGE if `text` is anything else or does not fit.
 EKB_NODISCARD enum ekb_err ekb_units_parse_duration(uint64_t *out_ns, const char *text);
 
+// ekb_units_parse_time reads a point in time into seconds since the epoch (UTC): "2026-03-29",
+// "2026-03-29T06:54:39Z", or the number of seconds itself. EKB_USAGE if `text` is anything else or
+// no such date exists.
+EKB_NODISCARD enum ekb_err ekb_units_parse_time(int64_t *out_seconds, const char *text);
+
 // ekb_units_parse_count reads a count: digits with an optional k, M or G (powers of 1000), such as
 // "2000", "2k", "1.5M". EKB_USAGE if it is anything else, not whole, or outside [min, max].
 EKB_NODISCARD enum ekb_err ekb_units_parse_count(uint64_t *out_count, const char *text,

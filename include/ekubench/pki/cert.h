@@ -47,6 +47,17 @@ void ekb_chain_destroy(struct ekb_chain *chain);
 EKB_NODISCARD enum ekb_err ekb_chain_read_pem(struct ekb_chain **out_chain, const char *path,
                                               struct ekb_fail *reterr_fail);
 
+// What else ekb_chain_read takes.
+enum {
+    EKB_CHAIN_DER = 1 << 0,            // One certificate in DER, the whole file.
+    EKB_CHAIN_TRUST_SETTINGS = 1 << 1, // "TRUSTED CERTIFICATE", for verification only: the settings
+                                       // are kept in memory, but are lost on writing.
+};
+
+// ekb_chain_read is ekb_chain_read_pem that takes more: `accept` is a set of the above.
+EKB_NODISCARD enum ekb_err ekb_chain_read(struct ekb_chain **out_chain, const char *path,
+                                          unsigned accept, struct ekb_fail *reterr_fail);
+
 // ekb_chain_write_pem writes the certificates to `path` with mode 0644, whole or not at all.
 // EKB_USAGE if there are none (such a file could not be read back), EKB_NOMEM, errors of
 // ekb_file_write_atomic.

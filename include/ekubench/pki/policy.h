@@ -1,7 +1,7 @@
 // Verification policy: what a TLS server asks of its clients' certificates.
 //
-// Pure data and pure functions; docs/domain.md section 3 has the rules in words. The policy is
-// applied to a TLS context by tls/config. It says nothing about trust (store) or about names.
+// Pure data and pure functions; docs/domain.md section 3 has the rules in words. A policy is
+// applied by pki/verify and, in TLS, by tls/config. It says nothing about trust (store).
 
 #ifndef EKUBENCH_PKI_POLICY_H
 #define EKUBENCH_PKI_POLICY_H
@@ -17,6 +17,31 @@ enum ekb_eku_mode {
     EKB_EKU_OFF,  // serverAuth: the client check is bypassed, the server usage is still checked.
     EKB_EKU_NONE, // No usage at all: the baseline for measuring.
     EKB_EKU_NUM_MODES
+};
+
+// What a leaf without the extended key usage extension means to the modes `on` and `off`.
+enum ekb_eku_absent {
+    EKB_EKU_ABSENT_ACCEPT, // X.509's rule: it permits every usage.
+    EKB_EKU_ABSENT_REJECT, // The extension is demanded.
+    EKB_EKU_ABSENT_NUM
+};
+
+// What the leaf must be named.
+enum ekb_name_kind {
+    EKB_NAME_NONE,  // Anything.
+    EKB_NAME_DNS,   // A dNSName of subjectAltName, wildcards as RFC 6125 has them; the common name
+                    // only if there is no name in subjectAltName.
+    EKB_NAME_IP,    // An iPAddress of subjectAltName.
+    EKB_NAME_EMAIL, // An rfc822Name of subjectAltName, or the subject's emailAddress.
+    EKB_NAME_NUM_KINDS
+};
+
+// A DNS name has at most 253 characters.
+#define EKB_NAME_LEN 254
+
+struct ekb_name {
+    enum ekb_name_kind kind;
+    char text[EKB_NAME_LEN];
 };
 
 // How much of verification is done: the ladder whose rungs are measured.
@@ -36,6 +61,8 @@ struct ekb_policy {
     enum ekb_eku_mode eku;
     enum ekb_verify_level verify;
     unsigned max_depth; // Certificates above the leaf, the root included; 1 to INT_MAX.
+    enum ekb_eku_absent eku_absent;
+    struct ekb_name name;
 };
 
 // ekb_policy_default returns EKU mode on, full verification, the default depth.
@@ -48,6 +75,16 @@ const char *ekb_verify_level_name(enum ekb_verify_level level);
 EKB_NODISCARD enum ekb_err ekb_eku_mode_parse(enum ekb_eku_mode *out_mode, const char *text);
 EKB_NODISCARD enum ekb_err ekb_verify_level_parse(enum ekb_verify_level *out_level,
                                                   const char *text);
+
+// ekb_eku_absent_name returns "accept" or "reject"; ekb_eku_absent_parse reads one back
+// (EKB_USAGE).
+const char *ekb_eku_absent_name(enum ekb_eku_absent absent);
+EKB_NODISCARD enum ekb_err ekb_eku_absent_parse(enum ekb_eku_absent *out_absent, const char *text);
+
+// ekb_name_parse reads a name and finds its kind: an IP address (IPv6 with or without brackets), an
+// e-mail address if it has an @, else a DNS name. EKB_USAGE if it is empty, too long, or has
+// characters that no such name has.
+EKB_NODISCARD enum ekb_err ekb_name_parse(struct ekb_name *out_name, const char *text);
 
 // ekb_policy_purpose returns the library's purpose identifier (X509_PURPOSE_*) that makes it verify
 // `mode`, and ekb_policy_trust the matching trust identifier (X509_TRUST_*; 0 = the library's

@@ -11,8 +11,11 @@
 
 #include "ekubench/base/err.h"
 #include "ekubench/pki/cert.h"
+#include "ekubench/pki/crl.h"
 #include "ekubench/pki/policy.h"
 #include "ekubench/store/store.h"
+
+#include <stdint.h>
 
 enum ekb_role {
     EKB_ROLE_SERVER,
@@ -49,11 +52,12 @@ struct ekb_tls_options {
     const struct ekb_identity
         *identity; // What this side presents. A client's may be NULL: no certificate.
     const struct ekb_chain *trust; // CAs; needed with EKB_VERIFY_FULL, else may be NULL.
-    // Server: how clients are verified. Client: `verify` alone counts, EKB_VERIFY_FULL (the
-    // server's chain, for serverAuth) or EKB_VERIFY_RAW (the server's certificate is not even
-    // parsed: a cheap client).
+    const struct ekb_crls *crls;   // Or NULL: revocation is not checked.
+    // Server: how clients are verified. Client: EKB_VERIFY_FULL (the server's chain, always for
+    // serverAuth) or EKB_VERIFY_RAW (the server's certificate is not even parsed: a cheap client).
     struct ekb_policy policy;
-    const char *sni;                         // Client: server name to ask for, or NULL.
+    const int64_t *verify_at; // Time of verification, seconds since the epoch; NULL: now.
+    const char *sni;          // Client: server name to ask for, or NULL.
     const struct ekb_tls_observer *observer; // Borrowed, or NULL.
 };
 
