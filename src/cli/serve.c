@@ -13,7 +13,7 @@
 #include <string.h>
 
 #define MAX_LISTENERS 64
-#define LABEL_LEN (EKB_ADDRESS_TEXT_LEN + 80)
+#define LABEL_LEN (EKB_ADDRESS_TEXT_LEN + EKB_NAME_LEN + 120)
 // Descriptors beside the connections: ring, listeners, library, standard streams.
 #define SPARE_DESCRIPTORS 128
 #define PREPARE_NS (30 * EKB_NS_PER_S)
@@ -25,12 +25,15 @@ struct arguments {
     uint32_t max_connections;
     uint64_t deadline_ns;
     uint64_t duration_ns; // 0: until a signal.
+    int64_t verify_at;
+    bool verify_at_set;
     enum ekb_cli_format format;
 };
 
 enum {
     OPTION_DEADLINE = 256,
     OPTION_DURATION,
+    OPTION_AT,
     OPTION_JSON,
 };
 
@@ -78,6 +81,15 @@ static error_t parse(int key, char *text, struct argp_state *state)
             argp_error(state, "--duration %s: a duration such as 60s is wanted", text);
         }
         return 0;
+    case OPTION_AT:
+        if (ekb_units_parse_time(&arguments->verify_at, text) != EKB_OK) {
+            argp_error(state,
+                       "--at %s: a time such as 2026-03-29T06:54:39Z, or seconds since 1970, is "
+                       "wanted",
+                       text);
+        }
+        arguments->verify_at_set = true;
+        return 0;
     case OPTION_JSON:
         arguments->format = EKB_CLI_JSON;
         return 0;
@@ -98,9 +110,12 @@ static const struct argp_option options[] = {
     {"store", 's', "DIR", 0, "The dual store: server.pem, privkey.pem, ca.pem", 0},
     {"listen", 'l', "ADDR:PORT[,KEY=VALUE]...", 0,
      "A listener and its policy; may be repeated. eku=on|off|none (default on), "
-     "verify=full|parse|raw|"
-     "one-way (default full), tls=1.2|1.3|any (default any), depth=N (default 32). Port 0: any "
-     "free port",
+     "eku-absent=accept|reject (a leaf without the extension; default accept), "
+     "verify=full|parse|raw|one-way (default full), tls=1.2|1.3|any (default any), depth=N "
+     "(default "
+     "32), crl=auto|on|off (client-ca.crl; default auto: if it is there), name=NAME (that the "
+     "client "
+     "must have). Port 0: any free port",
      0},
     {"max-connections", 'm', "N", 0,
      "Connections open at a time (default 4096); more are reset and counted", 0},
@@ -108,6 +123,7 @@ static const struct argp_option options[] = {
      "For a handshake, and for the client's close (default 10s)", 0},
     {"duration", OPTION_DURATION, "TIME", 0, "End after this time (default: at SIGINT or SIGTERM)",
      0},
+    {"at", OPTION_AT, "TIME", 0, "Verify client certificates as of then (default now)", 0},
     {"json", OPTION_JSON, NULL, 0,
      "Print the totals as JSON; the listeners are then announced on standard error", 0},
     {0},
@@ -301,6 +317,7 @@ int ekb_cli_serve(int argc, char **argv)
     }
     struct ekb_server_options server = {
         .store_path = arguments.store,
+        .verify_at = arguments.verify_at_set ? &arguments.verify_at : NULL,
         .listeners = arguments.listeners,
         .num_listeners = arguments.num_listeners,
         .max_connections = arguments.max_connections,

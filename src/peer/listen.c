@@ -6,6 +6,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+static enum ekb_err parse_eku(struct ekb_listener *listener, const char *value)
+{
+    return ekb_eku_mode_parse(&listener->policy.eku, value);
+}
+
+static enum ekb_err parse_eku_absent(struct ekb_listener *listener, const char *value)
+{
+    return ekb_eku_absent_parse(&listener->policy.eku_absent, value);
+}
+
+static enum ekb_err parse_verify(struct ekb_listener *listener, const char *value)
+{
+    return ekb_verify_level_parse(&listener->policy.verify, value);
+}
+
+static enum ekb_err parse_tls(struct ekb_listener *listener, const char *value)
+{
+    return ekb_tls_version_parse(&listener->version, value);
+}
+
 static enum ekb_err parse_depth(struct ekb_listener *listener, const char *value)
 {
     uint64_t depth = 0;
@@ -14,24 +34,50 @@ static enum ekb_err parse_depth(struct ekb_listener *listener, const char *value
     return err;
 }
 
-static enum ekb_err parse_option(struct ekb_listener *listener, const char *option)
+static enum ekb_err parse_crl(struct ekb_listener *listener, const char *value)
 {
-    const char *value = strchr(option, '=');
-    const size_t key_len = value != NULL ? (size_t)(value - option) : 0;
-    value = value != NULL ? value + 1 : "";
-    if (key_len == 3 && strncmp(option, "eku", 3) == 0) {
-        return ekb_eku_mode_parse(&listener->policy.eku, value);
+    return ekb_crl_mode_parse(&listener->policy.crl, value);
+}
+
+static enum ekb_err parse_name(struct ekb_listener *listener, const char *value)
+{
+    return ekb_name_parse(&listener->policy.name, value);
+}
+
+static const struct {
+    const char *key;
+    enum ekb_err (*parse)(struct ekb_listener *listener, const char *value);
+    const char *values;
+} keys[] = {
+    {"eku", parse_eku, "on, off or none"},
+    {"eku-absent", parse_eku_absent, "accept or reject"},
+    {"verify", parse_verify, "full, parse, raw or one-way"},
+    {"tls", parse_tls, "1.2, 1.3 or any"},
+    {"depth", parse_depth, "a number from 1 to 100"},
+    {"crl", parse_crl, "auto, on or off"},
+    {"name", parse_name, "a DNS name, an IP address or an e-mail address"},
+};
+
+#define NUM_KEYS (sizeof keys / sizeof keys[0])
+
+static enum ekb_err parse_option(struct ekb_listener *listener, const char *option,
+                                 const char *text, struct ekb_fail *reterr_fail)
+{
+    const size_t key_len = strcspn(option, "=");
+    for (size_t i = 0; i < NUM_KEYS; i++) {
+        if (strlen(keys[i].key) != key_len || memcmp(option, keys[i].key, key_len) != 0) {
+            continue;
+        }
+        if (option[key_len] == '=' && keys[i].parse(listener, option + key_len + 1) == EKB_OK) {
+            return EKB_OK;
+        }
+        return ekb_fail_set(reterr_fail, EKB_USAGE, 0, "\"%s\" in \"%s\": %s is wanted", option,
+                            text, keys[i].values);
     }
-    if (key_len == 6 && strncmp(option, "verify", 6) == 0) {
-        return ekb_verify_level_parse(&listener->policy.verify, value);
-    }
-    if (key_len == 3 && strncmp(option, "tls", 3) == 0) {
-        return ekb_tls_version_parse(&listener->version, value);
-    }
-    if (key_len == 5 && strncmp(option, "depth", 5) == 0) {
-        return parse_depth(listener, value);
-    }
-    return EKB_USAGE;
+    return ekb_fail_set(reterr_fail, EKB_USAGE, 0,
+                        "\"%s\" in \"%s\": eku=, eku-absent=, verify=, tls=, depth=, crl= and "
+                        "name= are known",
+                        option, text);
 }
 
 enum ekb_err ekb_listener_parse(struct ekb_listener *out_listener, const char *text,
@@ -47,12 +93,7 @@ enum ekb_err ekb_listener_parse(struct ekb_listener *out_listener, const char *t
     const char *word = strtok_r(copy, ",", &rest);
     enum ekb_err err = ekb_address_parse(&listener.address, word != NULL ? word : "", reterr_fail);
     while (err == EKB_OK && (word = strtok_r(NULL, ",", &rest)) != NULL) {
-        if (parse_option(&listener, word) != EKB_OK) {
-            err = ekb_fail_set(reterr_fail, EKB_USAGE, 0,
-                               "\"%s\" in \"%s\": eku=on|off|none, verify=full|parse|raw|one-way, "
-                               "tls=1.2|1.3|any and depth=1..100 are known",
-                               word, text);
-        }
+        err = parse_option(&listener, word, text, reterr_fail);
     }
     free(copy);
     if (err == EKB_OK) {
@@ -64,9 +105,13 @@ enum ekb_err ekb_listener_parse(struct ekb_listener *out_listener, const char *t
 void ekb_listener_format(char *out_text, size_t text_len, const struct ekb_listener *listener)
 {
     char address[EKB_ADDRESS_TEXT_LEN];
-    (void)snprintf(out_text, text_len, "%s,eku=%s,verify=%s,tls=%s,depth=%u",
-                   ekb_address_format(address, &listener->address),
-                   ekb_eku_mode_name(listener->policy.eku),
-                   ekb_verify_level_name(listener->policy.verify),
-                   ekb_tls_version_name(listener->version), listener->policy.max_depth);
+    const struct ekb_policy *policy = &listener->policy;
+    const bool absent_rejected = policy->eku_absent == EKB_EKU_ABSENT_REJECT;
+    const bool crl_named = policy->crl != EKB_CRL_AUTO;
+    (void)snprintf(out_text, text_len, "%s,eku=%s,verify=%s,tls=%s,depth=%u%s%s%s%s%s",
+                   ekb_address_format(address, &listener->address), ekb_eku_mode_name(policy->eku),
+                   ekb_verify_level_name(policy->verify), ekb_tls_version_name(listener->version),
+                   policy->max_depth, absent_rejected ? ",eku-absent=reject" : "",
+                   crl_named ? ",crl=" : "", crl_named ? ekb_crl_mode_name(policy->crl) : "",
+                   policy->name.kind != EKB_NAME_NONE ? ",name=" : "", policy->name.text);
 }

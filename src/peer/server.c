@@ -55,8 +55,7 @@ static void verify_end(void *context)
 
 static bool same_policy(const struct ekb_listener *a, const struct ekb_listener *b)
 {
-    return a->version == b->version && a->policy.eku == b->policy.eku &&
-           a->policy.verify == b->policy.verify && a->policy.max_depth == b->policy.max_depth;
+    return a->version == b->version && ekb_policy_equal(&a->policy, &b->policy);
 }
 
 static void destroy_configs(struct ekb_tls_config **configs,
@@ -82,7 +81,9 @@ static enum ekb_err make_configs(struct ekb_tls_config ***out_configs,
     unsigned need = EKB_STORE_NEED_SERVER;
     EKB_CHECK(options->num_listeners > 0);
     for (size_t i = 0; i < options->num_listeners; i++) {
-        need |= options->listeners[i].policy.verify == EKB_VERIFY_FULL ? EKB_STORE_NEED_TRUST : 0u;
+        const struct ekb_policy *policy = &options->listeners[i].policy;
+        need |= policy->verify == EKB_VERIFY_FULL ? EKB_STORE_NEED_TRUST : 0u;
+        need |= policy->crl == EKB_CRL_ON ? EKB_STORE_NEED_CRLS : 0u;
     }
     enum ekb_err err = ekb_store_load(&store, options->store_path, need, reterr_fail);
     if (err != EKB_OK) {
@@ -106,6 +107,8 @@ static enum ekb_err make_configs(struct ekb_tls_config ***out_configs,
             .version = listener->version,
             .identity = ekb_store_identity(store, EKB_STORE_SERVER),
             .trust = ekb_store_trust(store),
+            .crls = listener->policy.crl != EKB_CRL_OFF ? ekb_store_crls(store) : NULL,
+            .verify_at = options->verify_at,
             .policy = listener->policy,
             .observer = observer,
         };

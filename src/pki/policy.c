@@ -37,6 +37,12 @@ static const char *const eku_absents[EKB_EKU_ABSENT_NUM] = {
     [EKB_EKU_ABSENT_REJECT] = "reject",
 };
 
+static const char *const crl_modes[EKB_CRL_NUM_MODES] = {
+    [EKB_CRL_AUTO] = "auto",
+    [EKB_CRL_ON] = "on",
+    [EKB_CRL_OFF] = "off",
+};
+
 struct ekb_policy ekb_policy_default(void)
 {
     return (struct ekb_policy){
@@ -55,6 +61,16 @@ const char *ekb_verify_level_name(enum ekb_verify_level level)
     return verify_levels[level];
 }
 
+// find_word returns the position of `text` in `words`, `num_words` if it is none of them.
+static unsigned find_word(const char *const *words, unsigned num_words, const char *text)
+{
+    unsigned position = 0;
+    while (position < num_words && strcmp(text, words[position]) != 0) {
+        position++;
+    }
+    return position;
+}
+
 enum ekb_err ekb_eku_mode_parse(enum ekb_eku_mode *out_mode, const char *text)
 {
     for (unsigned mode = 0; mode < EKB_EKU_NUM_MODES; mode++) {
@@ -68,13 +84,12 @@ enum ekb_err ekb_eku_mode_parse(enum ekb_eku_mode *out_mode, const char *text)
 
 enum ekb_err ekb_verify_level_parse(enum ekb_verify_level *out_level, const char *text)
 {
-    for (unsigned level = 0; level < EKB_VERIFY_NUM_LEVELS; level++) {
-        if (strcmp(text, verify_levels[level]) == 0) {
-            *out_level = (enum ekb_verify_level)level;
-            return EKB_OK;
-        }
+    const unsigned level = find_word(verify_levels, EKB_VERIFY_NUM_LEVELS, text);
+    if (level == EKB_VERIFY_NUM_LEVELS) {
+        return EKB_USAGE;
     }
-    return EKB_USAGE;
+    *out_level = (enum ekb_verify_level)level;
+    return EKB_OK;
 }
 
 const char *ekb_eku_absent_name(enum ekb_eku_absent absent)
@@ -85,13 +100,35 @@ const char *ekb_eku_absent_name(enum ekb_eku_absent absent)
 
 enum ekb_err ekb_eku_absent_parse(enum ekb_eku_absent *out_absent, const char *text)
 {
-    for (unsigned absent = 0; absent < EKB_EKU_ABSENT_NUM; absent++) {
-        if (strcmp(text, eku_absents[absent]) == 0) {
-            *out_absent = (enum ekb_eku_absent)absent;
-            return EKB_OK;
-        }
+    const unsigned absent = find_word(eku_absents, EKB_EKU_ABSENT_NUM, text);
+    if (absent == EKB_EKU_ABSENT_NUM) {
+        return EKB_USAGE;
     }
-    return EKB_USAGE;
+    *out_absent = (enum ekb_eku_absent)absent;
+    return EKB_OK;
+}
+
+const char *ekb_crl_mode_name(enum ekb_crl_mode mode)
+{
+    assert(mode < EKB_CRL_NUM_MODES);
+    return crl_modes[mode];
+}
+
+enum ekb_err ekb_crl_mode_parse(enum ekb_crl_mode *out_mode, const char *text)
+{
+    const unsigned mode = find_word(crl_modes, EKB_CRL_NUM_MODES, text);
+    if (mode == EKB_CRL_NUM_MODES) {
+        return EKB_USAGE;
+    }
+    *out_mode = (enum ekb_crl_mode)mode;
+    return EKB_OK;
+}
+
+bool ekb_policy_equal(const struct ekb_policy *a, const struct ekb_policy *b)
+{
+    return a->eku == b->eku && a->verify == b->verify && a->max_depth == b->max_depth &&
+           a->eku_absent == b->eku_absent && a->crl == b->crl && a->name.kind == b->name.kind &&
+           strcmp(a->name.text, b->name.text) == 0;
 }
 
 static bool is_ip(const char *text)

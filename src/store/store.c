@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #define TRUST_NAME "ca.pem"
+#define CRLS_NAME "client-ca.crl"
 
 static const struct {
     const char *certificate_name;
@@ -23,6 +24,7 @@ static const struct {
 struct ekb_store {
     struct ekb_identity identities[EKB_STORE_NUM_SIDES];
     struct ekb_chain *trust;
+    struct ekb_crls *crls;
 };
 
 // The paths of a pair of files.
@@ -128,7 +130,20 @@ out:
     return err;
 }
 
-static enum ekb_err load_trust(struct ekb_chain **out_trust, const char *path, unsigned need,
+// may_lack is EKB_OK in place of EKB_NOT_FOUND for what is not needed.
+static enum ekb_err may_lack(enum ekb_err err, bool needed, const struct ekb_fail *fail,
+                             struct ekb_fail *reterr_fail)
+{
+    if (err == EKB_NOT_FOUND && !needed) {
+        return EKB_OK;
+    }
+    if (err != EKB_OK && reterr_fail != NULL) {
+        *reterr_fail = *fail;
+    }
+    return err;
+}
+
+static enum ekb_err load_trust(struct ekb_store *store, const char *path, unsigned need,
                                struct ekb_fail *reterr_fail)
 {
     struct ekb_fail fail = {0};
@@ -136,15 +151,22 @@ static enum ekb_err load_trust(struct ekb_chain **out_trust, const char *path, u
     if (file == NULL) {
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%s", path);
     }
-    enum ekb_err err = ekb_chain_read_pem(out_trust, file, &fail);
+    const enum ekb_err err = ekb_chain_read_pem(&store->trust, file, &fail);
     free(file);
-    if (err == EKB_NOT_FOUND && (need & EKB_STORE_NEED_TRUST) == 0) {
-        return EKB_OK;
+    return may_lack(err, (need & EKB_STORE_NEED_TRUST) != 0, &fail, reterr_fail);
+}
+
+static enum ekb_err load_crls(struct ekb_store *store, const char *path, unsigned need,
+                              struct ekb_fail *reterr_fail)
+{
+    struct ekb_fail fail = {0};
+    char *file = ekb_file_join(path, CRLS_NAME);
+    if (file == NULL) {
+        return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%s", path);
     }
-    if (err != EKB_OK && reterr_fail != NULL) {
-        *reterr_fail = fail;
-    }
-    return err;
+    const enum ekb_err err = ekb_crls_read(&store->crls, file, &fail);
+    free(file);
+    return may_lack(err, (need & EKB_STORE_NEED_CRLS) != 0, &fail, reterr_fail);
 }
 
 static enum ekb_err check_directory(const char *path, struct ekb_fail *reterr_fail)
@@ -182,7 +204,10 @@ enum ekb_err ekb_store_load(struct ekb_store **out_store, const char *path, unsi
                             reterr_fail);
     }
     if (err == EKB_OK) {
-        err = load_trust(&store->trust, path, need, reterr_fail);
+        err = load_trust(store, path, need, reterr_fail);
+    }
+    if (err == EKB_OK) {
+        err = load_crls(store, path, need, reterr_fail);
     }
     if (err != EKB_OK) {
         ekb_store_destroy(store);
@@ -202,6 +227,7 @@ void ekb_store_destroy(struct ekb_store *store)
         ekb_key_destroy(store->identities[side].key);
     }
     ekb_chain_destroy(store->trust);
+    ekb_crls_destroy(store->crls);
     free(store);
 }
 
@@ -215,6 +241,11 @@ const struct ekb_identity *ekb_store_identity(const struct ekb_store *store,
 const struct ekb_chain *ekb_store_trust(const struct ekb_store *store)
 {
     return store->trust;
+}
+
+const struct ekb_crls *ekb_store_crls(const struct ekb_store *store)
+{
+    return store->crls;
 }
 
 // Writing.

@@ -1,5 +1,6 @@
 // A listener in one word:
-// "ADDR:PORT[,eku=on|off|none][,verify=full|parse|raw|one-way][,tls=1.2|1.3|any][,depth=N]".
+// "ADDR:PORT[,eku=on|off|none][,eku-absent=accept|reject][,verify=full|parse|raw|one-way]
+// [,tls=1.2|1.3|any][,depth=N][,crl=auto|on|off][,name=NAME]" (in one piece).
 
 #ifndef EKUBENCH_PEER_LISTEN_H
 #define EKUBENCH_PEER_LISTEN_H
@@ -9,14 +10,14 @@
 
 #include <stddef.h>
 
-// ekb_listener_parse reads `text`. What it does not name is EKU mode on, full verification, any TLS
-// version, the default depth. EKB_USAGE (the detail names the bad part), EKB_NOT_FOUND if the
-// address does not resolve.
+// ekb_listener_parse reads `text`. // What it does not name is EKU mode on, an absent extension
+// accepted, full verification, any TLS version, the default depth, CRLs if the store has any, no
+// name. EKB_USAGE (the detail names the bad part), EKB_NOT_FOUND if the address does not resolve.
 EKB_NODISCARD enum ekb_err ekb_listener_parse(struct ekb_listener *out_listener, const char *text,
                                               struct ekb_fail *reterr_fail);
 
-// ekb_listener_format writes `listener` in that form, with every option, into `out_text` of
-// `text_len` bytes.
+// ekb_listener_format writes `listener` in that form into `out_text` of `text_len` bytes: address,
+// eku, verify, tls and depth always, the others if they are not the default.
 void ekb_listener_format(char *out_text, size_t text_len, const struct ekb_listener *listener);
 
 #endif

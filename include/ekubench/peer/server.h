@@ -37,7 +37,8 @@ struct ekb_listener {
 };
 
 struct ekb_server_options {
-    const char *store_path; // The node's dual store: server identity and trusted CA list.
+    const char *store_path;   // The node's dual store: server identity, trusted CA list, CRLs.
+    const int64_t *verify_at; // Time of verification, seconds since the epoch; NULL: now.
     struct ekb_listener *listeners;
     size_t num_listeners;
     uint32_t max_connections;

@@ -8,6 +8,8 @@
 
 #include "ekubench/base/err.h"
 
+#include <stdbool.h>
+
 // EKU checking mode: what usage the client's certificate, and every untrusted intermediate that has
 // an extended key usage extension, must allow. An absent extension allows every usage;
 // anyExtendedKeyUsage alone satisfies neither `on` nor `off`. Certificates taken from the trusted
@@ -24,6 +26,14 @@ enum ekb_eku_absent {
     EKB_EKU_ABSENT_ACCEPT, // X.509's rule: it permits every usage.
     EKB_EKU_ABSENT_REJECT, // The extension is demanded.
     EKB_EKU_ABSENT_NUM
+};
+
+// Whether CRLs are consulted.
+enum ekb_crl_mode {
+    EKB_CRL_AUTO, // If the store has any.
+    EKB_CRL_ON,   // A store without them is an error.
+    EKB_CRL_OFF,
+    EKB_CRL_NUM_MODES
 };
 
 // What the leaf must be named.
@@ -62,6 +72,7 @@ struct ekb_policy {
     enum ekb_verify_level verify;
     unsigned max_depth; // Certificates above the leaf, the root included; 1 to INT_MAX.
     enum ekb_eku_absent eku_absent;
+    enum ekb_crl_mode crl;
     struct ekb_name name;
 };
 
@@ -80,6 +91,13 @@ EKB_NODISCARD enum ekb_err ekb_verify_level_parse(enum ekb_verify_level *out_lev
 // (EKB_USAGE).
 const char *ekb_eku_absent_name(enum ekb_eku_absent absent);
 EKB_NODISCARD enum ekb_err ekb_eku_absent_parse(enum ekb_eku_absent *out_absent, const char *text);
+
+// ekb_crl_mode_name returns "auto", "on" or "off"; ekb_crl_mode_parse reads one back (EKB_USAGE).
+const char *ekb_crl_mode_name(enum ekb_crl_mode mode);
+EKB_NODISCARD enum ekb_err ekb_crl_mode_parse(enum ekb_crl_mode *out_mode, const char *text);
+
+// ekb_policy_equal is true if `a` and `b` ask for the same.
+bool ekb_policy_equal(const struct ekb_policy *a, const struct ekb_policy *b);
 
 // ekb_name_parse reads a name and finds its kind: an IP address (IPv6 with or without brackets), an
 // e-mail address if it has an @, else a DNS name. EKB_USAGE if it is empty, too long, or has

@@ -2,14 +2,16 @@
 // list shared by both (docs/domain.md section 1).
 //
 // On disk a store is a directory: `server.pem` and `privkey.pem`, `client.pem` and
-// `clientprivkey.pem`, `ca.pem`. This module reads it and writes it; it does not judge what is in
-// it. A store that was read does not follow later changes of the files.
+// `clientprivkey.pem`, `ca.pem`, and perhaps `client-ca.crl`. This module reads it and writes it;
+// it does not judge what is in it. A store that was read does not follow later changes of the
+// files.
 
 #ifndef EKUBENCH_STORE_STORE_H
 #define EKUBENCH_STORE_STORE_H
 
 #include "ekubench/base/err.h"
 #include "ekubench/pki/cert.h"
+#include "ekubench/pki/crl.h"
 #include "ekubench/pki/key.h"
 
 // Which of the two identities. The TLS role decides: a server presents the server certificate, a
@@ -24,7 +26,8 @@ enum ekb_store_side {
 enum {
     EKB_STORE_NEED_SERVER = 1 << 0,
     EKB_STORE_NEED_CLIENT = 1 << 1,
-    EKB_STORE_NEED_TRUST = 1 << 2
+    EKB_STORE_NEED_TRUST = 1 << 2,
+    EKB_STORE_NEED_CRLS = 1 << 3
 };
 
 // A certificate chain and its key. Both NULL: there is none.
@@ -39,7 +42,8 @@ struct ekb_store;
 // EKB_NOT_FOUND if the directory or a needed file is missing, or one half of a pair is, needed or
 // not (the detail names the file); EKB_KEY_MISMATCH if a key does not belong to its certificate;
 // EKB_PERMISSION if a private key's permission bits give anything to others than its owner; errors
-// of ekb_chain_read_pem and ekb_key_read_pem. Release with `ekb_store_destroy` (NULL is legal).
+// of ekb_chain_read_pem, ekb_key_read_pem and ekb_crls_read. Release with `ekb_store_destroy` (NULL
+// is legal).
 EKB_NODISCARD enum ekb_err ekb_store_load(struct ekb_store **out_store, const char *path,
                                           unsigned need, struct ekb_fail *reterr_fail);
 void ekb_store_destroy(struct ekb_store *store);
@@ -51,6 +55,10 @@ const struct ekb_identity *ekb_store_identity(const struct ekb_store *store,
 
 // ekb_store_trust returns the trusted CA list, borrowed from `store`; NULL if there is none.
 const struct ekb_chain *ekb_store_trust(const struct ekb_store *store);
+
+// ekb_store_crls returns the CRLs for verifying client certificates, borrowed from `store`; NULL if
+// there are none.
+const struct ekb_crls *ekb_store_crls(const struct ekb_store *store);
 
 // ekb_store_write_identity writes `identity`, both halves of it, into the directory `path` (made
 // with mode 0755 if missing) as the identity of `side`; ekb_store_write_trust writes the trusted CA
