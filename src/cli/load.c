@@ -22,6 +22,7 @@ enum {
     OPTION_TLS,
     OPTION_SNI,
     OPTION_INSECURE,
+    OPTION_EXPECT,
     OPTION_JSON,
 };
 
@@ -94,6 +95,12 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case OPTION_SNI:
         settings->arm.sni = text;
         return 0;
+    case OPTION_EXPECT:
+        if (strcmp(text, "accept") != 0 && strcmp(text, "reject") != 0) {
+            argp_error(state, "--expect %s: accept or reject is wanted", text);
+        }
+        settings->arm.expect_accept = strcmp(text, "accept") == 0;
+        return 0;
     case OPTION_INSECURE:
         arguments->insecure = true;
         return 0;
@@ -138,6 +145,8 @@ static const struct argp_option options[] = {
     {"sni", OPTION_SNI, "NAME", 0, "Server name to ask for", 0},
     {"insecure", OPTION_INSECURE, NULL, 0,
      "Do not verify the server (cheap client: its certificate is not parsed)", 0},
+    {"expect", OPTION_EXPECT, "accept|reject", 0,
+     "What should become of the handshakes (default accept); anything else is not clean", 0},
     {"output", 'o', "DIR", 0, "Write result.json and report.txt into DIR", 0},
     {"json", OPTION_JSON, NULL, 0, "Print the result as JSON instead of tables", 0},
     {0},

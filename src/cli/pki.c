@@ -76,8 +76,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
         }
         return 0;
     case OPTION_VALIDITY:
-        if (ekb_units_parse_duration(&arguments->validity_ns, text) != EKB_OK) {
-            argp_error(state, "--validity %s: a duration such as 720h is wanted", text);
+        if (ekb_units_parse_duration(&arguments->validity_ns, text) != EKB_OK ||
+            arguments->validity_ns < EKB_NS_PER_S) {
+            argp_error(state, "--validity %s: a duration such as 720h, at least 1s, is wanted",
+                       text);
         }
         return 0;
     case OPTION_DNS:

@@ -136,7 +136,7 @@ static const char doc[] =
     "SIGINT or SIGTERM: no new connections, those that are open may end, then the "
     "totals; a second one: they may not.\n\nExamples:\n"
     "  ekubench serve --store store --listen 127.0.0.1:7001\n"
-    "  ekubench serve -s store -l 127.0.0.1:7001,eku=on -l 127.0.0.1:7002,eku=off,tls=1.2";
+    "  ekubench serve -s store -l 127.0.0.1:7001 -l 127.0.0.1:7002,eku=off";
 
 static enum ekb_err body(void *context, int control_fd, void (*ready)(void *), void *ready_context,
                          struct ekb_fail *reterr_fail)

@@ -258,7 +258,8 @@ bool ekb_net_read_counters(struct ekb_net_counters *out_counters)
                      "TcpExt:", "TCPReqQFullDoCookies") &&
         find_counter(&counters.time_wait_overflows, netstat, "TcpExt:", "TCPTimeWaitOverflow") &&
         find_counter(&counters.aborts_on_memory, netstat, "TcpExt:", "TCPAbortOnMemory") &&
-        find_counter(&counters.retransmitted_segments, snmp, "Tcp:", "RetransSegs");
+        find_counter(&counters.retransmitted_segments, snmp, "Tcp:", "RetransSegs") &&
+        find_counter(&counters.loss_probes, netstat, "TcpExt:", "TCPLossProbes");
     if (netstat != NULL) {
         (void)fclose(netstat);
     }

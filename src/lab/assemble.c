@@ -18,6 +18,12 @@ static bool had_to_wait(const struct ekb_stage *stage, const struct ekb_stage_si
                EKB_ASSEMBLE_MAX_WAIT_PERCENT * (double)stage->timeline.slice_ns;
 }
 
+// is_complete is true if the client went on beyond the end of the slice.
+static bool is_complete(const struct ekb_stage *stage, uint32_t slice)
+{
+    return stage->client.tally->cpu_ns_at[slice + 1] != 0;
+}
+
 static bool is_dropped(const struct ekb_stage *stage, uint32_t slice)
 {
     return stage->steal_by_slice[slice] > EKB_ASSEMBLE_MAX_STEAL_PERCENT ||
@@ -188,6 +194,18 @@ static enum ekb_err add_arms(struct ekb_record *record, const struct ekb_stage *
     return EKB_OK;
 }
 
+// accepted_in returns what one arm, or all with `arm_index` num_arms, accepted in a slice.
+static uint64_t accepted_in(const struct ekb_tally *tally, uint32_t slice, size_t arm_index)
+{
+    uint64_t accepted = 0;
+    for (size_t arm = 0; arm < tally->num_arms; arm++) {
+        if (arm == arm_index || arm_index == tally->num_arms) {
+            accepted += tally->accepted_by_arm[slice * tally->num_arms + arm];
+        }
+    }
+    return accepted;
+}
+
 // add_throughput appends the accepted handshakes per slice of one arm, or of all with `arm_index`
 // num_arms.
 static enum ekb_err add_throughput(struct ekb_record *record, const struct ekb_stage *stage,
@@ -212,18 +230,20 @@ static enum ekb_err add_throughput(struct ekb_record *record, const struct ekb_s
     for (uint32_t slice = 0; slice < tally->num_slices; slice++) {
         // A slice that was not reached, or not to its end, is no block.
         if (ekb_timeline_kind(&stage->timeline, slice) != EKB_SLICE_MEASURED ||
-            tally->cpu_ns_at[slice + 1] == 0) {
+            !is_complete(stage, slice)) {
             continue;
         }
-        uint64_t *block = &row->blocks[row->num_blocks++];
-        for (size_t arm = 0; arm < tally->num_arms; arm++) {
-            if (arm == arm_index || arm_index == tally->num_arms) {
-                *block += tally->accepted_by_arm[slice * tally->num_arms + arm];
-            }
-        }
-        accepted += *block;
+        row->blocks[row->num_blocks] = accepted_in(tally, slice, arm_index);
+        accepted += row->blocks[row->num_blocks++];
     }
-    const double seconds = (double)row->num_blocks * (double)row->block_ns / 1e9;
+    const uint32_t last = ekb_timeline_slice(&stage->timeline, tally->ended_ns);
+    double seconds = (double)row->num_blocks * (double)row->block_ns / 1e9;
+    if (!stage->interrupted && last < tally->num_slices &&
+        ekb_timeline_kind(&stage->timeline, last) == EKB_SLICE_MEASURED) {
+        // All that was to be done was done before the time was up.
+        accepted += accepted_in(tally, last, arm_index);
+        seconds += (double)(tally->ended_ns - ekb_timeline_start(&stage->timeline, last)) / 1e9;
+    }
     row->accepted_per_s = seconds > 0 ? (double)accepted / seconds : (double)NAN;
     return EKB_OK;
 }
@@ -311,6 +331,7 @@ static void fill_network(struct ekb_record_stage *row, const struct ekb_net_coun
         {"listen_overflows", network->listen_overflows},
         {"listen_drops", network->listen_drops},
         {"retransmitted_segments", network->retransmitted_segments},
+        {"loss_probes", network->loss_probes},
         {"request_queue_full_cookies", network->request_queue_full_cookies},
         {"time_wait_overflows", network->time_wait_overflows},
         {"aborts_on_memory", network->aborts_on_memory},
@@ -334,11 +355,14 @@ static enum ekb_err add_stage(struct ekb_record *record, const struct ekb_stage 
     double steal_sum = 0;
     for (uint32_t slice = 0; slice < stage->timeline.num_slices; slice++) {
         const enum ekb_slice_kind kind = ekb_timeline_kind(&stage->timeline, slice);
-        if (kind == EKB_SLICE_MEASURED || kind == EKB_SLICE_FLOOR) {
+        if ((kind == EKB_SLICE_MEASURED || kind == EKB_SLICE_FLOOR) && is_complete(stage, slice)) {
             row->num_slices++;
             row->num_slices_dropped += is_dropped(stage, slice) ? 1 : 0;
             steal_sum += stage->steal_by_slice[slice];
         }
+    }
+    if (row->num_slices * stage->timeline.slice_ns < row->duration_ns) {
+        row->duration_ns = row->num_slices * stage->timeline.slice_ns; // It ended early.
     }
     if (stage->steal_known) {
         row->steal_percent = ratio(steal_sum, (double)row->num_slices);
@@ -376,9 +400,12 @@ static void check_stage(struct ekb_record *record, const struct ekb_stage *stage
         ekb_record_add_reason(record, "%s: the accept queue overflowed (%llu drops)", row->name,
                               (unsigned long long)stage->network.listen_drops);
     }
-    if (stage->network.retransmitted_segments > 0) {
-        ekb_record_add_note(record, "%s: %llu TCP segments were retransmitted on this machine",
-                            row->name, (unsigned long long)stage->network.retransmitted_segments);
+    // Probes go out when an acknowledgement is late because its sender is busy: nothing was lost.
+    if (stage->network.retransmitted_segments > stage->network.loss_probes) {
+        ekb_record_add_note(record, "%s: TCP segments retransmitted on this machine: %llu",
+                            row->name,
+                            (unsigned long long)(stage->network.retransmitted_segments -
+                                                 stage->network.loss_probes));
     }
     if (stage->server.tally != NULL && stage->server.cpu < 0) {
         ekb_record_add_reason(record, "%s: client and server share a CPU", row->name);
@@ -392,7 +419,7 @@ static void check_stage(struct ekb_record *record, const struct ekb_stage *stage
             (unsigned long long)row->num_slices);
     } else if (row->num_slices_dropped > 0) {
         ekb_record_add_note(
-            record, "%s: %llu of %llu slices were left out of the estimates: other work or steal",
+            record, "%s: left out of the estimates, for other work or steal: %llu of %llu slices",
             row->name, (unsigned long long)row->num_slices_dropped,
             (unsigned long long)row->num_slices);
     }

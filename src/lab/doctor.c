@@ -6,6 +6,7 @@
 #include "ekubench/io/loop.h"
 #include "ekubench/io/net.h"
 #include "ekubench/lab/host.h"
+#include "ekubench/lab/plan.h"
 #include "ekubench/peer/worker.h"
 
 #include <errno.h>
@@ -23,6 +24,8 @@
 // What the default load (2,000 in flight) needs, with room: connections, and ports for one source
 // address.
 #define WANTED_DESCRIPTORS 8192
+// What the load stage of the built-in plans opens: room for twice its connections.
+#define NEEDED_DESCRIPTORS (2 * EKB_PLAN_DEFAULT_IN_FLIGHT + 384)
 #define WANTED_PORTS 8000
 #define WANTED_BACKLOG 4096
 #define WANTED_MEMORY (UINT64_C(1) << 30)
@@ -109,7 +112,13 @@ static void examine_descriptors(struct examination *exam)
 {
     struct rlimit limit;
     EKB_CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
-    find(exam, "open files", limit.rlim_max >= WANTED_DESCRIPTORS ? EKB_DOCTOR_OK : EKB_DOCTOR_WARN,
+    enum ekb_doctor_level level = EKB_DOCTOR_OK;
+    if (limit.rlim_max < NEEDED_DESCRIPTORS) {
+        level = EKB_DOCTOR_FAIL;
+    } else if (limit.rlim_max < WANTED_DESCRIPTORS) {
+        level = EKB_DOCTOR_WARN;
+    }
+    find(exam, "open files", level,
          "raise the hard limit (ulimit -Hn), or load with fewer connections in flight",
          "%llu now, up to %llu allowed", (unsigned long long)limit.rlim_cur,
          (unsigned long long)limit.rlim_max);

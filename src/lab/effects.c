@@ -42,7 +42,10 @@ static struct ekb_record_effect *append(struct ekb_record *record)
     return &effects[record->num_effects++];
 }
 
-static void write_verdict(struct ekb_record_effect *effect, bool withheld)
+// write_verdict says `slower` or `faster` only if the wider interval `family`, which allows for the
+// number of contrasts that answer the same question, excludes zero.
+static void write_verdict(struct ekb_record_effect *effect, const struct ekb_estimate *family,
+                          bool withheld)
 {
     char estimate[EKB_UNITS_TEXT_LEN];
     char low[EKB_UNITS_TEXT_LEN];
@@ -51,11 +54,11 @@ static void write_verdict(struct ekb_record_effect *effect, bool withheld)
     if (withheld) {
         (void)snprintf(effect->verdict, sizeof effect->verdict,
                        "withheld: the A/A control shows a difference");
-    } else if (e->low > 0) {
+    } else if (family->low > 0) {
         (void)snprintf(effect->verdict, sizeof effect->verdict, "slower by %s [%s, %s]",
                        ekb_units_format_ns(estimate, e->estimate), ekb_units_format_ns(low, e->low),
                        ekb_units_format_ns(high, e->high));
-    } else if (e->high < 0) {
+    } else if (family->high < 0) {
         (void)snprintf(effect->verdict, sizeof effect->verdict, "faster by %s [%s, %s]",
                        ekb_units_format_ns(estimate, -e->estimate),
                        ekb_units_format_ns(low, -e->high), ekb_units_format_ns(high, -e->low));
@@ -66,17 +69,30 @@ static void write_verdict(struct ekb_record_effect *effect, bool withheld)
     }
 }
 
+// An estimate with the two intervals that are made of it.
+struct estimates {
+    struct ekb_estimate own;    // At CONFIDENCE.
+    struct ekb_estimate family; // At the confidence that the whole family needs (Bonferroni).
+};
+
+// family_confidence returns the confidence of each of `num_members` intervals that together have
+// CONFIDENCE.
+static double family_confidence(size_t num_members)
+{
+    return 1.0 - (1.0 - CONFIDENCE) / (double)num_members;
+}
+
 // finish fills what all effects have in common.
 static void finish(struct ekb_record_effect *effect, const char *question, const char *stage_name,
-                   const struct ekb_estimate *estimate, bool withheld, const char *method)
+                   const struct estimates *estimates, bool withheld, const char *method)
 {
     (void)snprintf(effect->question, sizeof effect->question, "%s", question);
     (void)snprintf(effect->stage, sizeof effect->stage, "%s", stage_name);
     (void)snprintf(effect->unit, sizeof effect->unit, "ns");
     (void)snprintf(effect->method, sizeof effect->method, "%s", method);
-    effect->estimate = *estimate;
-    effect->mde = ekb_estimate_minimum_detectable(estimate);
-    write_verdict(effect, withheld);
+    effect->estimate = estimates->own;
+    effect->mde = ekb_estimate_minimum_detectable(&estimates->own);
+    write_verdict(effect, &estimates->family, withheld);
 }
 
 struct workspace {
@@ -105,14 +121,26 @@ static bool control_differs(const struct workspace *work)
     return estimate.low > 0 || estimate.high < 0;
 }
 
+static size_t num_contrasts_of(const char *question)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof contrasts / sizeof contrasts[0]; i++) {
+        count += strcmp(contrasts[i].question, question) == 0 ? 1 : 0;
+    }
+    return count;
+}
+
 static enum ekb_err add_contrast(struct ekb_record *record, const struct workspace *work,
                                  const struct contrast *contrast, bool withheld)
 {
     const struct ekb_slice_sum *treated = slices_of(work, contrast->treated);
     const struct ekb_slice_sum *control = slices_of(work, contrast->control);
-    struct ekb_estimate estimate;
+    const double wide = family_confidence(num_contrasts_of(contrast->question));
+    struct estimates estimates;
     if (treated == NULL || control == NULL ||
-        ekb_estimate_slice_difference(&estimate, treated, control, work->num_slices, CONFIDENCE,
+        ekb_estimate_slice_difference(&estimates.own, treated, control, work->num_slices,
+                                      CONFIDENCE, BOOTSTRAP_SEED) != EKB_OK ||
+        ekb_estimate_slice_difference(&estimates.family, treated, control, work->num_slices, wide,
                                       BOOTSTRAP_SEED) != EKB_OK) {
         return EKB_OK;
     }
@@ -122,7 +150,7 @@ static enum ekb_err add_contrast(struct ekb_record *record, const struct workspa
     }
     (void)snprintf(effect->contrast, sizeof effect->contrast, "%s - %s", contrast->treated,
                    contrast->control);
-    finish(effect, contrast->question, work->plan->name, &estimate, withheld,
+    finish(effect, contrast->question, work->plan->name, &estimates, withheld,
            "mean of differences paired by slice, percentile bootstrap over slices");
     return EKB_OK;
 }
@@ -130,7 +158,7 @@ static enum ekb_err add_contrast(struct ekb_record *record, const struct workspa
 static enum ekb_err add_slope(struct ekb_record *record, const struct workspace *work,
                               enum ekb_eku_mode mode, bool withheld)
 {
-    struct ekb_estimate estimate;
+    struct estimates estimates;
     struct ekb_slice_sum *by_depth = calloc(NUM_DEPTHS * work->num_slices, sizeof by_depth[0]);
     if (by_depth == NULL) {
         return EKB_NOMEM;
@@ -145,8 +173,13 @@ static enum ekb_err add_slope(struct ekb_record *record, const struct workspace 
             memcpy(by_depth + i * work->num_slices, slices, work->num_slices * sizeof slices[0]);
         }
     }
-    const enum ekb_err err = ekb_estimate_slice_slope(&estimate, by_depth, depths, NUM_DEPTHS,
-                                                      work->num_slices, CONFIDENCE, BOOTSTRAP_SEED);
+    enum ekb_err err = ekb_estimate_slice_slope(&estimates.own, by_depth, depths, NUM_DEPTHS,
+                                                work->num_slices, CONFIDENCE, BOOTSTRAP_SEED);
+    if (err == EKB_OK) {
+        err = ekb_estimate_slice_slope(&estimates.family, by_depth, depths, NUM_DEPTHS,
+                                       work->num_slices, family_confidence(EKB_EKU_NUM_MODES),
+                                       BOOTSTRAP_SEED);
+    }
     free(by_depth);
     if (!complete || err != EKB_OK) {
         return EKB_OK;
@@ -157,7 +190,7 @@ static enum ekb_err add_slope(struct ekb_record *record, const struct workspace 
     }
     (void)snprintf(effect->contrast, sizeof effect->contrast, "%s: per certificate, depth 1 to 5",
                    ekb_eku_mode_name(mode));
-    finish(effect, EKB_EFFECT_DEPTH, work->plan->name, &estimate, withheld,
+    finish(effect, EKB_EFFECT_DEPTH, work->plan->name, &estimates, withheld,
            "least-squares slope in each slice, mean, percentile bootstrap over slices");
     return EKB_OK;
 }

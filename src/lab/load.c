@@ -2,6 +2,7 @@
 
 #include "ekubench/base/clock.h"
 #include "ekubench/lab/assemble.h"
+#include "ekubench/store/store.h"
 
 #include <stdio.h>
 
@@ -48,6 +49,35 @@ static struct ekb_record_stage label_stage(const struct ekb_load_settings *setti
     return label;
 }
 
+// label_arm describes what the client presents.
+static enum ekb_err label_arm(struct ekb_record_arm *arm, struct ekb_record *record,
+                              const struct ekb_load_settings *settings,
+                              struct ekb_fail *reterr_fail)
+{
+    struct ekb_store *store = NULL;
+    char eku[EKB_EKU_TEXT_LEN];
+    EKB_RECORD_COPY(arm->name, "load");
+    EKB_RECORD_COPY(arm->tls, ekb_tls_version_name(settings->arm.version));
+    EKB_RECORD_COPY(arm->expect, settings->arm.expect_accept ? "accept" : "reject");
+    if (settings->arm.store_path == NULL) {
+        return EKB_OK;
+    }
+    const enum ekb_err err = ekb_store_load(&store, settings->arm.store_path, 0, reterr_fail);
+    if (err != EKB_OK) {
+        return err;
+    }
+    const struct ekb_identity *identity = ekb_store_identity(store, EKB_STORE_CLIENT);
+    if (identity->chain != NULL) {
+        // The root is not sent: as many certificates as there are above the leaf.
+        arm->depth = ekb_chain_len(identity->chain);
+        EKB_RECORD_COPY(arm->client_eku, ekb_eku_format(eku, ekb_chain_eku(identity->chain, 0)));
+        EKB_RECORD_COPY(arm->key, ekb_key_type_name(ekb_key_type_of(identity->key)));
+        EKB_RECORD_COPY(record->plan.key, arm->key);
+    }
+    ekb_store_destroy(store);
+    return EKB_OK;
+}
+
 enum ekb_err ekb_load_run(struct ekb_record *out_record, const struct ekb_load_settings *settings,
                           const struct ekb_session_control *control, struct ekb_fail *reterr_fail)
 {
@@ -65,17 +95,17 @@ enum ekb_err ekb_load_run(struct ekb_record *out_record, const struct ekb_load_s
         .confirm = settings->confirm,
     };
     struct ekb_stage stage = {0};
+    struct ekb_record_arm arm = {0};
     describe(out_record, settings);
     enum ekb_err err = ekb_client_check(&client, reterr_fail);
+    if (err == EKB_OK) {
+        err = label_arm(&arm, out_record, settings, reterr_fail);
+    }
     if (err == EKB_OK) {
         err = ekb_stage_run(&stage, NULL, &client, &timeline, &stage_control, reterr_fail);
     }
     if (err == EKB_OK) {
         const struct ekb_record_stage label = label_stage(settings, &timeline);
-        struct ekb_record_arm arm = {0};
-        EKB_RECORD_COPY(arm.name, "load");
-        EKB_RECORD_COPY(arm.tls, ekb_tls_version_name(settings->arm.version));
-        EKB_RECORD_COPY(arm.expect, "accept");
         EKB_RECORD_COPY(out_record->plan.cipher, stage.client.tally->cipher);
         if (ekb_assemble_stage(out_record, &stage, &label, &arm) != EKB_OK) {
             err = ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "result");

@@ -254,6 +254,7 @@ static struct ekb_net_counters grown(const struct ekb_net_counters *before,
         .listen_overflows = after->listen_overflows - before->listen_overflows,
         .listen_drops = after->listen_drops - before->listen_drops,
         .retransmitted_segments = after->retransmitted_segments - before->retransmitted_segments,
+        .loss_probes = after->loss_probes - before->loss_probes,
         .request_queue_full_cookies =
             after->request_queue_full_cookies - before->request_queue_full_cookies,
         .time_wait_overflows = after->time_wait_overflows - before->time_wait_overflows,

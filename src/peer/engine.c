@@ -462,7 +462,8 @@ enum ekb_err ekb_engine_run(struct ekb_engine *engine, struct ekb_fail *reterr_f
             measure_floor(engine);
         }
     }
-    tick(engine, ekb_clock_now(&engine->options.clock));
+    engine->options.tally->ended_ns = ekb_clock_now(&engine->options.clock);
+    tick(engine, engine->options.tally->ended_ns);
     count_unfinished(engine);
     return err;
 }

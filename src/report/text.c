@@ -87,14 +87,23 @@ static int decimals(double width)
     return width <= 0 ? 1 : count;
 }
 
+// rounded returns `value` as it will be printed, but never the zero that is printed as -0.
+static double rounded(double value, int digits)
+{
+    const double factor = pow(10, digits);
+    return round(value * factor) / factor + 0.0;
+}
+
 // write_interval writes "183.2 [182.9, 183.6]" in `unit`.
 static const char *write_interval(char out_text[64], const struct ekb_estimate *estimate,
                                   struct unit unit)
 {
     const double scale = 1.0 / unit.divisor;
     const int digits = decimals((estimate->high - estimate->low) * scale);
-    (void)snprintf(out_text, 64, "%.*f [%.*f, %.*f]", digits, estimate->estimate * scale, digits,
-                   estimate->low * scale, digits, estimate->high * scale);
+    (void)snprintf(out_text, 64, "%.*f [%.*f, %.*f]", digits,
+                   rounded(estimate->estimate * scale, digits), digits,
+                   rounded(estimate->low * scale, digits), digits,
+                   rounded(estimate->high * scale, digits));
     return out_text;
 }
 
@@ -110,6 +119,9 @@ static void write_head(FILE *out, const struct ekb_record *record)
         record->host.cpu_model[0] != '\0' ? record->host.cpu_model : "CPU", record->host.kernel,
         record->build.boringssl_revision, (unsigned long long)record->build.boringssl_api_version,
         record->build.boringssl_assembly ? "with" : "WITHOUT");
+    if (!ekb_record_is_clean(record)) {
+        (void)fprintf(out, "\nNOT CLEAN: do not trust these numbers; \"Validity\" says why.\n");
+    }
 }
 
 static const struct ekb_record_arm *cost_arm(const struct ekb_record *record, const char *mode,
@@ -223,8 +235,10 @@ static void write_cost_table(FILE *out, const struct ekb_record *record)
         char text[EKB_UNITS_TEXT_LEN];
         wrapped(
             out,
-            "To each handshake the kernel (TCP, io_uring) and the event loop add %s of server CPU.",
-            ekb_units_format_ns(text, cpu->kernel_and_loop_ns.value));
+            "To each handshake the kernel (TCP, io_uring) and the event loop add %s of server CPU "
+            "here, with %llu in flight; with more in flight it is less.",
+            ekb_units_format_ns(text, cpu->kernel_and_loop_ns.value),
+            (unsigned long long)find_stage(record, "cost")->in_flight);
     }
     write_eku_answer(out, record);
 }
@@ -354,7 +368,8 @@ static void write_load(FILE *out, const struct ekb_record *record)
         "Closed loop, %s connections in flight at all times, the arms interleaved connection by "
         "connection: %.0f handshakes/s accepted in all. Latency in ms from the start of the "
         "connection "
-        "to the server's confirmation; in a closed loop it is mostly waiting for the %s others.",
+        "to the server's confirmation; in a closed loop it is mostly waiting for the %s others. "
+        "Counts are of the whole stage; rates and latencies are without the warm-up.",
         ekb_units_format_count(in_flight, stage->in_flight), total_rate(record, stage->name),
         in_flight);
     (void)fprintf(out, "\n%-16s %10s %9s %7s %9s %8s %8s %8s %8s %8s\n", "EKU checking", "accepted",
@@ -390,9 +405,13 @@ static void write_floors(FILE *out, const struct ekb_record *record)
     if (!record->floors_known || !record->server_floor.memory_ns.known) {
         return;
     }
-    rule(
+    const struct ekb_record_stage *stage = find_stage(record, "floor");
+    rule(out, "How much of it is TLS?");
+    wrapped(
         out,
-        "How much of it is TLS? (EKU on, depth 1; every other slice the same handshake in memory)");
+        "EKU on, depth 1, %llu in flight, and every other slice the same handshake in memory. With "
+        "more in flight than above, the caches are warm and each handshake costs less.",
+        stage != NULL ? (unsigned long long)stage->in_flight : 0);
     (void)fprintf(out, "%-8s  %-26s  %-30s  %s\n", "", "us in memory", "over io_uring, our process",
                   "with the kernel's part");
     write_floor_row(out, "server", &record->server_floor);
@@ -455,7 +474,7 @@ static void write_validity(FILE *out, const struct ekb_record *record)
         (void)fprintf(out, "Clean: nothing speaks against these numbers.\n");
         return;
     }
-    (void)fprintf(out, "NOT CLEAN; do not trust these numbers:\n");
+    (void)fprintf(out, "NOT CLEAN: do not trust these numbers:\n");
     for (size_t i = 0; i < record->num_reasons; i++) {
         (void)fputs("  ", out);
         wrapped(out, "- %s", record->reasons[i]);

@@ -149,6 +149,15 @@ for code in verify_purpose:\ 40 tls_no_certificate:\ 10 tls_version:\ 10; do
 done
 expect_nothing_left serve
 
+# A client that is expected to be rejected is, and that is clean.
+start_server refusing --store "$store" --listen 127.0.0.1:0,eku=off || finish
+run ekubench load "$(listen_address refusing 1)" --store "$store" --count 20 --expect reject
+if ((status != 0)) || ! grep -q '^Clean' "$dir/out"; then
+    fail "load --expect reject: status $status: $(cat -- "$dir/out" "$dir/err")"
+fi
+kill -INT "$server_pid"
+end_of "$server_pid"
+
 # The same as JSON: standard output has nothing else.
 start_server totals --json --store "$store" --listen 127.0.0.1:0 --listen 127.0.0.1:0,eku=off || finish
 load again "$(listen_address totals 2)" --store "$store" --count 20

@@ -22,7 +22,12 @@ enum {
 };
 
 static const struct ekb_record_stage label = {
-    .name = "cost", .shape = "closed-loop", .in_flight = 4, .client = "full"};
+    .name = "cost",
+    .shape = "closed-loop",
+    .in_flight = 4,
+    .client = "full",
+    .duration_ns = (NUM_SLICES - NUM_WARMUP) * STAGE_FIXTURE_SLICE_NS,
+};
 static const struct ekb_record_arm arm_labels[NUM_ARMS] = {
     {.name = "on", .eku = "on", .verify = "full", .depth = 1, .expect = "accept"},
     {.name = "off", .eku = "off", .verify = "full", .depth = 2, .expect = "reject"},
@@ -247,6 +252,39 @@ Test(assemble, counts_no_block_when_slice_was_not_finished)
     cr_expect_eq(throughput("")->num_blocks, 5);
     cr_expect_lt(fabs(throughput("on")->accepted_per_s - PER_SLICE / SLICE_S), 1e-6);
     cr_expect_eq(record.client_cpu[0].window_ns, 5 * STAGE_FIXTURE_SLICE_NS);
+}
+
+// A load of a given number of handshakes is over before its time is.
+Test(assemble, counts_the_last_slice_by_its_length_when_all_was_done_in_it)
+{
+    for (uint32_t slice = 8; slice <= NUM_SLICES; slice++) {
+        stage.client.tally->cpu_ns_at[slice] = 0;
+    }
+    stage.client.tally->ended_ns =
+        ekb_timeline_start(&stage.timeline, 7) + STAGE_FIXTURE_SLICE_NS / 2;
+
+    assemble();
+
+    cr_expect_eq(throughput("")->num_blocks, 5);
+    cr_expect_lt(fabs(throughput("on")->accepted_per_s - 6 * PER_SLICE / (5.5 * SLICE_S)), 1e-6,
+                 "%f", throughput("on")->accepted_per_s);
+    cr_expect_eq(record.plan.stages[0].num_slices, 5);
+    cr_expect_eq(record.plan.stages[0].duration_ns, 5 * STAGE_FIXTURE_SLICE_NS);
+}
+
+Test(assemble, leaves_out_the_last_slice_when_it_was_interrupted)
+{
+    for (uint32_t slice = 8; slice <= NUM_SLICES; slice++) {
+        stage.client.tally->cpu_ns_at[slice] = 0;
+    }
+    stage.client.tally->ended_ns =
+        ekb_timeline_start(&stage.timeline, 7) + STAGE_FIXTURE_SLICE_NS / 2;
+    stage.interrupted = true;
+
+    assemble();
+
+    cr_expect_lt(fabs(throughput("on")->accepted_per_s - PER_SLICE / SLICE_S), 1e-6, "%f",
+                 throughput("on")->accepted_per_s);
 }
 
 // What is unknown is never 0: handshakes were accepted, only no block was finished.
@@ -486,14 +524,15 @@ Test(assemble, is_clean_when_the_end_cut_connections_off)
 Test(assemble, notes_what_is_worth_knowing_when_clean)
 {
     stage.network_known = true;
-    stage.network.retransmitted_segments = 7;
+    stage.network.retransmitted_segments = 10;
+    stage.network.loss_probes = 3; // Nothing was lost.
     stage.steal_by_slice[NUM_WARMUP] = 50;
 
     assemble();
 
     cr_expect(ekb_record_is_clean(&record), "%s", first_reason());
-    cr_expect(has_line(record.notes, record.num_notes, "7 TCP segments were retransmitted"));
-    cr_expect(has_line(record.notes, record.num_notes, "1 of 20 slices were left out"));
+    cr_expect(has_line(record.notes, record.num_notes, "retransmitted on this machine: 7"));
+    cr_expect(has_line(record.notes, record.num_notes, "1 of 20 slices"));
     cr_expect_eq(record.plan.stages[0].num_slices_dropped, 1);
 }
 

@@ -2,6 +2,7 @@
 
 #include <criterion/criterion.h>
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -56,17 +57,30 @@ Test(doctor, has_one_finding_for_each_check)
     }
 }
 
-Test(doctor, warns_when_few_files_may_be_open)
+static void expect_files(rlim_t limit, enum ekb_doctor_level level)
 {
-    const struct rlimit few = {.rlim_cur = 256, .rlim_max = 256};
+    const struct rlimit few = {.rlim_cur = limit, .rlim_max = limit};
+    char number[32];
+    (void)snprintf(number, sizeof number, "%llu", (unsigned long long)limit);
     cr_assert_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
 
     const size_t num_findings = ekb_doctor_examine(findings);
 
     const struct ekb_doctor_finding *finding = find(num_findings, "open files");
     cr_assert_not_null(finding);
-    cr_expect_eq(finding->level, EKB_DOCTOR_WARN, "%s", ekb_doctor_level_name(finding->level));
-    cr_expect(strstr(finding->found, "256") != NULL, "%s", finding->found);
+    cr_expect_eq(finding->level, level, "%s", ekb_doctor_level_name(finding->level));
+    cr_expect(strstr(finding->found, number) != NULL, "%s", finding->found);
+}
+
+// 4384 are what 2,000 in flight need.
+Test(doctor, warns_when_few_files_may_be_open)
+{
+    expect_files(5000, EKB_DOCTOR_WARN);
+}
+
+Test(doctor, fails_when_fewer_files_may_be_open_than_measuring_needs)
+{
+    expect_files(4383, EKB_DOCTOR_FAIL);
 }
 
 Test(doctor, fails_when_the_ring_cannot_be_made)

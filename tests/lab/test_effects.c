@@ -244,6 +244,27 @@ Test(effects, leaves_out_what_its_arms_are_missing_for)
     (void)find(EKB_EFFECT_LADDER, "on-d1 - none-d1");
 }
 
+// 2.4 standard errors: beyond the interval of one contrast, not beyond that of one of six.
+static uint64_t barely_at_on_d3(const char *arm_name, uint32_t slice)
+{
+    if (is(arm_name, "on-d3")) {
+        return slice % 2 * 1000;
+    }
+    return is(arm_name, "none-d3") ? 255 : 0;
+}
+
+Test(effects, gives_no_verdict_when_chance_is_enough_for_one_of_the_family)
+{
+    fill(NUM_SLICES, barely_at_on_d3);
+
+    cr_assert_eq(ekb_effects_add(&record, &plan, &stage), EKB_OK);
+
+    const struct ekb_record_effect *effect = find(EKB_EFFECT_EKU, "on-d3 - none-d3");
+    cr_assert(effect->estimate.low > 0, "this is about an interval without zero: %f",
+              effect->estimate.low);
+    cr_expect_eq(strncmp(effect->verdict, "no detectable", 13), 0, "%s", effect->verdict);
+}
+
 Test(effects, leaves_out_all_when_there_are_too_few_slices)
 {
     fill(NUM_WARMUP + EKB_ESTIMATE_MIN_N - 1, nothing);

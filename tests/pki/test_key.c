@@ -134,8 +134,7 @@ ParameterizedTestParameters(key, reads_back_what_it_wrote_when_of_any_type)
     return cr_make_param_array(enum ekb_key_type, types, EKB_KEY_NUM_TYPES, NULL);
 }
 
-ParameterizedTest(enum ekb_key_type *type, key, reads_back_what_it_wrote_when_of_any_type,
-                  .init = set_up, .fini = tear_down)
+ParameterizedTest(enum ekb_key_type *type, key, reads_back_what_it_wrote_when_of_any_type)
 {
     const char *name = ekb_key_type_name(*type);
     struct ekb_key *made = NULL;

@@ -589,7 +589,8 @@ Test(text, shows_every_reason_when_it_is_not_clean)
 
     write_report();
 
-    cr_expect(has("NOT CLEAN; do not trust these numbers:\n"));
+    cr_expect(has("NOT CLEAN: do not trust these numbers:\n"));
+    cr_expect(strstr(text, "NOT CLEAN") < strstr(text, "What does"), "first of all");
     cr_expect_str_eq(line_with("interrupted"), "  - load: interrupted");
     cr_expect_str_eq(line_with("share a CPU"), "  - cost: client and server share a CPU");
     cr_expect(!has("\nClean: "));
@@ -598,11 +599,11 @@ Test(text, shows_every_reason_when_it_is_not_clean)
 Test(text, shows_notes_when_it_is_clean)
 {
     fill_measurement();
-    ekb_record_add_note(&record, "load: 7 TCP segments were retransmitted on this machine");
+    ekb_record_add_note(&record, "load: TCP segments retransmitted on this machine: 7");
 
     write_report();
 
     cr_expect_str_eq(line_with("Note: "),
-                     "Note: load: 7 TCP segments were retransmitted on this machine.");
+                     "Note: load: TCP segments retransmitted on this machine: 7.");
     cr_expect(has("\nClean: "));
 }

@@ -69,7 +69,8 @@ EKB_NODISCARD enum ekb_err ekb_net_need_descriptors(uint64_t count, struct ekb_f
 struct ekb_net_counters {
     uint64_t listen_overflows;
     uint64_t listen_drops;
-    uint64_t retransmitted_segments;
+    uint64_t retransmitted_segments; // The next included.
+    uint64_t loss_probes; // Sent because an acknowledgement is late (RFC 8985 section 7).
     uint64_t request_queue_full_cookies;
     uint64_t time_wait_overflows;
     uint64_t aborts_on_memory;

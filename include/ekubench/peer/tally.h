@@ -62,6 +62,7 @@ struct ekb_tally {
 
     uint64_t num_overflows;     // Of the completion queue.
     uint64_t num_accept_errors; // Server: accept failed, as for want of descriptors.
+    uint64_t ended_ns;          // When the worker had nothing more to do (CLOCK_MONOTONIC).
     uint64_t open_connections;
     uint64_t peak_connections;
     uint64_t user_ns; // CPU of the measured part as the kernel splits it.
