@@ -58,6 +58,18 @@ enum ekb_err ekb_units_parse_duration(uint64_t *out_ns, const char *text)
     return EKB_OK;
 }
 
+// has_form is true if `text` has a digit where `form` has a 0, and is like it elsewhere.
+static bool has_form(const char *text, const char *form)
+{
+    for (; *form != '\0'; text++, form++) {
+        const bool is_digit = *text >= '0' && *text <= '9';
+        if (*form == '0' ? !is_digit : *text != *form) {
+            return false;
+        }
+    }
+    return *text == '\0';
+}
+
 // parse_date reads `text` by `format`, all of it, and refuses dates that do not exist (February
 // 30), which timegm would carry over.
 static bool parse_date(int64_t *out_seconds, const char *text, const char *format)
@@ -77,14 +89,16 @@ enum ekb_err ekb_units_parse_time(int64_t *out_seconds, const char *text)
 {
     char *end = NULL;
     int64_t seconds = 0;
-    if (parse_date(&seconds, text, "%Y-%m-%dT%H:%M:%SZ") ||
-        parse_date(&seconds, text, "%Y-%m-%d")) {
+    // strptime skips blanks and takes fewer digits.
+    if ((has_form(text, "0000-00-00T00:00:00Z") &&
+         parse_date(&seconds, text, "%Y-%m-%dT%H:%M:%SZ")) ||
+        (has_form(text, "0000-00-00") && parse_date(&seconds, text, "%Y-%m-%d"))) {
         *out_seconds = seconds;
         return EKB_OK;
     }
     errno = 0;
     const long long number = strtoll(text, &end, 10);
-    if (errno != 0 || end == text || *end != '\0' || text[0] == ' ' || text[0] == '+') {
+    if (errno != 0 || end == text || *end != '\0' || text[strspn(text, "-0123456789")] != '\0') {
         return EKB_USAGE;
     }
     *out_seconds = number;

@@ -93,6 +93,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
         arguments->options.at = &arguments->at;
         return 0;
     case OPTION_CRL:
+        if (arguments->crl != NULL) {
+            argp_error(state, "--crl is given twice; one file may hold many CRLs");
+        }
         arguments->crl = text;
         return 0;
     case OPTION_DEPTH:

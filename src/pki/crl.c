@@ -234,6 +234,21 @@ static bool fill(X509_CRL *crl, const struct ekb_ca *ca, const struct ekb_crl_sp
            X509_CRL_sign(crl, ekb_key_pkey(ekb_ca_key(ca)), ekb_pki_digest(ekb_ca_key(ca))) > 0;
 }
 
+// append_again appends `crl` as it reads: only a list that was parsed has its digest and its
+// issuer's key identifier, without which a store of the library takes two of one issuer for the
+// same.
+static enum ekb_err append_again(struct ekb_crls *crls, X509_CRL *crl, struct ekb_fail *reterr_fail)
+{
+    uint8_t *der = NULL;
+    const int der_len = i2d_X509_CRL(crl, &der);
+    if (der_len < 0) {
+        return ekb_pki_fail(reterr_fail, "making a CRL");
+    }
+    const enum ekb_err err = append_der(crls, der, (size_t)der_len, "a new CRL", reterr_fail);
+    OPENSSL_free(der);
+    return err;
+}
+
 enum ekb_err ekb_crls_issue(struct ekb_crls *crls, const struct ekb_ca *ca,
                             const struct ekb_crl_spec *spec, struct ekb_fail *reterr_fail)
 {
@@ -247,10 +262,8 @@ enum ekb_err ekb_crls_issue(struct ekb_crls *crls, const struct ekb_ca *ca,
                            "the times of the CRL are reversed or no dates");
     } else if (crl == NULL || !fill(crl, ca, spec, this_update, next_update)) {
         err = ekb_pki_fail(reterr_fail, "making a CRL");
-    } else if (push(crls, crl) != EKB_OK) {
-        err = ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "a CRL");
     } else {
-        crl = NULL;
+        err = append_again(crls, crl, reterr_fail);
     }
     X509_CRL_free(crl);
     ASN1_TIME_free(this_update);

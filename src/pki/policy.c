@@ -137,27 +137,36 @@ static bool is_ip(const char *text)
     return inet_pton(AF_INET, text, address) == 1 || inet_pton(AF_INET6, text, address) == 1;
 }
 
+// is_plain is true if `text` is printable ASCII without blanks. Letters beyond: a certificate has
+// the A-label form (RFC 5890).
+static bool is_plain(const char *text)
+{
+    for (const char *c = text; *c != '\0'; c++) {
+        if ((unsigned char)*c <= ' ' || (unsigned char)*c >= 0x7f) {
+            return false;
+        }
+    }
+    return true;
+}
+
 enum ekb_err ekb_name_parse(struct ekb_name *out_name, const char *text)
 {
     struct ekb_name name = {.kind = EKB_NAME_DNS};
     const size_t len = strlen(text);
     const bool bracketed = len > 2 && text[0] == '[' && text[len - 1] == ']';
-    if (len == 0 || len >= sizeof name.text) {
+    if (len == 0 || len >= sizeof name.text || !is_plain(text)) {
         return EKB_USAGE;
     }
     memcpy(name.text, bracketed ? text + 1 : text, bracketed ? len - 2 : len);
     if (is_ip(name.text)) {
         name.kind = EKB_NAME_IP;
-    } else if (bracketed) {
-        return EKB_USAGE;
     } else if (strchr(name.text, '@') != NULL) {
         name.kind = EKB_NAME_EMAIL;
     }
-    // Letters beyond ASCII: a certificate has the A-label form (RFC 5890).
-    for (const char *c = name.text; *c != '\0'; c++) {
-        if ((unsigned char)*c <= ' ' || (unsigned char)*c >= 0x7f) {
-            return EKB_USAGE;
-        }
+    // Brackets are for IPv6; and a URL, a port, or an address that is none, is no DNS name.
+    if ((bracketed && (name.kind != EKB_NAME_IP || strchr(name.text, ':') == NULL)) ||
+        (name.kind == EKB_NAME_DNS && strpbrk(name.text, ":/%[]") != NULL)) {
+        return EKB_USAGE;
     }
     *out_name = name;
     return EKB_OK;

@@ -3,6 +3,7 @@
 #include "ekubench/pki/verdict.h"
 #include "pki/pki_internal.h"
 
+#include <openssl/asn1.h>
 #include <openssl/base.h>
 #include <openssl/err.h>
 #include <openssl/nid.h>
@@ -25,12 +26,42 @@ struct ekb_verifier {
 
 // Making one.
 
+// by_use orders CAs before others, and of two the one that lives longer first.
+static int by_use(const void *left, const void *right)
+{
+    X509 *const *a = left;
+    X509 *const *b = right;
+    int64_t until_a = INT64_MIN;
+    int64_t until_b = INT64_MIN;
+    const int ca = (X509_check_ca(*b) != 0) - (X509_check_ca(*a) != 0);
+    (void)ASN1_TIME_to_posix(X509_get0_notAfter(*a), &until_a);
+    (void)ASN1_TIME_to_posix(X509_get0_notAfter(*b), &until_b);
+    return ca != 0 ? ca : (until_a < until_b) - (until_a > until_b);
+}
+
+// add_trust adds the list in such an order that of several certificates with one name and key, as
+// of a root that was renewed, the best comes first: the library takes the first that fits.
+static bool add_trust(X509_STORE *store, const struct ekb_chain *trust)
+{
+    const size_t len = trust != NULL ? ekb_chain_len(trust) : 0;
+    X509 **sorted = (X509 **)calloc(len + 1, sizeof(X509 *));
+    bool added = sorted != NULL;
+    for (size_t i = 0; i < len && added; i++) {
+        sorted[i] = ekb_chain_x509(trust, i);
+    }
+    if (added) {
+        qsort((void *)sorted, len, sizeof sorted[0], by_use);
+    }
+    for (size_t i = 0; i < len && added; i++) {
+        added = X509_STORE_add_cert(store, sorted[i]) == 1;
+    }
+    free((void *)sorted);
+    return added;
+}
+
 static bool fill_store(X509_STORE *store, const struct ekb_verify_options *options)
 {
-    bool filled = true;
-    for (size_t i = 0; options->trust != NULL && i < ekb_chain_len(options->trust) && filled; i++) {
-        filled = X509_STORE_add_cert(store, ekb_chain_x509(options->trust, i)) == 1;
-    }
+    bool filled = add_trust(store, options->trust);
     for (size_t i = 0; options->crls != NULL && i < ekb_crls_len(options->crls) && filled; i++) {
         filled = X509_STORE_add_crl(store, ekb_crls_crl(options->crls, i)) == 1;
     }
@@ -53,6 +84,18 @@ static bool set_name(X509_VERIFY_PARAM *param, const struct ekb_name *name)
     return true;
 }
 
+// clamp keeps a time within what a certificate can say, give or take a second: the library computes
+// with it.
+static int64_t clamp(int64_t at)
+{
+    const int64_t first = INT64_C(-62167219200) - 1; // Before the year 0,
+    const int64_t last = INT64_C(253402300799) + 1;  // after the year 9999.
+    if (at < first) {
+        return first;
+    }
+    return at > last ? last : at;
+}
+
 static bool fill_param(X509_VERIFY_PARAM *param, const struct ekb_verify_options *options)
 {
     const struct ekb_policy *policy = &options->policy;
@@ -63,7 +106,7 @@ static bool fill_param(X509_VERIFY_PARAM *param, const struct ekb_verify_options
 
     X509_VERIFY_PARAM_set_depth(param, ekb_policy_library_depth(policy->max_depth));
     if (options->at != NULL) {
-        X509_VERIFY_PARAM_set_time_posix(param, *options->at);
+        X509_VERIFY_PARAM_set_time_posix(param, clamp(*options->at));
     }
     return X509_VERIFY_PARAM_set_flags(param, flags) == 1 &&
            X509_VERIFY_PARAM_set_purpose(param, ekb_policy_purpose(policy->eku)) == 1 &&

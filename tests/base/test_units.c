@@ -63,6 +63,135 @@ Test(units, refuses_a_duration_when_it_is_malformed_or_does_not_fit)
     }
 }
 
+// Points in time.
+
+Test(units, reads_a_time_when_it_is_a_date_or_a_number)
+{
+    static const struct {
+        const char *text;
+        int64_t seconds;
+    } cases[] = {
+        {"2026-03-29", INT64_C(1774742400)},
+        {"2026-03-29T00:00:00Z", INT64_C(1774742400)},
+        {"2026-03-29T06:54:39Z", INT64_C(1774767279)},
+        {"2026-12-31T23:59:59Z", INT64_C(1798761599)},
+        {"1970-01-01", 0},
+        {"1970-01-01T00:00:01Z", 1},
+        {"1969-12-31T23:59:59Z", -1},
+        {"2024-02-29", INT64_C(1709164800)},
+        {"2000-02-29T12:00:00Z", INT64_C(951825600)},
+        {"2050-01-01", INT64_C(2524608000)},
+        {"9999-12-31T23:59:59Z", INT64_C(253402300799)},
+        {"0", 0},
+        {"1774767279", INT64_C(1774767279)},
+        {"2026", 2026},
+        {"-1", -1},
+        {"9223372036854775807", INT64_MAX},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int64_t seconds = 99;
+
+        const enum ekb_err err = ekb_units_parse_time(&seconds, cases[i].text);
+
+        cr_expect_eq(err, EKB_OK, "%s: %s", cases[i].text, ekb_err_name(err));
+        cr_expect_eq(seconds, cases[i].seconds, "%s: %" PRId64 ", not %" PRId64, cases[i].text,
+                     seconds, cases[i].seconds);
+    }
+}
+
+// refuses_times expects each of the texts to be refused.
+static void refuses_times(const char *const *texts, size_t num_texts)
+{
+    for (size_t i = 0; i < num_texts; i++) {
+        int64_t seconds = 99;
+
+        const enum ekb_err err = ekb_units_parse_time(&seconds, texts[i]);
+
+        cr_expect_eq(err, EKB_USAGE, "\"%s\": %s, %" PRId64, texts[i], ekb_err_name(err), seconds);
+        cr_expect_eq(seconds, 99, "\"%s\": the output was changed to %" PRId64, texts[i], seconds);
+    }
+}
+
+Test(units, refuses_a_time_when_there_is_no_such_date)
+{
+    static const char *const texts[] = {
+        "2026-02-29",           "2026-02-30",           "2100-02-29",
+        "2026-04-31",           "2026-00-01",           "2026-13-01",
+        "2026-01-00",           "2026-01-32",           "2026-03-29T24:00:00Z",
+        "2026-03-29T00:60:00Z", "2026-03-29T00:00:60Z", "2026-12-31T23:59:60Z",
+        "2026-02-29T12:00:00Z",
+    };
+    refuses_times(texts, sizeof texts / sizeof texts[0]);
+}
+
+Test(units, refuses_a_time_when_it_is_malformed)
+{
+    static const char *const texts[] = {
+        "",
+        " ",
+        "now",
+        "yesterday",
+        "2026-03",
+        "2026-03-",
+        "2026-03-29T",
+        "2026-03-29Z",
+        "2026-03-29T06:54Z",
+        "2026-03-29T06:54:39",
+        "2026-03-29t06:54:39Z",
+        "2026-03-29T06:54:39z",
+        "2026-03-29 06:54:39",
+        "2026-03-29T06:54:39+01:00",
+        "2026-03-29T06:54:39.5Z",
+        "2026/03/29",
+        "29-03-2026",
+        "2026-03-29 ",
+        "2026-03-29\n",
+        "2026-03-29T06:54:39Z ",
+        "12026-03-29",
+        "+1",
+        "1.5",
+        "1e9",
+        "0x10",
+        "1k",
+        "10s",
+        "--1",
+        "-",
+        "1 ",
+        " 1",
+        "9223372036854775808",
+        "-9223372036854775809",
+        "99999999999999999999999",
+    };
+    refuses_times(texts, sizeof texts / sizeof texts[0]);
+}
+
+// What strptime and strtoll skip or fill in by themselves.
+Test(units, refuses_a_time_when_it_has_blanks_or_lacks_digits)
+{
+    static const char *const texts[] = {
+        " 2026-03-29",
+        "2026- 3-29",
+        "2026-03- 9",
+        "2026 -03-29",
+        "2026-3-29",
+        "2026-03-9",
+        "26-03-29",
+        "2026-03-29T 6:54:39Z",
+        "2026-03-29T6:54:39Z",
+        "2026-03-29T06:4:39Z",
+        "2026-03-29T06:54:9Z",
+        "+2026-03-29",
+        "-2026-03-29",
+        "\t2026-03-29",
+        "\n2026-03-29",
+        "\t1",
+        "\n1",
+        "\v1",
+        "\t+1",
+    };
+    refuses_times(texts, sizeof texts / sizeof texts[0]);
+}
+
 // Counts.
 
 Test(units, reads_a_count_when_it_is_whole)

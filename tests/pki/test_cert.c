@@ -5,6 +5,10 @@
 #include <criterion/criterion.h>
 #include <openssl/base64.h>
 #include <openssl/err.h>
+#include <openssl/mem.h>
+#include <openssl/nid.h>
+#include <openssl/obj.h>
+#include <openssl/x509.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -277,6 +281,248 @@ Test(cert, is_refused_quickly_when_the_file_is_full_of_blocks, .timeout = 20)
 
         fails(EKB_PARSE, "");
     }
+    free(text);
+}
+
+// More that is taken.
+
+#define ALL_FORMS (EKB_CHAIN_DER | EKB_CHAIN_TRUST_SETTINGS)
+
+// fails_to_take reads the chain at `path` with `accept`, which must fail with EKB_PARSE.
+static void fails_to_take(const char *name, unsigned accept, const char *detail_part)
+{
+    struct ekb_chain *chain = NULL;
+    struct ekb_fail fail = {0};
+
+    const enum ekb_err got = ekb_chain_read(&chain, path, accept, &fail);
+
+    cr_expect_eq(got, EKB_PARSE, "%s: %s: %s", name, ekb_err_name(got), fail.detail);
+    cr_expect_eq(fail.err, EKB_PARSE, "%s: %s", name, ekb_err_name(fail.err));
+    cr_expect_null(chain, "%s: something was read", name);
+    cr_expect_not_null(strstr(fail.detail, path), "%s: %s", name, fail.detail);
+    cr_expect_not_null(strstr(fail.detail, detail_part), "%s: %s", name, fail.detail);
+    cr_expect_eq(ERR_peek_error(), 0u, "%s: the library's error queue is not empty", name);
+}
+
+// taken reads the chain at `path` with `accept`.
+static struct ekb_chain *taken(unsigned accept)
+{
+    struct ekb_chain *chain = NULL;
+    struct ekb_fail fail = {0};
+    const enum ekb_err err = ekb_chain_read(&chain, path, accept, &fail);
+    cr_assert_eq(err, EKB_OK, "accept %u: %s: %s", accept, ekb_err_name(err), fail.detail);
+    cr_assert_eq(ERR_peek_error(), 0u, "accept %u: the library's error queue is not empty", accept);
+    return chain;
+}
+
+Test(cert, is_read_when_in_der_and_taken_so)
+{
+    static const unsigned accepts[] = {EKB_CHAIN_DER, ALL_FORMS};
+    size_t len = 0;
+    const uint8_t *der = ekb_chain_der(pki.chain, 1, &len);
+    fixture_write(path, der, len, 0600);
+    for (size_t i = 0; i < sizeof accepts / sizeof accepts[0]; i++) {
+        struct ekb_chain *chain = taken(accepts[i]);
+
+        cr_assert_eq(ekb_chain_len(chain), 1u, "%zu", ekb_chain_len(chain));
+        assert_same(chain, 0, 1);
+        ekb_chain_destroy(chain);
+    }
+}
+
+Test(cert, is_refused_when_in_der_and_not_taken_so)
+{
+    static const unsigned accepts[] = {0, EKB_CHAIN_TRUST_SETTINGS};
+    size_t len = 0;
+    const uint8_t *der = ekb_chain_der(pki.chain, 0, &len);
+    fixture_write(path, der, len, 0600);
+    for (size_t i = 0; i < sizeof accepts / sizeof accepts[0]; i++) {
+        fails_to_take(i == 0 ? "PEM alone" : "trust settings", accepts[i], "no certificate");
+    }
+}
+
+Test(cert, is_read_when_in_pem_whatever_else_is_taken)
+{
+    cr_assert_eq(ekb_chain_write_pem(pki.chain, path, NULL), EKB_OK);
+    for (unsigned accept = 0; accept <= ALL_FORMS; accept++) {
+        struct ekb_chain *chain = taken(accept);
+
+        cr_assert_eq(ekb_chain_len(chain), 3u, "accept %u: %zu", accept, ekb_chain_len(chain));
+        for (size_t i = 0; i < 3; i++) {
+            assert_same(chain, i, i);
+        }
+        ekb_chain_destroy(chain);
+    }
+}
+
+Test(cert, is_refused_when_bytes_trail_in_der)
+{
+    static const uint8_t trails[] = {0, '\n', 0x30};
+    size_t len = 0;
+    const uint8_t *der = ekb_chain_der(pki.chain, 0, &len);
+    uint8_t *longer = malloc(len + 1);
+    memcpy(longer, der, len);
+    for (size_t i = 0; i < sizeof trails; i++) {
+        char name[32];
+        longer[len] = trails[i];
+        fixture_write(path, longer, len + 1, 0600);
+        (void)snprintf(name, sizeof name, "trailing %02x", trails[i]);
+
+        fails_to_take(name, ALL_FORMS, "malformed");
+    }
+    free(longer);
+}
+
+// Two in one file: of DER, one is the whole file.
+Test(cert, is_refused_when_there_are_two_in_der)
+{
+    size_t len = 0;
+    const uint8_t *der = ekb_chain_der(pki.chain, 0, &len);
+    uint8_t *twice = malloc(2 * len);
+    memcpy(twice, der, len);
+    memcpy(twice + len, der, len);
+    fixture_write(path, twice, 2 * len, 0600);
+
+    fails_to_take("twice", ALL_FORMS, "malformed");
+
+    free(twice);
+}
+
+Test(cert, is_refused_when_der_is_truncated_anywhere)
+{
+    size_t len = 0;
+    const uint8_t *der = ekb_chain_der(pki.chain, 0, &len);
+    for (size_t i = 0; i < len; i++) {
+        char name[32];
+        fixture_write(path, der, i, 0600);
+        (void)snprintf(name, sizeof name, "%zu of %zu bytes", i, len);
+
+        fails_to_take(name, ALL_FORMS, "");
+    }
+}
+
+// trusted_text returns a "TRUSTED CERTIFICATE" block of certificate `index`, as `openssl x509
+// -trustout -addreject clientAuth` writes it, followed by `num_trailing` zeros; to be freed.
+static char *trusted_text(size_t index, size_t num_trailing)
+{
+    size_t len = 0;
+    uint8_t *aux = NULL;
+    const uint8_t *der = ekb_chain_der(pki.chain, index, &len);
+    X509 *x509 = d2i_X509(NULL, &der, (long)len);
+    cr_assert_eq(X509_add1_reject_object(x509, OBJ_nid2obj(NID_client_auth)), 1);
+    const int aux_len = i2d_X509_AUX(x509, &aux);
+    cr_assert_gt(aux_len, (int)len, "no settings were written");
+    uint8_t *padded = calloc(1, (size_t)aux_len + num_trailing);
+    memcpy(padded, aux, (size_t)aux_len);
+    const size_t text_len = 2 * ((size_t)aux_len + num_trailing) + 100;
+    char *base64 = malloc(text_len);
+    char *text = malloc(text_len);
+    (void)EVP_EncodeBlock((uint8_t *)base64, padded, (size_t)aux_len + num_trailing);
+    (void)snprintf(text, text_len,
+                   "-----BEGIN TRUSTED CERTIFICATE-----\n%s\n-----END TRUSTED CERTIFICATE-----\n",
+                   base64);
+    free(base64);
+    free(padded);
+    OPENSSL_free(aux);
+    X509_free(x509);
+    return text;
+}
+
+Test(cert, is_read_when_it_has_trust_settings_and_is_taken_so)
+{
+    static const unsigned accepts[] = {EKB_CHAIN_TRUST_SETTINGS, ALL_FORMS};
+    char *text = trusted_text(0, 0);
+    fixture_write_text(path, text);
+    for (size_t i = 0; i < sizeof accepts / sizeof accepts[0]; i++) {
+        struct ekb_chain *chain = taken(accepts[i]);
+
+        cr_assert_eq(ekb_chain_len(chain), 1u, "%zu", ekb_chain_len(chain));
+        assert_same(chain, 0, 0);
+        ekb_chain_destroy(chain);
+    }
+    free(text);
+}
+
+Test(cert, is_refused_when_it_has_trust_settings_and_is_not_taken_so)
+{
+    static const unsigned accepts[] = {0, EKB_CHAIN_DER};
+    char *text = trusted_text(0, 0);
+    fixture_write_text(path, text);
+    for (size_t i = 0; i < sizeof accepts / sizeof accepts[0]; i++) {
+        fails_to_take(i == 0 ? "PEM alone" : "DER", accepts[i], "not supported");
+    }
+    free(text);
+}
+
+Test(cert, keeps_the_order_when_some_have_trust_settings)
+{
+    char all[16384];
+    char *first = certificate_text(0);
+    char *second = trusted_text(1, 0);
+    char *third = certificate_text(2);
+    (void)snprintf(all, sizeof all, "%s%s%s", first, second, third);
+    fixture_write_text(path, all);
+
+    struct ekb_chain *chain = taken(EKB_CHAIN_TRUST_SETTINGS);
+
+    cr_assert_eq(ekb_chain_len(chain), 3u, "%zu", ekb_chain_len(chain));
+    for (size_t i = 0; i < 3; i++) {
+        assert_same(chain, i, i);
+    }
+    ekb_chain_destroy(chain);
+    free(third);
+    free(second);
+    free(first);
+}
+
+Test(cert, is_read_when_a_block_of_trust_settings_has_none)
+{
+    char text[4096];
+    char *body = certificate_text(0);
+    *strstr(body, "-----END") = '\0';
+    (void)snprintf(text, sizeof text,
+                   "-----BEGIN TRUSTED CERTIFICATE-----%s-----END TRUSTED CERTIFICATE-----\n",
+                   strchr(body, '\n'));
+    fixture_write_text(path, text);
+    free(body);
+
+    struct ekb_chain *chain = taken(EKB_CHAIN_TRUST_SETTINGS);
+
+    assert_same(chain, 0, 0);
+    ekb_chain_destroy(chain);
+}
+
+Test(cert, is_refused_when_something_trails_the_trust_settings)
+{
+    char *text = trusted_text(0, 3);
+    fixture_write_text(path, text);
+    free(text);
+
+    fails_to_take("three zeros", EKB_CHAIN_TRUST_SETTINGS, "certificate 1 is malformed");
+}
+
+Test(cert, is_refused_when_the_block_of_trust_settings_is_no_certificate)
+{
+    fixture_write_text(
+        path, "-----BEGIN TRUSTED CERTIFICATE-----\nAAAA\n-----END TRUSTED CERTIFICATE-----\n");
+
+    fails_to_take("three zeros", EKB_CHAIN_TRUST_SETTINGS, "certificate 1 is malformed");
+}
+
+Test(cert, loses_the_trust_settings_when_written)
+{
+    char *text = trusted_text(0, 0);
+    char *plain = certificate_text(0);
+    fixture_write_text(path, text);
+    struct ekb_chain *chain = taken(EKB_CHAIN_TRUST_SETTINGS);
+
+    cr_assert_eq(ekb_chain_write_pem(chain, path, NULL), EKB_OK);
+
+    char *written = fixture_read(path, NULL);
+    cr_assert_str_eq(written, plain);
+    free(written);
+    ekb_chain_destroy(chain);
+    free(plain);
     free(text);
 }
 

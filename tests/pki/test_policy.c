@@ -14,6 +14,9 @@ Test(policy, checks_fully_for_client_usage_when_default)
     cr_expect_eq(policy.eku, EKB_EKU_ON, "%s", ekb_eku_mode_name(policy.eku));
     cr_expect_eq(policy.verify, EKB_VERIFY_FULL, "%s", ekb_verify_level_name(policy.verify));
     cr_expect_eq(policy.max_depth, (unsigned)EKB_POLICY_DEFAULT_MAX_DEPTH, "%u", policy.max_depth);
+    cr_expect_eq(policy.eku_absent, EKB_EKU_ABSENT_ACCEPT, "%s",
+                 ekb_eku_absent_name(policy.eku_absent));
+    cr_expect_eq(policy.name.kind, EKB_NAME_NONE, "%d", (int)policy.name.kind);
 }
 
 // Modes.
@@ -123,6 +126,177 @@ Test(policy, refuses_a_verify_level_when_it_is_none)
 
         cr_expect_eq(err, EKB_USAGE, "\"%s\": %s", texts[i], ekb_err_name(err));
         cr_expect_eq(level, EKB_VERIFY_NUM_LEVELS, "\"%s\": the output was changed", texts[i]);
+    }
+}
+
+// Leaves without the extension.
+
+static const struct {
+    enum ekb_eku_absent absent;
+    const char *name;
+} absents[] = {
+    {EKB_EKU_ABSENT_ACCEPT, "accept"},
+    {EKB_EKU_ABSENT_REJECT, "reject"},
+};
+
+_Static_assert(sizeof absents / sizeof absents[0] == EKB_EKU_ABSENT_NUM, "every one");
+
+Test(policy, has_a_name_when_a_rule_for_absent_usage)
+{
+    for (size_t i = 0; i < EKB_EKU_ABSENT_NUM; i++) {
+        const char *name = ekb_eku_absent_name(absents[i].absent);
+
+        cr_expect_str_eq(name, absents[i].name, "%s, not %s", name, absents[i].name);
+    }
+}
+
+Test(policy, reads_a_rule_for_absent_usage_when_it_is_one)
+{
+    for (size_t i = 0; i < EKB_EKU_ABSENT_NUM; i++) {
+        enum ekb_eku_absent absent = EKB_EKU_ABSENT_NUM;
+
+        const enum ekb_err err = ekb_eku_absent_parse(&absent, absents[i].name);
+
+        cr_expect_eq(err, EKB_OK, "%s: %s", absents[i].name, ekb_err_name(err));
+        cr_expect_eq(absent, absents[i].absent, "%s: %d", absents[i].name, (int)absent);
+    }
+}
+
+Test(policy, refuses_a_rule_for_absent_usage_when_it_is_none)
+{
+    static const char *const texts[] = {"",        "ACCEPT", "Reject",  "reject ",
+                                        " accept", "rejec",  "rejects", "on",
+                                        "off",     "none",   "0",       "absent"};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        enum ekb_eku_absent absent = EKB_EKU_ABSENT_NUM;
+
+        const enum ekb_err err = ekb_eku_absent_parse(&absent, texts[i]);
+
+        cr_expect_eq(err, EKB_USAGE, "\"%s\": %s", texts[i], ekb_err_name(err));
+        cr_expect_eq(absent, EKB_EKU_ABSENT_NUM, "\"%s\": the output was changed", texts[i]);
+    }
+}
+
+// Names.
+
+Test(policy, finds_the_kind_of_a_name)
+{
+    static const struct {
+        const char *text;
+        enum ekb_name_kind kind;
+        const char *name;
+    } cases[] = {
+        {"test.example", EKB_NAME_DNS, "test.example"},
+        {"localhost", EKB_NAME_DNS, "localhost"},
+        {"a", EKB_NAME_DNS, "a"},
+        {"Test.EXAMPLE", EKB_NAME_DNS, "Test.EXAMPLE"},
+        {"xn--bcher-kva.example", EKB_NAME_DNS, "xn--bcher-kva.example"},
+        {"1.2.3.example", EKB_NAME_DNS, "1.2.3.example"},
+        {"192.0.2.1", EKB_NAME_IP, "192.0.2.1"},
+        {"0.0.0.0", EKB_NAME_IP, "0.0.0.0"},
+        {"::1", EKB_NAME_IP, "::1"},
+        {"::", EKB_NAME_IP, "::"},
+        {"[::1]", EKB_NAME_IP, "::1"},
+        {"[2001:db8::1]", EKB_NAME_IP, "2001:db8::1"},
+        {"2001:DB8::1", EKB_NAME_IP, "2001:DB8::1"},
+        {"::ffff:192.0.2.1", EKB_NAME_IP, "::ffff:192.0.2.1"},
+        {"who@mail.example", EKB_NAME_EMAIL, "who@mail.example"},
+        {"who+what@mail.example", EKB_NAME_EMAIL, "who+what@mail.example"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct ekb_name name = {.kind = EKB_NAME_NUM_KINDS};
+
+        const enum ekb_err err = ekb_name_parse(&name, cases[i].text);
+
+        cr_expect_eq(err, EKB_OK, "%s: %s", cases[i].text, ekb_err_name(err));
+        cr_expect_eq(name.kind, cases[i].kind, "%s: %d", cases[i].text, (int)name.kind);
+        cr_expect_str_eq(name.text, cases[i].name, "%s: %s", cases[i].text, name.text);
+    }
+}
+
+// name_of_length writes a DNS name of `len` characters.
+static void name_of_length(char *out_text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        out_text[i] = i % 50 == 49 && i + 1 < len ? '.' : 'a';
+    }
+    out_text[len] = '\0';
+}
+
+Test(policy, reads_a_name_when_it_is_as_long_as_allowed)
+{
+    char text[512];
+    struct ekb_name name = {.kind = EKB_NAME_NUM_KINDS};
+    name_of_length(text, 253);
+
+    const enum ekb_err err = ekb_name_parse(&name, text);
+
+    cr_expect_eq(err, EKB_OK, "%s", ekb_err_name(err));
+    cr_expect_str_eq(name.text, text, "%s", name.text);
+}
+
+Test(policy, refuses_a_name_when_it_is_too_long)
+{
+    static const size_t lens[] = {254, 255, 256, 300, 511};
+    for (size_t i = 0; i < sizeof lens / sizeof lens[0]; i++) {
+        char text[512];
+        struct ekb_name name = {.kind = EKB_NAME_NUM_KINDS};
+        name_of_length(text, lens[i]);
+
+        const enum ekb_err err = ekb_name_parse(&name, text);
+
+        cr_expect_eq(err, EKB_USAGE, "%zu: %s", lens[i], ekb_err_name(err));
+        cr_expect_eq(name.kind, EKB_NAME_NUM_KINDS, "%zu: the output was changed", lens[i]);
+    }
+}
+
+Test(policy, refuses_a_name_when_it_is_none)
+{
+    static const char *const texts[] = {
+        "",
+        " ",
+        "test example",
+        " test.example",
+        "test.example ",
+        "test.example\n",
+        "\ttest.example",
+        "test\x01.example",
+        "test\x7f.example",
+        "b\xc3\xbc"
+        "cher.example",
+        "\xff",
+        "w h o@mail.example",
+        "[test.example]",
+        "[::1::2]",
+        "[who@mail.example]",
+        "192.0.2.1 ",
+        "::1\n",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct ekb_name name = {.kind = EKB_NAME_NUM_KINDS};
+
+        const enum ekb_err err = ekb_name_parse(&name, texts[i]);
+
+        cr_expect_eq(err, EKB_USAGE, "\"%s\": %s, kind %d", texts[i], ekb_err_name(err),
+                     (int)name.kind);
+        cr_expect_eq(name.kind, EKB_NAME_NUM_KINDS, "\"%s\": the output was changed", texts[i]);
+    }
+}
+
+// No DNS name has them, and an address that has them is none.
+Test(policy, refuses_a_name_when_it_has_characters_of_an_address)
+{
+    static const char *const texts[] = {
+        "1::2::3", "2001:db8::1/64",        "fe80::1%eth0",     "[]",          "[", "[::1",
+        "::1]",    "https://test.example/", "test.example:443", "test/example"};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct ekb_name name = {.kind = EKB_NAME_NUM_KINDS};
+
+        const enum ekb_err err = ekb_name_parse(&name, texts[i]);
+
+        cr_expect_eq(err, EKB_USAGE, "\"%s\": %s, kind %d", texts[i], ekb_err_name(err),
+                     (int)name.kind);
+        cr_expect_eq(name.kind, EKB_NAME_NUM_KINDS, "\"%s\": the output was changed", texts[i]);
     }
 }
 

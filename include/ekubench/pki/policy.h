@@ -42,7 +42,8 @@ enum ekb_name_kind {
     EKB_NAME_DNS,   // A dNSName of subjectAltName, wildcards as RFC 6125 has them; the common name
                     // only if there is no name in subjectAltName.
     EKB_NAME_IP,    // An iPAddress of subjectAltName.
-    EKB_NAME_EMAIL, // An rfc822Name of subjectAltName, or the subject's emailAddress.
+    EKB_NAME_EMAIL, // An rfc822Name of subjectAltName; the subject's emailAddress only if there is
+                    // no subjectAltName.
     EKB_NAME_NUM_KINDS
 };
 

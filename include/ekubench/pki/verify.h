@@ -7,6 +7,9 @@
 // certificate that is not a CA is no issuer, even if it is in the trusted CA list; and a chain that
 // ends for its length is called too long whatever the library's version.
 //
+// As the library has it, a certificate is over in its last second already (RFC 5280 section 4.1.2.5
+// counts that second in).
+//
 // A verifier is made once and constant afterwards; it may be used by many connections of one
 // process.
 
@@ -29,8 +32,10 @@ enum ekb_anchor {
 
 struct ekb_verify_options {
     const struct ekb_chain *trust; // The trusted CA list; NULL or empty: nothing is accepted.
-    const struct ekb_crls *crls; // If not NULL, every certificate below a root needs one of these.
-    struct ekb_policy policy;    // Its verify level is not looked at.
+    // If not NULL, every certificate of the chain, the last one included, needs a current list from
+    // its issuer among these.
+    const struct ekb_crls *crls;
+    struct ekb_policy policy; // Its verify level is not looked at.
     enum ekb_anchor anchor;
     const int64_t *at; // Seconds since the epoch; NULL: now, whenever that is.
 };
