@@ -98,6 +98,22 @@ const volatile sig_atomic_t *ekb_cli_stop_flag(void)
     return &stop_flag;
 }
 
+static volatile sig_atomic_t reload_flag;
+
+static void on_hangup(int number)
+{
+    (void)number;
+    reload_flag = 1;
+}
+
+volatile sig_atomic_t *ekb_cli_reload_flag(void)
+{
+    struct sigaction action = {.sa_handler = on_hangup};
+    (void)sigemptyset(&action.sa_mask);
+    (void)sigaction(SIGHUP, &action, NULL);
+    return &reload_flag;
+}
+
 void ekb_cli_progress_init(struct ekb_cli_progress *progress)
 {
     const char *terminal = getenv("TERM");

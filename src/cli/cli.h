@@ -57,6 +57,10 @@ enum {
 // EKB_CLI_HURRY, and one more ends the process at once.
 const volatile sig_atomic_t *ekb_cli_stop_flag(void);
 
+// ekb_cli_reload_flag takes SIGHUP away from the above: it sets the flag returned here to 1, and
+// who obeys sets it back.
+volatile sig_atomic_t *ekb_cli_reload_flag(void);
+
 // A progress line on standard error: rewritten in place on a terminal, a line every ten seconds
 // elsewhere.
 struct ekb_cli_progress {

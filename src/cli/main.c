@@ -3,6 +3,7 @@
 #include "ekubench/tls/config.h"
 #include "ekubench_build.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -45,7 +46,8 @@ static void print_version(void)
                  EKB_BUILD_ZLIB_VERSION, EKB_BUILD_COMPILER, EKB_BUILD_TYPE);
 }
 
-int main(int argc, char **argv)
+// run_command returns the exit status of what `argv` asks for.
+static int run_command(int argc, char **argv)
 {
     const char *word = argc > 1 ? argv[1] : "";
     for (size_t i = 0; i < NUM_COMMANDS; i++) {
@@ -67,4 +69,15 @@ int main(int argc, char **argv)
         ekb_cli_say("there is no command \"%s\"; `ekubench --help` lists them", word);
     }
     return EKB_EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    const int status = run_command(argc, argv);
+    // Results that did not arrive are not done.
+    if ((fflush(stdout) != 0 || ferror(stdout) != 0) && status == EKB_EXIT_OK) {
+        ekb_cli_say("standard output: %s", strerror(errno));
+        return EKB_EXIT_ENVIRONMENT;
+    }
+    return status;
 }

@@ -144,6 +144,16 @@ enum ekb_err ekb_net_local_address(struct ekb_address *out_address, int fd)
     return EKB_OK;
 }
 
+enum ekb_err ekb_net_peer_address(struct ekb_address *out_address, int fd)
+{
+    struct ekb_address address = {.len = sizeof address.storage};
+    if (getpeername(fd, (struct sockaddr *)&address.storage, &address.len) != 0) {
+        return EKB_SYSTEM;
+    }
+    *out_address = address;
+    return EKB_OK;
+}
+
 enum ekb_err ekb_net_client_socket(int *out_fd, int family, const struct ekb_address *source)
 {
     const struct linger reset = {.l_onoff = 1, .l_linger = 0};

@@ -234,6 +234,9 @@ void ekb_conn_decide(struct ekb_engine *engine, struct ekb_conn *conn, enum ekb_
     } else {
         arm->failures[err]++;
         *(outcome == EKB_OUTCOME_REJECTED ? &arm->rejected : &arm->failed) += 1;
+        if (engine->role.refused != NULL) {
+            engine->role.refused(engine->role.context, conn, err);
+        }
     }
     if (alert >= 0) {
         arm->alerts[alert]++;
@@ -327,6 +330,8 @@ static void obey(struct ekb_engine *engine, int32_t result)
         ekb_engine_stop(engine, now_ns + engine->options.deadline_ns);
     } else if (engine->control_byte == EKB_CONTROL_ABORT) {
         ekb_engine_stop(engine, now_ns + EKB_ENGINE_ABORT_NS);
+    } else if (engine->control_byte == EKB_CONTROL_RELOAD && engine->role.reload != NULL) {
+        engine->role.reload(engine->role.context);
     }
     listen_to_parent(engine);
 }

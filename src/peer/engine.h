@@ -92,6 +92,10 @@ struct ekb_engine_role {
     bool reuses_sockets;
     // The outcome for which an arm's costs and latencies are kept.
     enum ekb_outcome (*expected)(const void *context, uint16_t arm);
+    // A connection has been rejected or has failed. NULL: nobody wants to know.
+    void (*refused)(void *context, const struct ekb_conn *conn, enum ekb_err err);
+    // The parent wants the role's configuration read anew. NULL: it has none.
+    void (*reload)(void *context);
     void *context;
 };
 
@@ -132,9 +136,10 @@ struct ekb_engine {
 
 // Commands that the parent writes to the control socket, one byte each.
 enum {
-    EKB_CONTROL_GO = 'G',    // The timeline's origin is set.
-    EKB_CONTROL_STOP = 'S',  // Start nothing new, let what is in flight end.
-    EKB_CONTROL_ABORT = 'A', // The same, but within EKB_ENGINE_ABORT_NS.
+    EKB_CONTROL_GO = 'G',     // The timeline's origin is set.
+    EKB_CONTROL_STOP = 'S',   // Start nothing new, let what is in flight end.
+    EKB_CONTROL_ABORT = 'A',  // The same, but within EKB_ENGINE_ABORT_NS.
+    EKB_CONTROL_RELOAD = 'R', // Read the configuration anew.
 };
 #define EKB_ENGINE_ABORT_NS (UINT64_C(300) * EKB_NS_PER_MS)
 

@@ -39,6 +39,15 @@ static enum ekb_err parse_crl(struct ekb_listener *listener, const char *value)
     return ekb_crl_mode_parse(&listener->policy.crl, value);
 }
 
+static enum ekb_err parse_resume(struct ekb_listener *listener, const char *value)
+{
+    if (strcmp(value, "on") != 0 && strcmp(value, "off") != 0) {
+        return EKB_USAGE;
+    }
+    listener->resumption = strcmp(value, "on") == 0 ? EKB_TLS_RESUME_ON : EKB_TLS_RESUME_OFF;
+    return EKB_OK;
+}
+
 static enum ekb_err parse_name(struct ekb_listener *listener, const char *value)
 {
     return ekb_name_parse(&listener->policy.name, value);
@@ -55,6 +64,7 @@ static const struct {
     {"tls", parse_tls, "1.2, 1.3 or any"},
     {"depth", parse_depth, "a number from 1 to 100"},
     {"crl", parse_crl, "auto, on or off"},
+    {"resume", parse_resume, "on or off"},
     {"name", parse_name, "a DNS name, an IP address or an e-mail address"},
 };
 
@@ -75,8 +85,8 @@ static enum ekb_err parse_option(struct ekb_listener *listener, const char *opti
                             text, keys[i].values);
     }
     return ekb_fail_set(reterr_fail, EKB_USAGE, 0,
-                        "\"%s\" in \"%s\": eku=, eku-absent=, verify=, tls=, depth=, crl= and "
-                        "name= are known",
+                        "\"%s\" in \"%s\": eku=, eku-absent=, verify=, tls=, depth=, crl=, resume= "
+                        "and name= are known",
                         option, text);
 }
 
@@ -108,10 +118,11 @@ void ekb_listener_format(char *out_text, size_t text_len, const struct ekb_liste
     const struct ekb_policy *policy = &listener->policy;
     const bool absent_rejected = policy->eku_absent == EKB_EKU_ABSENT_REJECT;
     const bool crl_named = policy->crl != EKB_CRL_AUTO;
-    (void)snprintf(out_text, text_len, "%s,eku=%s,verify=%s,tls=%s,depth=%u%s%s%s%s%s",
+    (void)snprintf(out_text, text_len, "%s,eku=%s,verify=%s,tls=%s,depth=%u%s%s%s%s%s%s",
                    ekb_address_format(address, &listener->address), ekb_eku_mode_name(policy->eku),
                    ekb_verify_level_name(policy->verify), ekb_tls_version_name(listener->version),
                    policy->max_depth, absent_rejected ? ",eku-absent=reject" : "",
                    crl_named ? ",crl=" : "", crl_named ? ekb_crl_mode_name(policy->crl) : "",
+                   listener->resumption == EKB_TLS_RESUME_ON ? ",resume=on" : "",
                    policy->name.kind != EKB_NAME_NONE ? ",name=" : "", policy->name.text);
 }

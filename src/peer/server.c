@@ -16,7 +16,9 @@
 
 #include "ekubench/peer/server.h"
 
+#include "ekubench/peer/event.h"
 #include "ekubench/store/store.h"
+#include "peer/contexts.h"
 #include "peer/engine.h"
 
 #include <errno.h>
@@ -30,7 +32,7 @@
 struct server {
     struct ekb_engine engine;
     const struct ekb_server_options *options;
-    struct ekb_tls_config **configs; // By listener; listeners of the same policy share one.
+    struct ekb_contexts *contexts;
     struct ekb_tls_config *floor_client;
     uint64_t *rearm_at_ns; // By listener; 0: accepting.
     struct ekb_tls_observer observer;
@@ -53,84 +55,12 @@ static void verify_end(void *context)
     }
 }
 
-static bool same_policy(const struct ekb_listener *a, const struct ekb_listener *b)
-{
-    return a->version == b->version && ekb_policy_equal(&a->policy, &b->policy);
-}
-
-static void destroy_configs(struct ekb_tls_config **configs,
-                            const struct ekb_server_options *options)
-{
-    for (size_t i = 0; configs != NULL && i < options->num_listeners; i++) {
-        struct ekb_tls_config *config = configs[i];
-        for (size_t j = i; j < options->num_listeners; j++) {
-            configs[j] = configs[j] == config ? NULL : configs[j];
-        }
-        ekb_tls_config_destroy(config);
-    }
-    free(configs);
-}
-
-static enum ekb_err make_configs(struct ekb_tls_config ***out_configs,
-                                 const struct ekb_server_options *options,
-                                 const struct ekb_tls_observer *observer,
-                                 struct ekb_fail *reterr_fail)
-{
-    struct ekb_store *store = NULL;
-    struct ekb_tls_config **configs = NULL;
-    unsigned need = EKB_STORE_NEED_SERVER;
-    EKB_CHECK(options->num_listeners > 0);
-    for (size_t i = 0; i < options->num_listeners; i++) {
-        const struct ekb_policy *policy = &options->listeners[i].policy;
-        need |= policy->verify == EKB_VERIFY_FULL ? EKB_STORE_NEED_TRUST : 0u;
-        need |= policy->crl == EKB_CRL_ON ? EKB_STORE_NEED_CRLS : 0u;
-    }
-    enum ekb_err err = ekb_store_load(&store, options->store_path, need, reterr_fail);
-    if (err != EKB_OK) {
-        return err;
-    }
-    configs = calloc(options->num_listeners, sizeof(struct ekb_tls_config *));
-    if (configs == NULL) {
-        err = ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "listeners");
-        goto out;
-    }
-    for (size_t i = 0; i < options->num_listeners; i++) {
-        const struct ekb_listener *listener = &options->listeners[i];
-        for (size_t j = 0; j < i && configs[i] == NULL; j++) {
-            configs[i] = same_policy(listener, &options->listeners[j]) ? configs[j] : NULL;
-        }
-        if (configs[i] != NULL) {
-            continue;
-        }
-        const struct ekb_tls_options tls = {
-            .role = EKB_ROLE_SERVER,
-            .version = listener->version,
-            .identity = ekb_store_identity(store, EKB_STORE_SERVER),
-            .trust = ekb_store_trust(store),
-            .crls = listener->policy.crl != EKB_CRL_OFF ? ekb_store_crls(store) : NULL,
-            .verify_at = options->verify_at,
-            .policy = listener->policy,
-            .observer = observer,
-        };
-        err = ekb_tls_config_create(&configs[i], &tls, reterr_fail);
-        if (err != EKB_OK) {
-            goto out;
-        }
-    }
-    *out_configs = configs;
-    configs = NULL;
-out:
-    destroy_configs(configs, options);
-    ekb_store_destroy(store);
-    return err;
-}
-
 enum ekb_err ekb_server_check(const struct ekb_server_options *options,
                               struct ekb_fail *reterr_fail)
 {
-    struct ekb_tls_config **configs = NULL;
-    const enum ekb_err err = make_configs(&configs, options, NULL, reterr_fail);
-    destroy_configs(configs, options);
+    struct ekb_contexts *contexts = NULL;
+    const enum ekb_err err = ekb_contexts_create(&contexts, options, NULL, reterr_fail);
+    ekb_contexts_destroy(contexts);
     return err;
 }
 
@@ -169,6 +99,71 @@ static bool is_judgement(enum ekb_err err)
 {
     return err == EKB_TLS_NO_CERTIFICATE || err == EKB_TLS_BAD_CERTIFICATE ||
            err == EKB_TLS_BAD_SIGNATURE || (err >= EKB_VERIFY_UNSPECIFIED && err < EKB_ERR_COUNT);
+}
+
+// tell pushes an event about the connection of `fd`, or about none with -1.
+static void tell(const struct server *server, enum ekb_event_kind kind, int fd,
+                 const struct ekb_fail *fail)
+{
+    struct ekb_event event = {.kind = kind, .fail = *fail};
+    if (server->options->events == NULL) {
+        return;
+    }
+    event.at_ns = ekb_event_now_ns();
+    // A connection that has been reset has no peer any more.
+    if (fd >= 0 && (ekb_net_peer_address(&event.peer, fd) != EKB_OK ||
+                    ekb_net_local_address(&event.local, fd) != EKB_OK)) {
+        event.peer.len = 0;
+    }
+    ekb_event_push(server->options->events, &event);
+}
+
+static void refused(void *context, const struct ekb_conn *conn, enum ekb_err err)
+{
+    const struct ekb_fail fail = {.err = err};
+    tell(context, EKB_EVENT_REFUSED, conn->fd, &fail);
+}
+
+static void take_terms(struct ekb_listener *listener, const struct ekb_listener *from)
+{
+    listener->policy = from->policy;
+    listener->version = from->version;
+    listener->resumption = from->resumption;
+}
+
+// renew makes the contexts anew, on the terms that the parent wants by now.
+static enum ekb_err renew(struct server *server, struct ekb_fail *reterr_fail)
+{
+    struct ekb_server_options wanted = *server->options;
+    struct ekb_contexts *contexts = NULL;
+    wanted.listeners = calloc(wanted.num_listeners, sizeof wanted.listeners[0]);
+    if (wanted.listeners == NULL) {
+        return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "listeners");
+    }
+    for (size_t i = 0; i < wanted.num_listeners; i++) {
+        const struct ekb_listener *now = &server->options->listeners[i];
+        take_terms(&wanted.listeners[i], wanted.reload_from != NULL ? &wanted.reload_from[i] : now);
+    }
+    const enum ekb_err err =
+        ekb_contexts_create(&contexts, &wanted, &server->observer, reterr_fail);
+    if (err == EKB_OK) {
+        for (size_t i = 0; i < wanted.num_listeners; i++) {
+            take_terms(&server->options->listeners[i], &wanted.listeners[i]);
+        }
+        ekb_contexts_destroy(server->contexts);
+        server->contexts = contexts;
+    }
+    free(wanted.listeners);
+    return err;
+}
+
+// reload leaves all as it is if it fails. Connections that have begun go on as they began.
+static void reload(void *context)
+{
+    struct server *server = context;
+    struct ekb_fail fail = {0};
+    const bool done = renew(server, &fail) == EKB_OK;
+    tell(server, done ? EKB_EVENT_RELOADED : EKB_EVENT_RELOAD_FAILED, -1, &fail);
 }
 
 static void drain(struct server *server, struct ekb_conn *conn)
@@ -270,7 +265,9 @@ static void complete(void *context, struct ekb_conn *conn, const struct ekb_comp
 static void turn_away(struct server *server, int fd, uint16_t arm_index)
 {
     const struct linger reset = {.l_onoff = 1, .l_linger = 0};
+    const struct ekb_fail fail = {.err = EKB_SERVER_FULL};
     struct ekb_tally_arm *arm = &server->options->tally->arms[arm_index];
+    tell(server, EKB_EVENT_REFUSED, fd, &fail);
     (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
     (void)close(fd);
     arm->started++;
@@ -289,7 +286,8 @@ static void accept_one(struct server *server, size_t listener_index, int fd)
     }
     engine->current = conn;
     conn->phase = EKB_CONN_HANDSHAKING;
-    if (ekb_endpoint_start(conn->endpoint, server->configs[listener_index]) == EKB_OK) {
+    if (ekb_endpoint_start(conn->endpoint, ekb_contexts_get(server->contexts, listener_index)) ==
+        EKB_OK) {
         ekb_conn_recv(engine, conn, EKB_RECV_NOW);
     } else {
         ekb_conn_decide(engine, conn, EKB_OUTCOME_FAILED, ekb_endpoint_error(conn->endpoint), -1);
@@ -384,14 +382,14 @@ static enum ekb_err make_floor_client(struct server *server, struct ekb_fail *re
 static enum ekb_err prepare(struct server *server, int control_fd, struct ekb_fail *reterr_fail)
 {
     const struct ekb_server_options *options = server->options;
-    enum ekb_err err = make_configs(&server->configs, options, &server->observer, reterr_fail);
+    enum ekb_err err =
+        ekb_contexts_create(&server->contexts, options, &server->observer, reterr_fail);
     if (err == EKB_OK && options->floor_client_store != NULL) {
         err = make_floor_client(server, reterr_fail);
     }
     if (err != EKB_OK) {
         return err;
     }
-    EKB_CHECK(server->configs != NULL);
     server->rearm_at_ns = calloc(options->num_listeners, sizeof server->rearm_at_ns[0]);
     if (server->rearm_at_ns == NULL) {
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "listeners");
@@ -407,13 +405,15 @@ static enum ekb_err prepare(struct server *server, int control_fd, struct ekb_fa
         .timeline = options->timeline,
         .tally = options->tally,
         .floor_client = server->floor_client,
-        .floor_server = server->configs[options->floor_listener],
+        .floor_server = ekb_contexts_get(server->contexts, options->floor_listener),
         .floor_side = EKB_ROLE_SERVER,
     };
     const struct ekb_engine_role role = {.complete = complete,
                                          .accept = on_accept,
                                          .turn = turn,
                                          .expected = expected,
+                                         .refused = refused,
+                                         .reload = reload,
                                          .context = server};
     return ekb_engine_init(&server->engine, &engine_options, &role, reterr_fail);
 }
@@ -433,7 +433,7 @@ enum ekb_err ekb_server_run(const struct ekb_server_options *options, int contro
     }
     ekb_engine_deinit(&server.engine);
     ekb_tls_config_destroy(server.floor_client);
-    destroy_configs(server.configs, options);
+    ekb_contexts_destroy(server.contexts);
     free(server.rearm_at_ns);
     return err;
 }

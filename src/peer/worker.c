@@ -118,6 +118,11 @@ void ekb_worker_command_abort(struct ekb_worker *worker)
     command(worker, EKB_CONTROL_ABORT);
 }
 
+void ekb_worker_command_reload(struct ekb_worker *worker)
+{
+    command(worker, EKB_CONTROL_RELOAD);
+}
+
 static void take_report(struct ekb_worker *worker)
 {
     struct report report;

@@ -50,17 +50,49 @@ static enum ssl_verify_result_t accept_unseen(SSL *ssl, uint8_t *out_alert)
     return ssl_verify_ok;
 }
 
+// What judges the peers of a context. It belongs to the library's context and goes with it, which
+// is after the last connection: a configuration may be destroyed before.
+struct judge {
+    struct ekb_verifier *verifier;
+    const struct ekb_tls_observer *observer;
+};
+
+static void free_judge(void *parent, void *pointer, CRYPTO_EX_DATA *data, int index, long argl,
+                       void *argp)
+{
+    struct judge *judge = pointer;
+    (void)parent;
+    (void)data;
+    (void)index;
+    (void)argl;
+    (void)argp;
+    if (judge != NULL) {
+        ekb_verifier_destroy(judge->verifier);
+        free(judge);
+    }
+}
+
+// judge_index returns the place of the judge in a context, -1 if out of memory.
+static int judge_index(void)
+{
+    static int index = -1; // The library's registry is as global as this.
+    if (index < 0) {
+        index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, free_judge);
+    }
+    return index;
+}
+
 // verify_chain judges the peer's chain in the place of the library, by which it is called.
 static int verify_chain(X509_STORE_CTX *store_context, void *arg)
 {
-    const struct ekb_tls_config *config = arg;
+    const struct judge *judge = arg;
     int depth = -1;
-    if (config->observer != NULL) {
-        config->observer->verify_begin(config->observer->context);
+    if (judge->observer != NULL) {
+        judge->observer->verify_begin(judge->observer->context);
     }
-    const bool accepted = ekb_verifier_run(config->verifier, store_context, &depth);
-    if (config->observer != NULL) {
-        config->observer->verify_end(config->observer->context);
+    const bool accepted = ekb_verifier_run(judge->verifier, store_context, &depth);
+    if (judge->observer != NULL) {
+        judge->observer->verify_end(judge->observer->context);
     }
     return accepted ? 1 : 0;
 }
@@ -78,7 +110,6 @@ static bool set_common(SSL_CTX *context, enum ekb_tls_version version)
     const uint16_t lowest = version == EKB_TLS_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION;
     const uint16_t highest = version == EKB_TLS_1_2 ? TLS1_2_VERSION : TLS1_3_VERSION;
 
-    SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_info_callback(context, ekb_endpoint_note_event);
     return SSL_CTX_set_min_proto_version(context, lowest) == 1 &&
@@ -87,6 +118,20 @@ static bool set_common(SSL_CTX *context, enum ekb_tls_version version)
            SSL_CTX_set_strict_cipher_list(context, EKB_TLS_CIPHERS) == 1 &&
            SSL_CTX_set_verify_algorithm_prefs(context, verify_prefs,
                                               sizeof verify_prefs / sizeof verify_prefs[0]) == 1;
+}
+
+// set_resumption leaves the key of the tickets to the library, which makes one for each context.
+static bool set_resumption(SSL_CTX *context, enum ekb_tls_resumption resumption)
+{
+    static const uint8_t name[] = "ekubench";
+    if (resumption == EKB_TLS_RESUME_OFF) {
+        SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
+        return true;
+    }
+    SSL_CTX_set_timeout(context, EKB_TLS_TICKET_S);
+    SSL_CTX_set_session_psk_dhe_timeout(context, EKB_TLS_TICKET_S);
+    // Without a name the library refuses to resume where it asks for certificates.
+    return SSL_CTX_set_session_id_context(context, name, sizeof name - 1) == 1;
 }
 
 // set_identity uses the buffer form, which works with and without the X.509 methods of a context.
@@ -111,10 +156,9 @@ static enum ekb_err set_identity(SSL_CTX *context, const struct ekb_identity *id
     return err;
 }
 
-// make_verifier makes what judges the peer's chain. A client verifies servers: for serverAuth.
-static enum ekb_err make_verifier(struct ekb_verifier **out_verifier,
-                                  const struct ekb_tls_options *options,
-                                  struct ekb_fail *reterr_fail)
+// set_judge gives the context its judge. A client verifies servers: for serverAuth.
+static enum ekb_err set_judge(SSL_CTX *context, const struct ekb_tls_options *options,
+                              struct ekb_fail *reterr_fail)
 {
     struct ekb_verify_options verify = {.trust = options->trust,
                                         .crls = options->crls,
@@ -123,14 +167,28 @@ static enum ekb_err make_verifier(struct ekb_verifier **out_verifier,
     if (options->role == EKB_ROLE_CLIENT) {
         verify.policy.eku = EKB_EKU_OFF;
     }
-    return ekb_verifier_create(out_verifier, &verify, reterr_fail);
+    struct judge *judge = calloc(1, sizeof *judge);
+    if (judge == NULL || judge_index() < 0 ||
+        SSL_CTX_set_ex_data(context, judge_index(), judge) != 1) {
+        free(judge);
+        return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "certificate verification");
+    }
+    judge->observer = options->observer;
+    const enum ekb_err err = ekb_verifier_create(&judge->verifier, &verify, reterr_fail);
+    if (err != EKB_OK) {
+        return err;
+    }
+    X509_STORE *store = ekb_verifier_store(judge->verifier);
+    X509_STORE_up_ref(store);
+    SSL_CTX_set_cert_store(context, store); // Takes the reference.
+    SSL_CTX_set_cert_verify_callback(context, verify_chain, judge);
+    return EKB_OK;
 }
 
 // set_policy makes the context verify its peers as `options` says.
-static enum ekb_err set_policy(struct ekb_tls_config *config, const struct ekb_tls_options *options,
+static enum ekb_err set_policy(SSL_CTX *context, const struct ekb_tls_options *options,
                                struct ekb_fail *reterr_fail)
 {
-    SSL_CTX *context = config->context;
     const int required = SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
 
     switch (options->policy.verify) {
@@ -145,16 +203,8 @@ static enum ekb_err set_policy(struct ekb_tls_config *config, const struct ekb_t
     case EKB_VERIFY_NUM_LEVELS:
         break;
     }
-    const enum ekb_err err = make_verifier(&config->verifier, options, reterr_fail);
-    if (err != EKB_OK) {
-        return err;
-    }
-    X509_STORE *store = ekb_verifier_store(config->verifier);
-    X509_STORE_up_ref(store);
-    SSL_CTX_set_cert_store(context, store); // Takes the reference.
     SSL_CTX_set_verify(context, required, NULL);
-    SSL_CTX_set_cert_verify_callback(context, verify_chain, config);
-    return EKB_OK;
+    return set_judge(context, options, reterr_fail);
 }
 
 static enum ekb_err check_options(const struct ekb_tls_options *options,
@@ -199,12 +249,12 @@ enum ekb_err ekb_tls_config_create(struct ekb_tls_config **out_config,
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "TLS configuration");
     }
     config->role = options->role;
-    config->observer = options->observer;
     // Without the X.509 methods the library keeps the peer's certificates as bytes and makes no
     // X509 objects.
     config->context = SSL_CTX_new(
         options->policy.verify == EKB_VERIFY_RAW ? TLS_with_buffers_method() : TLS_method());
-    if (config->context == NULL || !set_common(config->context, options->version)) {
+    if (config->context == NULL || !set_common(config->context, options->version) ||
+        !set_resumption(config->context, options->resumption)) {
         err = library_fail(reterr_fail, EKB_TLS_INTERNAL, "TLS configuration");
         goto out;
     }
@@ -218,7 +268,7 @@ enum ekb_err ekb_tls_config_create(struct ekb_tls_config **out_config,
             goto out;
         }
     }
-    err = set_policy(config, options, reterr_fail);
+    err = set_policy(config->context, options, reterr_fail);
     if (err != EKB_OK) {
         goto out;
     }
@@ -233,7 +283,6 @@ void ekb_tls_config_destroy(struct ekb_tls_config *config)
 {
     if (config != NULL) {
         SSL_CTX_free(config->context);
-        ekb_verifier_destroy(config->verifier);
         free((char *)(uintptr_t)config->sni);
         free(config);
     }

@@ -3,7 +3,6 @@
 #ifndef EKUBENCH_SRC_TLS_INTERNAL_H
 #define EKUBENCH_SRC_TLS_INTERNAL_H
 
-#include "ekubench/pki/verify.h"
 #include "ekubench/tls/config.h"
 
 #include <openssl/ssl.h>
@@ -12,8 +11,6 @@ struct ekb_tls_config {
     SSL_CTX *context;
     enum ekb_role role;
     const char *sni; // Owned copy, or NULL.
-    const struct ekb_tls_observer *observer;
-    struct ekb_verifier *verifier; // NULL: the policy is not to verify.
 };
 
 // ekb_endpoint_note_event is the context's info callback: it keeps the alerts of a connection.

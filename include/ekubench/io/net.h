@@ -46,6 +46,9 @@ EKB_NODISCARD enum ekb_err ekb_net_listen(int *out_fd, const struct ekb_address 
 // ekb_net_local_address returns what `fd` is bound to. EKB_SYSTEM.
 EKB_NODISCARD enum ekb_err ekb_net_local_address(struct ekb_address *out_address, int fd);
 
+// ekb_net_peer_address returns what `fd` is connected to. EKB_SYSTEM.
+EKB_NODISCARD enum ekb_err ekb_net_peer_address(struct ekb_address *out_address, int fd);
+
 // ekb_net_client_socket makes a socket for connections to addresses of `family`, closed by reset
 // (SO_LINGER 0) so that no TIME_WAIT keeps its port. With `source` (NULL: any) it is bound to that
 // address, the port being chosen at connect. Nagle's algorithm is left on: a TLS client never has

@@ -1,6 +1,6 @@
 // A listener in one word:
 // "ADDR:PORT[,eku=on|off|none][,eku-absent=accept|reject][,verify=full|parse|raw|one-way]
-// [,tls=1.2|1.3|any][,depth=N][,crl=auto|on|off][,name=NAME]" (in one piece).
+// [,tls=1.2|1.3|any][,depth=N][,crl=auto|on|off][,resume=on|off][,name=NAME]" (in one piece).
 
 #ifndef EKUBENCH_PEER_LISTEN_H
 #define EKUBENCH_PEER_LISTEN_H
@@ -12,7 +12,8 @@
 
 // ekb_listener_parse reads `text`. // What it does not name is EKU mode on, an absent extension
 // accepted, full verification, any TLS version, the default depth, CRLs if the store has any, no
-// name. EKB_USAGE (the detail names the bad part), EKB_NOT_FOUND if the address does not resolve.
+// resumption, no name. EKB_USAGE (the detail names the bad part), EKB_NOT_FOUND if the address does
+// not resolve.
 EKB_NODISCARD enum ekb_err ekb_listener_parse(struct ekb_listener *out_listener, const char *text,
                                               struct ekb_fail *reterr_fail);
 

@@ -16,6 +16,7 @@
 
 #include "ekubench/base/err.h"
 #include "ekubench/io/net.h"
+#include "ekubench/peer/event.h"
 #include "ekubench/peer/tally.h"
 #include "ekubench/peer/timeline.h"
 #include "ekubench/pki/policy.h"
@@ -32,6 +33,7 @@ struct ekb_listener {
         address; // Port 0: the system chooses; `ekb_server_open` stores what it chose.
     struct ekb_policy policy;
     enum ekb_tls_version version;
+    enum ekb_tls_resumption resumption;
     uint16_t arm; // Where its connections are counted.
     int fd;       // Set by `ekb_server_open`.
 };
@@ -51,6 +53,10 @@ struct ekb_server_options {
     // memory. NULL: none.
     const char *floor_client_store;
     size_t floor_listener;
+    struct ekb_event_queue *events; // What is to be told while it runs; NULL: nothing is.
+    // In memory shared with the parent, or NULL: as many listeners, from which a reload takes
+    // policy, version and resumption.
+    const struct ekb_listener *reload_from;
 };
 
 // ekb_server_check reads the store and makes every listener's configuration, and throws them away:
@@ -65,9 +71,11 @@ EKB_NODISCARD enum ekb_err ekb_server_open(struct ekb_server_options *options,
                                            struct ekb_fail *reterr_fail);
 void ekb_server_close(struct ekb_server_options *options);
 
-// ekb_server_run serves until the parent says stop through `control_fd` or goes away. It calls
-// `ready` (with `ready_context`) once, when it accepts connections. EKB_NO_IO_URING, EKB_NOMEM,
-// EKB_SYSTEM, errors of the store.
+// ekb_server_run serves until the parent says stop through `control_fd` or goes away. Told to
+// reload (ekb_worker_command_reload), it reads the store and `options->reload_from` anew;
+// connections that have begun go on under what they began with. If that fails, all stays as it was.
+// Either is an event. It calls `ready` (with `ready_context`) once, when it accepts connections.
+// EKB_NO_IO_URING, EKB_NOMEM, EKB_SYSTEM, errors of the store.
 EKB_NODISCARD enum ekb_err ekb_server_run(const struct ekb_server_options *options, int control_fd,
                                           void (*ready)(void *ready_context), void *ready_context,
                                           struct ekb_fail *reterr_fail);

@@ -37,11 +37,13 @@ EKB_NODISCARD enum ekb_err ekb_worker_spawn(struct ekb_worker *out_worker, int c
                                             ekb_worker_body *body, void *context,
                                             struct ekb_fail *reterr_fail);
 
-// ekb_worker_command_go, _stop and _abort tell the worker that the timeline is set; to start
-// nothing new and end; to end within a third of a second. A worker that is gone is ignored.
+// ekb_worker_command_go, _stop, _abort and _reload tell the worker that the timeline is set; to
+// start nothing new and end; to end within a third of a second; to read its configuration anew. A
+// worker that is gone is ignored.
 void ekb_worker_command_go(struct ekb_worker *worker);
 void ekb_worker_command_stop(struct ekb_worker *worker);
 void ekb_worker_command_abort(struct ekb_worker *worker);
+void ekb_worker_command_reload(struct ekb_worker *worker);
 
 // ekb_worker_update takes the reports of `workers[0..num_workers)` that have arrived, waiting up to
 // `wait_ns` for the first; it returns early on a signal.

@@ -1,10 +1,10 @@
 // TLS configuration: everything that connections of one role and one policy have in common.
 //
-// A `struct ekb_tls_config` is made once, before the first connection, and is constant afterwards.
-// It holds its own references to certificates and keys. Session resumption is off in both versions:
-// no tickets, no session cache, so that every connection is a full handshake. Groups and cipher
-// suites are pinned: runs with different ones are not comparable. Not shared between processes:
-// each worker makes its own.
+// A `struct ekb_tls_config` is made once and is constant afterwards. It holds its own references to
+// certificates and keys. Session resumption is off in both versions unless a server asks for it: no
+// tickets, no session cache, so that every connection is a full handshake. Groups and cipher suites
+// are pinned: runs with different ones are not comparable. Not shared between processes: each
+// worker makes its own.
 
 #ifndef EKUBENCH_TLS_CONFIG_H
 #define EKUBENCH_TLS_CONFIG_H
@@ -46,6 +46,16 @@ struct ekb_tls_observer {
     void *context;
 };
 
+// Whether a server gives its clients tickets (RFC 5077, RFC 8446 section 4.6.1). A connection that
+// is resumed presents no certificate and is not verified again; the key of the tickets lives and
+// dies with the configuration, so that a ticket is good for the policy, trusted CA list and CRLs
+// under which it was given and for no others; and for EKB_TLS_TICKET_S at most.
+enum ekb_tls_resumption {
+    EKB_TLS_RESUME_OFF,
+    EKB_TLS_RESUME_ON,
+};
+#define EKB_TLS_TICKET_S 3600
+
 struct ekb_tls_options {
     enum ekb_role role;
     enum ekb_tls_version version;
@@ -56,8 +66,9 @@ struct ekb_tls_options {
     // Server: how clients are verified. Client: EKB_VERIFY_FULL (the server's chain, always for
     // serverAuth) or EKB_VERIFY_RAW (the server's certificate is not even parsed: a cheap client).
     struct ekb_policy policy;
-    const int64_t *verify_at; // Time of verification, seconds since the epoch; NULL: now.
-    const char *sni;          // Client: server name to ask for, or NULL.
+    enum ekb_tls_resumption resumption; // Server.
+    const int64_t *verify_at;           // Time of verification, seconds since the epoch; NULL: now.
+    const char *sni;                    // Client: server name to ask for, or NULL.
     const struct ekb_tls_observer *observer; // Borrowed, or NULL.
 };
 
@@ -70,10 +81,10 @@ EKB_NODISCARD enum ekb_err ekb_tls_version_parse(enum ekb_tls_version *out_versi
                                                  const char *text);
 
 // ekb_tls_config_create makes a newly-allocated configuration; release it with
-// `ekb_tls_config_destroy` (NULL is legal) after the last endpoint that uses it. `options` and what
-// it points to are not kept, except the observer. EKB_USAGE if the options contradict each other,
-// EKB_TLS_BAD_CERTIFICATE if the library refuses the identity (the detail has its reason),
-// EKB_NOMEM, EKB_TLS_INTERNAL.
+// `ekb_tls_config_destroy` (NULL is legal), even while connections that began with it go on.
+// `options` and what it points to are not kept, except the observer, which must outlive those
+// connections. EKB_USAGE if the options contradict each other, EKB_TLS_BAD_CERTIFICATE if the
+// library refuses the identity (the detail has its reason), EKB_NOMEM, EKB_TLS_INTERNAL.
 EKB_NODISCARD enum ekb_err ekb_tls_config_create(struct ekb_tls_config **out_config,
                                                  const struct ekb_tls_options *options,
                                                  struct ekb_fail *reterr_fail);

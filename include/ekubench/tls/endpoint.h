@@ -42,9 +42,9 @@ enum ekb_endpoint_state {
 EKB_NODISCARD enum ekb_err ekb_endpoint_create(struct ekb_endpoint **out_endpoint);
 void ekb_endpoint_destroy(struct ekb_endpoint *endpoint);
 
-// ekb_endpoint_start begins a connection in the role of `config`, which is borrowed until
-// `ekb_endpoint_stop`. A client's first flight is pending afterwards. The endpoint must be idle.
-// EKB_NOMEM; any TLS error.
+// ekb_endpoint_start begins a connection in the role of `config`, of which it keeps what it needs.
+// A client's first flight is pending afterwards. The endpoint must be idle. EKB_NOMEM; any TLS
+// error.
 enum ekb_err ekb_endpoint_start(struct ekb_endpoint *endpoint, const struct ekb_tls_config *config);
 
 // ekb_endpoint_stop forgets the connection and releases what the library holds for it. Idle is

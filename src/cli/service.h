@@ -1,0 +1,40 @@
+// What `ekubench serve` does once its words are understood: the worker, its signals, its event log.
+
+#ifndef EKUBENCH_SRC_CLI_SERVICE_H
+#define EKUBENCH_SRC_CLI_SERVICE_H
+
+#include "cli/cli.h"
+
+#include "ekubench/peer/server.h"
+#include "ekubench/peer/tally.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define EKB_SERVICE_MAX_LISTENERS 64
+// Enough for any text that ekb_listener_format writes.
+#define EKB_SERVICE_LABEL_LEN (EKB_ADDRESS_TEXT_LEN + EKB_NAME_LEN + 140)
+
+struct ekb_service_options {
+    const char *store;
+    const char *words[EKB_SERVICE_MAX_LISTENERS]; // Listeners, each in one word.
+    size_t num_words;
+    const char *listeners_path; // A file with more of them, or NULL.
+    uint32_t max_connections;
+    uint64_t deadline_ns;
+    uint64_t duration_ns; // 0: until a signal.
+    const int64_t *verify_at;
+    const char *event_log; // NULL: standard error.
+    uint64_t events_per_s; // 0: no limit.
+    enum ekb_cli_format format;
+};
+
+// ekb_service_run serves until it is told to stop, prints the totals, and returns the exit status.
+int ekb_service_run(const struct ekb_service_options *options);
+
+// ekb_service_print_totals prints what came of the connections of each listener and returns the
+// exit status.
+int ekb_service_print_totals(const struct ekb_listener *listeners, size_t num_listeners,
+                             const struct ekb_tally *tally, enum ekb_cli_format format);
+
+#endif
