@@ -3,6 +3,7 @@
 #include "ekubench/base/clock.h"
 #include "ekubench/base/units.h"
 #include "ekubench/pki/hierarchy.h"
+#include "ekubench/store/change.h"
 #include "ekubench/store/store.h"
 
 #include <stdio.h>
@@ -133,8 +134,9 @@ static const char doc[] =
     "  ekubench pki mint store\n"
     "  ekubench pki mint store --depth 3 --client-eku serverAuth --key rsa2048";
 
-static enum ekb_err mint_side(const struct arguments *arguments, struct ekb_hierarchy *hierarchy,
-                              enum ekb_store_side side, struct ekb_fail *reterr_fail)
+static enum ekb_err mint_side(struct ekb_change *change, const struct arguments *arguments,
+                              struct ekb_hierarchy *hierarchy, enum ekb_store_side side,
+                              struct ekb_fail *reterr_fail)
 {
     const bool is_server = side == EKB_STORE_SERVER;
     struct ekb_identity identity = {0};
@@ -149,7 +151,7 @@ static enum ekb_err mint_side(const struct arguments *arguments, struct ekb_hier
     enum ekb_err err = ekb_hierarchy_issue(&identity.chain, &identity.key, hierarchy,
                                            arguments->depth, &spec, reterr_fail);
     if (err == EKB_OK) {
-        err = ekb_store_write_identity(arguments->directory, side, &identity, reterr_fail);
+        err = ekb_change_put_identity(change, side, &identity, reterr_fail);
     }
     ekb_chain_destroy(identity.chain);
     ekb_key_destroy(identity.key);
@@ -158,15 +160,7 @@ static enum ekb_err mint_side(const struct arguments *arguments, struct ekb_hier
 
 static enum ekb_err refuse_existing(const char *directory, struct ekb_fail *reterr_fail)
 {
-    struct ekb_store *store = NULL;
-    const enum ekb_err err = ekb_store_load(&store, directory, 0, NULL);
-    const bool empty =
-        err == EKB_NOT_FOUND ||
-        (err == EKB_OK && ekb_store_identity(store, EKB_STORE_SERVER)->chain == NULL &&
-         ekb_store_identity(store, EKB_STORE_CLIENT)->chain == NULL &&
-         ekb_store_trust(store) == NULL);
-    ekb_store_destroy(store);
-    return empty
+    return ekb_store_is_empty(directory)
                ? EKB_OK
                : ekb_fail_set(reterr_fail, EKB_EXISTS, 0,
                               "%s holds a store; choose another directory or remove it", directory);
@@ -182,6 +176,7 @@ int ekb_cli_pki(int argc, char **argv)
                                   .depth = 1,
                                   .validity_ns = UINT64_C(720) * 3600 * EKB_NS_PER_S};
     struct ekb_hierarchy *hierarchy = NULL;
+    struct ekb_change *change = NULL;
     struct ekb_fail fail = {0};
 
     ekb_cli_parse(&argp, argc, argv, &arguments);
@@ -197,12 +192,19 @@ int ekb_cli_pki(int argc, char **argv)
     if (err == EKB_OK) {
         err = ekb_hierarchy_create(&hierarchy, arguments.key_type, not_before, not_after, &fail);
     }
+    if (err == EKB_OK) {
+        err = ekb_change_begin(&change, arguments.directory, &fail);
+    }
     for (int side = 0; side < EKB_STORE_NUM_SIDES && err == EKB_OK; side++) {
-        err = mint_side(&arguments, hierarchy, (enum ekb_store_side)side, &fail);
+        err = mint_side(change, &arguments, hierarchy, (enum ekb_store_side)side, &fail);
     }
     if (err == EKB_OK) {
-        err = ekb_store_write_trust(arguments.directory, ekb_hierarchy_root(hierarchy), &fail);
+        err = ekb_change_put_trust(change, ekb_hierarchy_root(hierarchy), &fail);
     }
+    if (err == EKB_OK) {
+        err = ekb_change_commit(change, &fail);
+    }
+    ekb_change_destroy(change);
     ekb_hierarchy_destroy(hierarchy);
     if (err != EKB_OK) {
         return ekb_cli_fail(&fail);

@@ -1,6 +1,8 @@
 #include "ekubench/store/store.h"
 
 #include "ekubench/base/file.h"
+#include "ekubench/store/change.h"
+#include "store/store_internal.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -8,18 +10,21 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-#define TRUST_NAME "ca.pem"
-#define CRLS_NAME "client-ca.crl"
-
-static const struct {
-    const char *certificate_name;
-    const char *key_name;
-    unsigned need;
-} sides[EKB_STORE_NUM_SIDES] = {
-    [EKB_STORE_SERVER] = {"server.pem", "privkey.pem", EKB_STORE_NEED_SERVER},
-    [EKB_STORE_CLIENT] = {"client.pem", "clientprivkey.pem", EKB_STORE_NEED_CLIENT},
+const struct ekb_store_names ekb_store_names[EKB_STORE_NUM_SIDES] = {
+    [EKB_STORE_SERVER] = {"server.pem", "privkey.pem", EKB_STORE_REQUESTS_NAME "/server.csr",
+                          EKB_STORE_REQUESTS_NAME "/server.key", EKB_STORE_NEED_SERVER},
+    [EKB_STORE_CLIENT] = {"client.pem", "clientprivkey.pem", EKB_STORE_REQUESTS_NAME "/client.csr",
+                          EKB_STORE_REQUESTS_NAME "/client.key", EKB_STORE_NEED_CLIENT},
 };
+
+const char *const ekb_store_top_names[EKB_STORE_NUM_TOP_NAMES] = {
+    "server.pem",         "privkey.pem",       "client.pem",           "clientprivkey.pem",
+    EKB_STORE_TRUST_NAME, EKB_STORE_CRLS_NAME, EKB_STORE_REQUESTS_NAME};
+
+// How often a store that changes while it is read is read again.
+#define MAX_READINGS 20
 
 struct ekb_store {
     struct ekb_identity identities[EKB_STORE_NUM_SIDES];
@@ -42,8 +47,8 @@ static void pair_deinit(struct pair *pair)
 static enum ekb_err pair_init(struct pair *out_pair, const char *path, enum ekb_store_side side,
                               struct ekb_fail *reterr_fail)
 {
-    struct pair pair = {.certificate = ekb_file_join(path, sides[side].certificate_name),
-                        .key = ekb_file_join(path, sides[side].key_name)};
+    struct pair pair = {.certificate = ekb_file_join(path, ekb_store_names[side].certificate),
+                        .key = ekb_file_join(path, ekb_store_names[side].key)};
     if (pair.certificate == NULL || pair.key == NULL) {
         pair_deinit(&pair);
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%s", path);
@@ -100,7 +105,7 @@ static enum ekb_err load_identity(struct ekb_identity *identity, const char *pat
                                   struct ekb_fail *reterr_fail)
 {
     struct pair pair = {0};
-    const bool needed = (need & sides[side].need) != 0;
+    const bool needed = (need & ekb_store_names[side].need) != 0;
 
     enum ekb_err err = pair_init(&pair, path, side, reterr_fail);
     if (err != EKB_OK) {
@@ -117,13 +122,13 @@ static enum ekb_err load_identity(struct ekb_identity *identity, const char *pat
         }
     } else if (identity->chain == NULL) {
         err = ekb_fail_set(reterr_fail, EKB_NOT_FOUND, ENOENT, "%s, the certificate of %s",
-                           pair.certificate, sides[side].key_name);
+                           pair.certificate, ekb_store_names[side].key);
     } else if (identity->key == NULL) {
         err = ekb_fail_set(reterr_fail, EKB_NOT_FOUND, ENOENT, "%s, the key of %s", pair.key,
-                           sides[side].certificate_name);
+                           ekb_store_names[side].certificate);
     } else if (!ekb_chain_matches_key(identity->chain, identity->key)) {
         err = ekb_fail_set(reterr_fail, EKB_KEY_MISMATCH, 0, "%s and %s", pair.certificate,
-                           sides[side].key_name);
+                           ekb_store_names[side].key);
     }
 out:
     pair_deinit(&pair);
@@ -147,7 +152,7 @@ static enum ekb_err load_trust(struct ekb_store *store, const char *path, unsign
                                struct ekb_fail *reterr_fail)
 {
     struct ekb_fail fail = {0};
-    char *file = ekb_file_join(path, TRUST_NAME);
+    char *file = ekb_file_join(path, EKB_STORE_TRUST_NAME);
     if (file == NULL) {
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%s", path);
     }
@@ -160,7 +165,7 @@ static enum ekb_err load_crls(struct ekb_store *store, const char *path, unsigne
                               struct ekb_fail *reterr_fail)
 {
     struct ekb_fail fail = {0};
-    char *file = ekb_file_join(path, CRLS_NAME);
+    char *file = ekb_file_join(path, EKB_STORE_CRLS_NAME);
     if (file == NULL) {
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%s", path);
     }
@@ -188,13 +193,10 @@ static enum ekb_err check_directory(const char *path, struct ekb_fail *reterr_fa
     return EKB_OK;
 }
 
-enum ekb_err ekb_store_load(struct ekb_store **out_store, const char *path, unsigned need,
-                            struct ekb_fail *reterr_fail)
+static enum ekb_err load(struct ekb_store **out_store, const char *path, unsigned need,
+                         struct ekb_fail *reterr_fail)
 {
-    enum ekb_err err = check_directory(path, reterr_fail);
-    if (err != EKB_OK) {
-        return err;
-    }
+    enum ekb_err err = EKB_OK;
     struct ekb_store *store = calloc(1, sizeof *store);
     if (store == NULL) {
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%s", path);
@@ -215,6 +217,50 @@ enum ekb_err ekb_store_load(struct ekb_store **out_store, const char *path, unsi
     }
     *out_store = store;
     return EKB_OK;
+}
+
+enum ekb_err ekb_store_load(struct ekb_store **out_store, const char *path, unsigned need,
+                            struct ekb_fail *reterr_fail)
+{
+    char before[EKB_STORE_GENERATION_LEN];
+    char after[EKB_STORE_GENERATION_LEN];
+    enum ekb_err err = check_directory(path, reterr_fail);
+    // A change while the files are read, one after another, makes a mixture: read again.
+    for (int i = 0; err == EKB_OK && i < MAX_READINGS; i++) {
+        struct ekb_store *store = NULL;
+        ekb_store_generation(before, path);
+        err = load(&store, path, need, reterr_fail);
+        ekb_store_generation(after, path);
+        if (strcmp(before, after) == 0) {
+            if (err == EKB_OK) {
+                *out_store = store;
+            }
+            return err;
+        }
+        ekb_store_destroy(store);
+        err = EKB_OK;
+    }
+    return err != EKB_OK ? err : ekb_fail_set(reterr_fail, EKB_LOCKED, 0, "%s", path);
+}
+
+bool ekb_store_is_empty(const char *path)
+{
+    struct stat status;
+    bool empty = true;
+    for (size_t i = 0; i < EKB_STORE_NUM_TOP_NAMES && empty; i++) {
+        char *file = ekb_file_join(path, ekb_store_top_names[i]);
+        empty = file != NULL && lstat(file, &status) != 0 && (errno == ENOENT || errno == ENOTDIR);
+        free(file);
+    }
+    return empty;
+}
+
+void ekb_store_generation(char out_name[EKB_STORE_GENERATION_LEN], const char *path)
+{
+    char *link = ekb_file_join(path, EKB_STORE_DATA_NAME);
+    const ssize_t len = link != NULL ? readlink(link, out_name, EKB_STORE_GENERATION_LEN - 1) : -1;
+    out_name[len > 0 ? len : 0] = '\0';
+    free(link);
 }
 
 void ekb_store_destroy(struct ekb_store *store)
@@ -250,45 +296,43 @@ const struct ekb_crls *ekb_store_crls(const struct ekb_store *store)
 
 // Writing.
 
+// An identity or a trusted CA list, as a change of its own.
+struct part {
+    enum ekb_store_side side;
+    const struct ekb_identity *identity; // Or NULL,
+    const struct ekb_chain *trust;       // and then this.
+};
+
+static enum ekb_err write_part(const char *path, const struct part *part,
+                               struct ekb_fail *reterr_fail)
+{
+    struct ekb_change *change = NULL;
+    enum ekb_err err = ekb_change_begin(&change, path, reterr_fail);
+    if (err == EKB_OK) {
+        err = part->identity != NULL
+                  ? ekb_change_put_identity(change, part->side, part->identity, reterr_fail)
+                  : ekb_change_put_trust(change, part->trust, reterr_fail);
+    }
+    if (err == EKB_OK) {
+        err = ekb_change_commit(change, reterr_fail);
+    }
+    ekb_change_destroy(change);
+    return err;
+}
+
 enum ekb_err ekb_store_write_identity(const char *path, enum ekb_store_side side,
                                       const struct ekb_identity *identity,
                                       struct ekb_fail *reterr_fail)
 {
-    struct pair pair = {0};
     assert(side < EKB_STORE_NUM_SIDES);
     assert(identity->chain != NULL && identity->key != NULL);
-
-    if (!ekb_chain_matches_key(identity->chain, identity->key)) {
-        return ekb_fail_set(reterr_fail, EKB_KEY_MISMATCH, 0, "%s for %s",
-                            sides[side].certificate_name, path);
-    }
-    enum ekb_err err = pair_init(&pair, path, side, reterr_fail);
-    if (err != EKB_OK) {
-        return err;
-    }
-    assert(pair.certificate != NULL && pair.key != NULL);
-    err = ekb_file_make_dirs(path, 0755, reterr_fail);
-    if (err == EKB_OK) {
-        err = ekb_key_write_pem(identity->key, pair.key, reterr_fail);
-    }
-    if (err == EKB_OK) {
-        err = ekb_chain_write_pem(identity->chain, pair.certificate, reterr_fail);
-    }
-    pair_deinit(&pair);
-    return err;
+    const struct part part = {.side = side, .identity = identity};
+    return write_part(path, &part, reterr_fail);
 }
 
 enum ekb_err ekb_store_write_trust(const char *path, const struct ekb_chain *trust,
                                    struct ekb_fail *reterr_fail)
 {
-    char *file = ekb_file_join(path, TRUST_NAME);
-    if (file == NULL) {
-        return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%s", path);
-    }
-    enum ekb_err err = ekb_file_make_dirs(path, 0755, reterr_fail);
-    if (err == EKB_OK) {
-        err = ekb_chain_write_pem(trust, file, reterr_fail);
-    }
-    free(file);
-    return err;
+    const struct part part = {.trust = trust};
+    return write_part(path, &part, reterr_fail);
 }

@@ -5,6 +5,7 @@
 
 #include <criterion/criterion.h>
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -314,15 +315,52 @@ Test(store, makes_the_directory_when_it_is_missing)
     cr_assert_eq(fixture_mode(file), 0600u);
 }
 
+Test(store, is_empty_when_it_holds_no_file_of_a_store)
+{
+    char path[512];
+    fixture_write_text(fixture_dir_file(path, &dir, "notes.txt"), "mine");
+
+    cr_expect(ekb_store_is_empty(dir.path));
+    cr_expect(ekb_store_is_empty(fixture_dir_file(path, &dir, "missing")));
+}
+
+// Half of a pair is somebody's key too.
+Test(store, is_not_empty_when_any_file_is_there)
+{
+    char path[512];
+    for (size_t i = 0; i < NUM_FILES; i++) {
+        fixture_write_text(fixture_dir_file(path, &dir, file_names[i]), "");
+
+        cr_expect(!ekb_store_is_empty(dir.path), "%s", file_names[i]);
+
+        remove_file(file_names[i]);
+    }
+}
+
+// expect_entries fails the test unless the store's directory has so many entries, of which some are
+// generations.
+static void expect_entries(size_t num_wanted, size_t num_generations_wanted)
+{
+    size_t num_entries = 0;
+    size_t num_generations = 0;
+    const struct dirent *entry = NULL;
+    DIR *directory = opendir(dir.path);
+    cr_assert_not_null(directory);
+    while ((entry = readdir(directory)) != NULL) {
+        num_entries += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 ? 1 : 0;
+        num_generations += strncmp(entry->d_name, ".data.", 6) == 0 ? 1 : 0;
+    }
+    (void)closedir(directory);
+    cr_expect_eq(num_entries, num_wanted, "%zu entries", num_entries);
+    cr_expect_eq(num_generations, num_generations_wanted, "%zu generations", num_generations);
+}
+
+// Its files, the lock, the present generation and the link to it.
 Test(store, leaves_only_its_files_when_written)
 {
     fill();
 
-    for (size_t i = 0; i < NUM_FILES; i++) {
-        remove_file(file_names[i]);
-    }
-
-    cr_assert_eq(rmdir(dir.path), 0);
+    expect_entries(NUM_FILES + 3, 1);
 }
 
 Test(store, replaces_an_identity_when_written_again)
@@ -347,7 +385,7 @@ Test(store, writes_nothing_when_the_key_is_another_certificates)
 
     cr_assert_eq(err, EKB_KEY_MISMATCH, "%s", ekb_err_name(err));
     cr_assert_not_null(strstr(fail.detail, "server.pem"), "%s", fail.detail);
-    cr_assert_eq(rmdir(dir.path), 0, "something was written");
+    expect_entries(1, 0); // The lock.
 }
 
 Test(store, writes_no_trust_when_it_is_empty)
@@ -357,7 +395,7 @@ Test(store, writes_no_trust_when_it_is_empty)
     const enum ekb_err err = ekb_store_write_trust(dir.path, empty, NULL);
 
     cr_assert_eq(err, EKB_USAGE, "%s", ekb_err_name(err));
-    cr_assert_eq(rmdir(dir.path), 0, "something was written");
+    expect_entries(1, 0); // The lock.
     ekb_chain_destroy(empty);
 }
 

@@ -36,6 +36,7 @@
     X(KEY_MISMATCH,              "key_mismatch",              "the private key does not belong to the certificate") \
     X(UNSUPPORTED,               "unsupported",               "this is not supported")             \
     X(EXISTS,                    "exists",                    "it exists already")                 \
+    X(LOCKED,                    "locked",                    "somebody else is changing it")       \
     X(STOPPED,                   "stopped",                   "stopped on request")                \
     X(WORKER_DIED,               "worker_died",               "a worker process ended unexpectedly") \
     X(INTERNAL,                  "internal",                  "an internal error")                 \

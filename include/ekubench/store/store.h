@@ -14,6 +14,8 @@
 #include "ekubench/pki/crl.h"
 #include "ekubench/pki/key.h"
 
+#include <stdbool.h>
+
 // Which of the two identities. The TLS role decides: a server presents the server certificate, a
 // client the client certificate, on every interface.
 enum ekb_store_side {
@@ -48,6 +50,10 @@ EKB_NODISCARD enum ekb_err ekb_store_load(struct ekb_store **out_store, const ch
                                           unsigned need, struct ekb_fail *reterr_fail);
 void ekb_store_destroy(struct ekb_store *store);
 
+// ekb_store_is_empty is true if the directory `path` holds no file of a store, good or bad, or is
+// not there at all.
+bool ekb_store_is_empty(const char *path);
+
 // ekb_store_identity returns the identity of `side`, borrowed from `store`; NULLs inside if there
 // is none.
 const struct ekb_identity *ekb_store_identity(const struct ekb_store *store,
@@ -60,12 +66,10 @@ const struct ekb_chain *ekb_store_trust(const struct ekb_store *store);
 // there are none.
 const struct ekb_crls *ekb_store_crls(const struct ekb_store *store);
 
-// ekb_store_write_identity writes `identity`, both halves of it, into the directory `path` (made
-// with mode 0755 if missing) as the identity of `side`; ekb_store_write_trust writes the trusted CA
-// list. Each file is written whole or not at all, keys with mode 0600, first the key, then the
-// certificates: a crash between the two leaves a pair that ekb_store_load refuses.
-// EKB_KEY_MISMATCH, with nothing written; errors of ekb_chain_write_pem, ekb_key_write_pem and
-// ekb_file_make_dirs.
+// ekb_store_write_identity puts `identity` into the store `path` as the identity of `side`, and
+// ekb_store_write_trust the trusted CA list, each as a change of its own (store/change: all of it
+// or nothing, also if the machine stops). EKB_KEY_MISMATCH, with nothing written; errors of
+// ekb_change_begin, _put and _commit.
 EKB_NODISCARD enum ekb_err ekb_store_write_identity(const char *path, enum ekb_store_side side,
                                                     const struct ekb_identity *identity,
                                                     struct ekb_fail *reterr_fail);
