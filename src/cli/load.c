@@ -45,6 +45,9 @@ static void parse_target(struct ekb_load_settings *settings, const char *text,
         ekb_fail_text(message, sizeof message, &fail);
         argp_error(state, "%s", message);
     }
+    if (ekb_address_port(&settings->arm.target) == 0) {
+        argp_error(state, "%s: nothing listens at port 0", text);
+    }
     settings->target_text = text;
 }
 
@@ -127,7 +130,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
 }
 
 static const struct argp_option options[] = {
-    {"store", 's', "DIR", 0, "Present DIR's client.pem and trust its ca.pem", 0},
+    {"store", 's', "DIR", 0,
+     "Present DIR's client.pem and trust its ca.pem (the server's chain is verified, its name is "
+     "not)",
+     0},
     {"in-flight", 'n', "N", 0, "Connections in flight at all times (default 100)", 0},
     {"duration", 't', "TIME", 0, "How long to measure (default 10s)", 0},
     {"count", OPTION_COUNT, "N", 0, "End after N handshakes, if that comes first; without warm-up",

@@ -4,6 +4,7 @@
 #include "ekubench_build.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -73,6 +74,7 @@ static int run_command(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    (void)signal(SIGPIPE, SIG_IGN); // A reader that goes away is an error of writing.
     const int status = run_command(argc, argv);
     // Results that did not arrive are not done.
     if ((fflush(stdout) != 0 || ferror(stdout) != 0) && status == EKB_EXIT_OK) {

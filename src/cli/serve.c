@@ -64,7 +64,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
         }
         return 0;
     case OPTION_DURATION:
-        if (ekb_units_parse_duration(&service->duration_ns, text) != EKB_OK) {
+        if (ekb_units_parse_duration(&service->duration_ns, text) != EKB_OK ||
+            service->duration_ns == 0) {
             argp_error(state, "--duration %s: a duration such as 60s is wanted", text);
         }
         return 0;

@@ -9,6 +9,8 @@
 
 #define CONFIDENCE 0.95
 #define BOOTSTRAP_SEED UINT64_C(20240229)
+// Rates of blocks that differ by more than this are worth a note (coefficient of variation).
+#define UNSTEADY_CV 0.2
 
 static bool had_to_wait(const struct ekb_stage *stage, const struct ekb_stage_side *side,
                         uint32_t slice)
@@ -148,6 +150,10 @@ static void check_outcomes(struct ekb_record *record, const struct ekb_record_ar
     if (!arm->server_known) {
         return;
     }
+    if (server->started > client->started) {
+        ekb_record_add_reason(record, "%s/%s: %llu connections came from somebody else", arm->stage,
+                              arm->name, (unsigned long long)(server->started - client->started));
+    }
     // A verdict that the client did not live to read is the only difference there may be.
     const uint64_t unread = client->unfinished + client->failed;
     if (server->accepted < client->accepted || server->accepted > client->accepted + unread ||
@@ -206,6 +212,22 @@ static uint64_t accepted_in(const struct ekb_tally *tally, uint32_t slice, size_
     return accepted;
 }
 
+// estimate_rate gives the rate its interval over the blocks, if they are enough.
+static enum ekb_err estimate_rate(struct ekb_record_throughput *row)
+{
+    double *rates = calloc(row->num_blocks + 1, sizeof rates[0]);
+    if (rates == NULL) {
+        return EKB_NOMEM;
+    }
+    for (size_t i = 0; i < row->num_blocks; i++) {
+        rates[i] = (double)row->blocks[i] * 1e9 / (double)row->block_ns;
+    }
+    row->interval_known = ekb_estimate_mean(&row->interval, rates, row->num_blocks, CONFIDENCE,
+                                            BOOTSTRAP_SEED) == EKB_OK;
+    free(rates);
+    return EKB_OK;
+}
+
 // add_throughput appends the accepted handshakes per slice of one arm, or of all with `arm_index`
 // num_arms.
 static enum ekb_err add_throughput(struct ekb_record *record, const struct ekb_stage *stage,
@@ -245,7 +267,7 @@ static enum ekb_err add_throughput(struct ekb_record *record, const struct ekb_s
         seconds += (double)(tally->ended_ns - ekb_timeline_start(&stage->timeline, last)) / 1e9;
     }
     row->accepted_per_s = seconds > 0 ? (double)accepted / seconds : (double)NAN;
-    return EKB_OK;
+    return estimate_rate(row);
 }
 
 static enum ekb_err add_all_throughput(struct ekb_record *record, const struct ekb_stage *stage,
@@ -391,9 +413,36 @@ static void check_side(struct ekb_record *record, const struct ekb_stage_side *s
     }
 }
 
+// check_rate notes a rate that goes up and down: connections in convoys, or a window that is short
+// against the latency.
+static void check_rate(struct ekb_record *record, const char *stage_name)
+{
+    for (size_t i = 0; i < record->num_throughput; i++) {
+        const struct ekb_record_throughput *row = &record->throughput[i];
+        if (strcmp(row->stage, stage_name) != 0 || row->arm[0] != '\0' || row->num_blocks < 2) {
+            continue;
+        }
+        double squares = 0;
+        double sum = 0;
+        for (size_t j = 0; j < row->num_blocks; j++) {
+            sum += (double)row->blocks[j];
+            squares += (double)row->blocks[j] * (double)row->blocks[j];
+        }
+        const double mean = sum / (double)row->num_blocks;
+        const double variance = squares / (double)row->num_blocks - mean * mean;
+        if (mean > 0 && variance > UNSTEADY_CV * UNSTEADY_CV * mean * mean) {
+            ekb_record_add_note(record,
+                                "%s: the rate is unsteady, %.0f %% from block to block (standard "
+                                "deviation): it is less certain than it looks",
+                                stage_name, 100 * sqrt(variance) / mean);
+        }
+    }
+}
+
 static void check_stage(struct ekb_record *record, const struct ekb_stage *stage)
 {
     const struct ekb_record_stage *row = &record->plan.stages[record->plan.num_stages - 1];
+    check_rate(record, row->name);
     check_side(record, &stage->server, row->name, "server");
     check_side(record, &stage->client, row->name, "client");
     if (stage->network.listen_overflows + stage->network.listen_drops > 0) {

@@ -13,6 +13,11 @@
 #define ROOM_FACTOR 2
 #define ROOM_SPARE 256
 
+static uint32_t room_for(const struct ekb_plan_stage *stage)
+{
+    return stage->in_flight * ROOM_FACTOR + ROOM_SPARE;
+}
+
 // What one stage needs while it runs.
 struct staging {
     struct ekb_listener listeners[EKB_PLAN_MAX_ARMS];
@@ -57,7 +62,7 @@ static enum ekb_err set_up(struct staging *staging, const struct ekb_plan *plan,
         .store_path = ekb_stores_server(stores),
         .listeners = staging->listeners,
         .num_listeners = stage->num_arms,
-        .max_connections = stage->in_flight * ROOM_FACTOR + ROOM_SPARE,
+        .max_connections = room_for(stage),
         .deadline_ns = plan->deadline_ns,
         .expect_accept = staging->expect_accept,
         .floor_client_store =
@@ -165,6 +170,17 @@ static void describe_plan(struct ekb_record *record, const struct ekb_plan *plan
     record->plan.deadline_ns = plan->deadline_ns;
 }
 
+// need_descriptors asks for what the largest stage needs, before the first one has taken its time.
+static enum ekb_err need_descriptors(const struct ekb_plan *plan, struct ekb_fail *reterr_fail)
+{
+    uint64_t most = 0;
+    for (size_t i = 0; i < plan->num_stages; i++) {
+        const uint64_t needed = room_for(&plan->stages[i]);
+        most = needed > most ? needed : most;
+    }
+    return ekb_net_need_descriptors(most + EKB_STAGE_SPARE_DESCRIPTORS, reterr_fail);
+}
+
 void ekb_measure_cross_check(struct ekb_record *record)
 {
     for (size_t i = 0; i < record->plan.num_stages; i++) {
@@ -205,7 +221,10 @@ enum ekb_err ekb_measure_run(struct ekb_record *out_record, const struct ekb_pla
     const struct ekb_session session = ekb_session_begin(out_record, "measure");
     describe_plan(out_record, plan);
 
-    enum ekb_err err = ekb_stores_create(&stores, plan, reterr_fail);
+    enum ekb_err err = need_descriptors(plan, reterr_fail);
+    if (err == EKB_OK) {
+        err = ekb_stores_create(&stores, plan, reterr_fail);
+    }
     for (size_t i = 0; i < plan->num_stages && err == EKB_OK && !out_record->interrupted; i++) {
         err = run_stage(out_record, plan, i, stores, control, reterr_fail);
     }

@@ -14,8 +14,6 @@
 // The first connection starts this long after both workers are told.
 #define LEAD_NS (20 * EKB_NS_PER_MS)
 #define LOOK_EVERY_NS (250 * EKB_NS_PER_MS)
-// Descriptors of a worker beside its connections: ring, listeners, library, standard streams.
-#define SPARE_DESCRIPTORS 128
 
 enum {
     SERVER,
@@ -111,7 +109,7 @@ static enum ekb_err prepare(struct run *run, const struct ekb_timeline *timeline
             run->server->max_connections > descriptors ? run->server->max_connections : descriptors;
     }
     choose_cpus(run);
-    return ekb_net_need_descriptors(descriptors + SPARE_DESCRIPTORS, reterr_fail);
+    return ekb_net_need_descriptors(descriptors + EKB_STAGE_SPARE_DESCRIPTORS, reterr_fail);
 }
 
 // start forks the workers. The server's listeners must be open: the parent gives up its copies, so

@@ -249,6 +249,13 @@ void ekb_conn_decide(struct ekb_engine *engine, struct ekb_conn *conn, enum ekb_
     }
 }
 
+void ekb_conn_shut_down(struct ekb_engine *engine, const struct ekb_conn *conn)
+{
+    const uint64_t begin_ns = ekb_clock_now(&engine->options.clock);
+    (void)shutdown(conn->fd, SHUT_WR);
+    engine->mark_ns += ekb_clock_now(&engine->options.clock) - begin_ns;
+}
+
 void ekb_conn_end(struct ekb_conn *conn)
 {
     assert(!conn->busy);
@@ -277,10 +284,8 @@ static void keep_sample(struct ekb_engine *engine, const struct ekb_conn *conn)
     arm->steps_by_slice[engine->slice].sum += conn->steps_ns;
 }
 
-static void close_conn(struct ekb_engine *engine, struct ekb_conn *conn)
+static void close_socket(struct ekb_engine *engine, struct ekb_conn *conn)
 {
-    disarm(engine, conn);
-    ekb_endpoint_stop(conn->endpoint);
     const bool came_to_verdict =
         conn->outcome == EKB_OUTCOME_ACCEPTED || conn->outcome == EKB_OUTCOME_REJECTED;
     if (engine->role.reuses_sockets && came_to_verdict && ekb_net_reset(conn->fd) == EKB_OK) {
@@ -302,7 +307,8 @@ static void release(struct ekb_engine *engine, struct ekb_conn *conn)
 void ekb_conn_step_end(struct ekb_engine *engine, struct ekb_conn *conn)
 {
     if (conn->ended) {
-        close_conn(engine, conn);
+        disarm(engine, conn);
+        ekb_endpoint_stop(conn->endpoint);
     }
     const uint64_t now_ns = ekb_clock_now(&engine->options.clock);
     const uint64_t step_ns = now_ns - engine->mark_ns;
@@ -313,8 +319,11 @@ void ekb_conn_step_end(struct ekb_engine *engine, struct ekb_conn *conn)
         engine->options.tally->steps_ns[engine->slice] += step_ns;
     }
     if (conn->ended) {
+        // The kernel's work, and so no part of any step.
+        close_socket(engine, conn);
         keep_sample(engine, conn);
         release(engine, conn);
+        engine->mark_ns = ekb_clock_now(&engine->options.clock);
     }
     engine->current = NULL;
 }

@@ -176,6 +176,10 @@ void ekb_conn_connect(struct ekb_engine *engine, struct ekb_conn *conn,
 void ekb_conn_recv(struct ekb_engine *engine, struct ekb_conn *conn, enum ekb_recv_hint hint);
 bool ekb_conn_send(struct ekb_engine *engine, struct ekb_conn *conn);
 
+// ekb_conn_shut_down ends the writing side of the connection. The time that takes is the kernel's
+// and not counted in the step.
+void ekb_conn_shut_down(struct ekb_engine *engine, const struct ekb_conn *conn);
+
 // ekb_conn_restart_deadline gives the next phase of the connection its own time.
 void ekb_conn_restart_deadline(struct ekb_engine *engine, struct ekb_conn *conn,
                                enum ekb_conn_time time);

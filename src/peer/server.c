@@ -168,7 +168,7 @@ static void reload(void *context)
 
 static void drain(struct server *server, struct ekb_conn *conn)
 {
-    (void)shutdown(conn->fd, SHUT_WR);
+    ekb_conn_shut_down(&server->engine, conn);
     conn->phase = EKB_CONN_DRAINING;
     ekb_conn_restart_deadline(&server->engine, conn, EKB_CONN_TIME_DRAIN);
     ekb_conn_recv(&server->engine, conn, EKB_RECV_LATER);

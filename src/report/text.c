@@ -215,11 +215,13 @@ static void write_cost_table(FILE *out, const struct ekb_record *record)
         return;
     }
     rule(out, "What does verifying a client certificate cost the server?");
-    wrapped(
-        out,
-        "us of server time per handshake in TLS and in our own code, mean [95 %% interval]. Depth "
-        "= "
-        "certificates above the client's leaf. A leaf with both usages, accepted in every mode.");
+    wrapped(out,
+            "us of server time per handshake in TLS and in our own code, with %llu in flight; mean "
+            "[95 %% "
+            "interval, within this run]. Depth = certificates above the client's leaf. A leaf with "
+            "both "
+            "usages, accepted in every mode.",
+            (unsigned long long)find_stage(record, "cost")->in_flight);
     (void)fprintf(out, "\n%-14s  %-26s  %-26s  %-26s\n", "", "EKU checking on", "EKU checking off",
                   "no EKU check");
     for (size_t i = 0; i < sizeof depths / sizeof depths[0]; i++) {
@@ -327,15 +329,25 @@ static void write_latency_row(FILE *out, const struct ekb_record *record,
                   (double)arm->latency_ns.moments.max / milliseconds.divisor);
 }
 
-static double total_rate(const struct ekb_record *record, const char *stage)
+// write_total_rate writes the rate of all arms of a stage, with its interval over the blocks if
+// there are enough of them.
+static const char *write_total_rate(char out_text[64], const struct ekb_record *record,
+                                    const char *stage)
 {
+    (void)snprintf(out_text, 64, "-");
     for (size_t i = 0; i < record->num_throughput; i++) {
-        if (record->throughput[i].arm[0] == '\0' &&
-            strcmp(record->throughput[i].stage, stage) == 0) {
-            return record->throughput[i].accepted_per_s;
+        const struct ekb_record_throughput *row = &record->throughput[i];
+        if (row->arm[0] != '\0' || strcmp(row->stage, stage) != 0) {
+            continue;
+        }
+        if (row->interval_known) {
+            (void)snprintf(out_text, 64, "%.0f [%.0f, %.0f]", row->accepted_per_s,
+                           row->interval.low, row->interval.high);
+        } else {
+            write_rate(out_text, row->accepted_per_s);
         }
     }
-    return 0;
+    return out_text;
 }
 
 static void write_side(FILE *out, const char *name, const struct ekb_record_cpu *cpu)
@@ -359,6 +371,7 @@ static void write_load(FILE *out, const struct ekb_record *record)
 {
     const struct ekb_record_stage *stage = find_stage(record, "load");
     char in_flight[EKB_UNITS_TEXT_LEN];
+    char rate[64];
     if (stage == NULL) {
         return;
     }
@@ -366,12 +379,12 @@ static void write_load(FILE *out, const struct ekb_record *record)
     wrapped(
         out,
         "Closed loop, %s connections in flight at all times, the arms interleaved connection by "
-        "connection: %.0f handshakes/s accepted in all. Latency in ms from the start of the "
+        "connection: %s handshakes/s accepted in all. Latency in ms from the start of the "
         "connection "
         "to the server's confirmation; in a closed loop it is mostly waiting for the %s others. "
         "Counts are of the whole stage; rates and latencies are without the warm-up.",
-        ekb_units_format_count(in_flight, stage->in_flight), total_rate(record, stage->name),
-        in_flight);
+        ekb_units_format_count(in_flight, stage->in_flight),
+        write_total_rate(rate, record, stage->name), in_flight);
     (void)fprintf(out, "\n%-16s %10s %9s %7s %9s %8s %8s %8s %8s %8s\n", "EKU checking", "accepted",
                   "rejected", "failed", "per s", "p50", "p90", "p99", "p99.9", "max");
     for (size_t i = 0; i < record->num_arms; i++) {

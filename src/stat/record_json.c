@@ -350,6 +350,8 @@ static json_t *throughput_of(struct writer *writer, const struct ekb_record_thro
     put(writer, object, "stage", text_of(throughput->stage));
     put(writer, object, "arm", text_or_null(throughput->arm));
     put(writer, object, "accepted_per_s", real_of(throughput->accepted_per_s));
+    put(writer, object, "ci95",
+        throughput->interval_known ? ci95_of(writer, &throughput->interval) : json_null());
     put(writer, object, "block_ns", u64_of(writer, throughput->block_ns));
     put(writer, object, "blocks", blocks);
     return object;

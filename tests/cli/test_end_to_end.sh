@@ -170,6 +170,26 @@ if [[ $(json "$dir/totals.out" '[(l["eku"], l["handshakes"]["started"], l["hands
 fi
 expect_nothing_left 'serve --json'
 
+# Half a store is somebody's key: it is not overwritten.
+mkdir -- "$dir/half"
+cp -- "$store/privkey.pem" "$dir/half"
+run ekubench pki mint "$dir/half"
+if ((status != 2)) || ! cmp -s "$store/privkey.pem" "$dir/half/privkey.pem"; then
+    fail "pki mint over half a store: status $status: $(cat -- "$dir/out" "$dir/err")"
+fi
+
+# A result that does not arrive is not done.
+if [[ -c /dev/full ]]; then
+    for words in --version doctor 'verify --json --cert '"$store/server.pem"' --trust '"$store/ca.pem"' -p server'; do
+        status=0
+        # shellcheck disable=SC2086 # Words.
+        "$bin" $words >/dev/full 2>"$dir/err" || status=$?
+        if ((status != 3)) || ! grep -q 'standard output' "$dir/err"; then
+            fail "$words to a full disk: status $status: $(cat -- "$dir/err")"
+        fi
+    done
+fi
+
 # For a time: what was measured is written, and the server's counts are the client's.
 
 start_server timed --store "$store" --listen 127.0.0.1:0 || finish

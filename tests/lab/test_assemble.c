@@ -521,6 +521,36 @@ Test(assemble, is_clean_when_the_end_cut_connections_off)
     cr_expect(ekb_record_is_clean(&record), "%s", first_reason());
 }
 
+Test(assemble, gives_the_rate_an_interval_over_its_blocks)
+{
+    assemble();
+
+    cr_assert(throughput("")->interval_known);
+    cr_expect_lt(fabs(throughput("")->interval.estimate - throughput("")->accepted_per_s), 1e-6);
+}
+
+Test(assemble, notes_a_rate_that_goes_up_and_down)
+{
+    for (uint32_t slice = NUM_WARMUP; slice < NUM_SLICES; slice += 2) {
+        stage_fixture_accept(&stage, ACCEPTED, slice, 2 * PER_SLICE, 300000);
+    }
+
+    assemble();
+
+    cr_expect(has_line(record.notes, record.num_notes, "the rate is unsteady, 50 %"));
+}
+
+Test(assemble, is_not_clean_when_somebody_else_connects)
+{
+    stage.server.tally->arms[ACCEPTED].started += 3;
+    stage.server.tally->arms[ACCEPTED].failed += 3;
+
+    assemble();
+
+    cr_expect(has_line(record.reasons, record.num_reasons, "3 connections came from somebody else"),
+              "%s", first_reason());
+}
+
 Test(assemble, notes_what_is_worth_knowing_when_clean)
 {
     stage.network_known = true;

@@ -44,6 +44,9 @@ struct ekb_stage_side {
     int cpu; // EKB_WORKER_UNPINNED if it shares.
 };
 
+// Descriptors of a worker beside its connections: ring, listeners, library, standard streams.
+#define EKB_STAGE_SPARE_DESCRIPTORS 128
+
 struct ekb_stage {
     struct ekb_timeline timeline;
     struct ekb_stage_side server;

@@ -98,8 +98,10 @@ struct ekb_record_throughput {
     char stage[EKB_RECORD_NAME_LEN];
     char arm[EKB_RECORD_NAME_LEN]; // "" = all arms together.
     double accepted_per_s;         // NaN if unknown: no block was finished.
-    uint64_t block_ns;             // Length of a block.
-    uint64_t *blocks;              // Accepted in each block, in order.
+    bool interval_known;           // Of accepted_per_s, over the blocks.
+    struct ekb_estimate interval;
+    uint64_t block_ns; // Length of a block.
+    uint64_t *blocks;  // Accepted in each block, in order.
     size_t num_blocks;
 };
 
