@@ -105,6 +105,17 @@ enum ekb_err ekb_units_parse_time(int64_t *out_seconds, const char *text)
     return EKB_OK;
 }
 
+const char *ekb_units_format_time(char out_text[EKB_UNITS_TEXT_LEN], int64_t seconds)
+{
+    const time_t time = (time_t)seconds;
+    struct tm utc;
+    if (gmtime_r(&time, &utc) == NULL ||
+        strftime(out_text, EKB_UNITS_TEXT_LEN, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0) {
+        (void)snprintf(out_text, EKB_UNITS_TEXT_LEN, "?");
+    }
+    return out_text;
+}
+
 enum ekb_err ekb_units_parse_count(uint64_t *out_count, const char *text, uint64_t min,
                                    uint64_t max)
 {

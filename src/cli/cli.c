@@ -45,6 +45,7 @@ static int status_of(enum ekb_err err)
     case EKB_UNSUPPORTED:
     case EKB_EXISTS:
     case EKB_PERMISSION:
+    case EKB_NEED_PASSWORD:
     case EKB_TLS_BAD_CERTIFICATE:
         return EKB_EXIT_USAGE;
     default:

@@ -33,6 +33,7 @@ int ekb_cli_load(int argc, char **argv);
 int ekb_cli_pki(int argc, char **argv);
 int ekb_cli_doctor(int argc, char **argv);
 int ekb_cli_verify(int argc, char **argv);
+int ekb_cli_store(int argc, char **argv);
 
 // ekb_cli_parse runs argp over the arguments with messages prefixed "ekubench <command>". It ends
 // the process with status 2 on wrong usage and with 0 after --help.

@@ -17,6 +17,7 @@ static const struct {
      "what verifying client certificates costs, measured on this machine"},
     {"serve", ekb_cli_serve, "the dual-store TLS server, one listener per policy"},
     {"load", ekb_cli_load, "the load client, against any TLS server"},
+    {"store", ekb_cli_store, "keep the dual certificate store of a node"},
     {"verify", ekb_cli_verify, "what verification says of a certificate chain"},
     {"pki", ekb_cli_pki, "mint certification authorities and certificates"},
     {"doctor", ekb_cli_doctor, "can this machine measure?"},

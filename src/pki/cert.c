@@ -231,30 +231,36 @@ out:
     return err;
 }
 
-enum ekb_err ekb_chain_write_pem(const struct ekb_chain *chain, const char *path,
-                                 struct ekb_fail *reterr_fail)
+char *ekb_chain_to_pem(const struct ekb_chain *chain)
 {
-    size_t max_len = 0;
+    size_t max_len = 1;
     size_t text_len = 0;
     size_t der_len = 0;
 
-    if (chain->len == 0) {
-        return ekb_fail_set(reterr_fail, EKB_USAGE, 0, "%s: there is no certificate to write",
-                            path);
-    }
     for (size_t i = 0; i < chain->len; i++) {
         (void)ekb_chain_der(chain, i, &der_len);
         max_len += ekb_pem_encoded_len(CERTIFICATE_LABEL, der_len);
     }
-    uint8_t *text = malloc(max_len);
-    if (text == NULL) {
-        return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%s", path);
-    }
-    for (size_t i = 0; i < chain->len; i++) {
+    uint8_t *text = calloc(max_len, 1);
+    for (size_t i = 0; text != NULL && i < chain->len; i++) {
         const uint8_t *der = ekb_chain_der(chain, i, &der_len);
         text_len += ekb_pem_encode(text + text_len, CERTIFICATE_LABEL, der, der_len);
     }
-    const enum ekb_err err = ekb_file_write_atomic(path, text, text_len, 0644, reterr_fail);
+    return (char *)text;
+}
+
+enum ekb_err ekb_chain_write_pem(const struct ekb_chain *chain, const char *path,
+                                 struct ekb_fail *reterr_fail)
+{
+    if (chain->len == 0) {
+        return ekb_fail_set(reterr_fail, EKB_USAGE, 0, "%s: there is no certificate to write",
+                            path);
+    }
+    char *text = ekb_chain_to_pem(chain);
+    if (text == NULL) {
+        return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%s", path);
+    }
+    const enum ekb_err err = ekb_file_write_atomic(path, text, strlen(text), 0644, reterr_fail);
     free(text);
     return err;
 }

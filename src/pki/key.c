@@ -27,18 +27,20 @@ static const struct {
     int id;
     int curve;
     int bits;
-} types[EKB_KEY_NUM_TYPES] = {
+} types[EKB_KEY_NUM_KNOWN] = {
     [EKB_KEY_P256] = {"p256", EVP_PKEY_EC, NID_X9_62_prime256v1, 0},
     [EKB_KEY_P384] = {"p384", EVP_PKEY_EC, NID_secp384r1, 0},
     [EKB_KEY_RSA2048] = {"rsa2048", EVP_PKEY_RSA, 0, 2048},
     [EKB_KEY_RSA3072] = {"rsa3072", EVP_PKEY_RSA, 0, 3072},
     [EKB_KEY_RSA4096] = {"rsa4096", EVP_PKEY_RSA, 0, 4096},
     [EKB_KEY_ED25519] = {"ed25519", EVP_PKEY_ED25519, 0, 0},
+    [EKB_KEY_P521] = {"p521", EVP_PKEY_EC, NID_secp521r1, 0},
+    [EKB_KEY_RSA] = {"rsa", EVP_PKEY_RSA, 0, 0}, // After those of a size: any.
 };
 
 const char *ekb_key_type_name(enum ekb_key_type type)
 {
-    assert(type < EKB_KEY_NUM_TYPES);
+    assert(type < EKB_KEY_NUM_KNOWN);
     return types[type].name;
 }
 
@@ -67,6 +69,9 @@ const EVP_MD *ekb_pki_digest(const struct ekb_key *key)
 {
     if (key->type == EKB_KEY_ED25519) {
         return NULL;
+    }
+    if (key->type == EKB_KEY_P521) {
+        return EVP_sha512();
     }
     return key->type == EKB_KEY_P384 ? EVP_sha384() : EVP_sha256();
 }
@@ -238,7 +243,23 @@ static bool is_type(const EVP_PKEY *pkey, enum ekb_key_type type)
         const EC_GROUP *group = EC_KEY_get0_group(EVP_PKEY_get0_EC_KEY(pkey));
         return EC_GROUP_get_curve_name(group) == types[type].curve;
     }
-    return types[type].id != EVP_PKEY_RSA || EVP_PKEY_bits(pkey) == types[type].bits;
+    return types[type].id != EVP_PKEY_RSA || types[type].bits == 0 ||
+           EVP_PKEY_bits(pkey) == types[type].bits;
+}
+
+enum ekb_err ekb_key_wrap(struct ekb_key **out_key, EVP_PKEY *pkey, const char *what,
+                          struct ekb_fail *reterr_fail)
+{
+    unsigned type = 0;
+    while (type < EKB_KEY_NUM_KNOWN && !is_type(pkey, (enum ekb_key_type)type)) {
+        type++;
+    }
+    if (type == EKB_KEY_NUM_KNOWN) {
+        EVP_PKEY_free(pkey);
+        return ekb_fail_set(reterr_fail, EKB_UNSUPPORTED, 0,
+                            "%s: the key is not RSA, P-256, P-384, P-521 or Ed25519", what);
+    }
+    return wrap(out_key, pkey, (enum ekb_key_type)type, reterr_fail);
 }
 
 enum ekb_err ekb_key_read_pem(struct ekb_key **out_key, const char *path,
@@ -248,7 +269,6 @@ enum ekb_err ekb_key_read_pem(struct ekb_key **out_key, const char *path,
     size_t text_len = 0;
     struct ekb_pem_block block = {0};
     EVP_PKEY *pkey = NULL;
-    unsigned type = 0;
 
     enum ekb_err err = ekb_file_read(&text, &text_len, path, EKB_KEY_MAX_FILE_LEN, reterr_fail);
     if (err == EKB_OK) {
@@ -261,18 +281,7 @@ enum ekb_err ekb_key_read_pem(struct ekb_key **out_key, const char *path,
     if (err != EKB_OK) {
         return err;
     }
-    while (type < EKB_KEY_NUM_TYPES && !is_type(pkey, (enum ekb_key_type)type)) {
-        type++;
-    }
-    if (type == EKB_KEY_NUM_TYPES) {
-        EVP_PKEY_free(pkey);
-        return ekb_fail_set(
-            reterr_fail, EKB_UNSUPPORTED, 0,
-            "%s: the key is not P-256, P-384, Ed25519, or RSA of 2048, 3072 or 4096 "
-            "bits",
-            path);
-    }
-    return wrap(out_key, pkey, (enum ekb_key_type)type, reterr_fail);
+    return ekb_key_wrap(out_key, pkey, path, reterr_fail);
 }
 
 enum ekb_err ekb_key_write_pem(const struct ekb_key *key, const char *path,

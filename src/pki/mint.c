@@ -32,10 +32,10 @@
 #define MAX_DNS_LABEL_LEN 63
 
 // Key usage bits (RFC 5280 section 4.2.1.3), bit 0 of the BIT STRING being the most significant.
-#define KU_DIGITAL_SIGNATURE 0x80
-#define KU_KEY_ENCIPHERMENT 0x20
-#define KU_KEY_CERT_SIGN 0x04
-#define KU_CRL_SIGN 0x02
+#define USAGE_BIT_DIGITAL_SIGNATURE 0x80
+#define USAGE_BIT_KEY_ENCIPHERMENT 0x20
+#define USAGE_BIT_KEY_CERT_SIGN 0x04
+#define USAGE_BIT_CRL_SIGN 0x02
 
 // Tags of GeneralName and of AuthorityKeyIdentifier.
 #define TAG_DNS_NAME (CBS_ASN1_CONTEXT_SPECIFIC | 2)
@@ -247,12 +247,13 @@ static bool add_key_usage(X509 *x509, const struct request *request)
 {
     CBB value;
     CBB bits;
-    uint8_t usage = KU_KEY_CERT_SIGN | KU_CRL_SIGN;
+    uint8_t usage = USAGE_BIT_KEY_CERT_SIGN | USAGE_BIT_CRL_SIGN;
     uint8_t num_unused = 0;
 
     if (request->leaf != NULL) {
         const bool rsa = EVP_PKEY_id(ekb_key_pkey(request->key)) == EVP_PKEY_RSA;
-        usage = rsa ? KU_DIGITAL_SIGNATURE | KU_KEY_ENCIPHERMENT : KU_DIGITAL_SIGNATURE;
+        usage = rsa ? USAGE_BIT_DIGITAL_SIGNATURE | USAGE_BIT_KEY_ENCIPHERMENT
+                    : USAGE_BIT_DIGITAL_SIGNATURE;
     }
     while ((usage >> num_unused & 1) == 0) {
         num_unused++;
@@ -506,7 +507,8 @@ const struct ekb_chain *ekb_ca_certificate(const struct ekb_ca *ca)
     return ca->own;
 }
 
-enum ekb_err ekb_ca_issue(struct ekb_chain **out_chain, struct ekb_key **out_key,
+// issue makes a leaf signed by `ca`, or by itself with NULL.
+static enum ekb_err issue(struct ekb_chain **out_chain, struct ekb_key **out_key,
                           const struct ekb_ca *ca, const struct ekb_mint_leaf *spec,
                           struct ekb_fail *reterr_fail)
 {
@@ -534,7 +536,7 @@ enum ekb_err ekb_ca_issue(struct ekb_chain **out_chain, struct ekb_key **out_key
     }
     request.key = key;
     err = make(chain, &request, reterr_fail);
-    if (err == EKB_OK) {
+    if (err == EKB_OK && ca != NULL) {
         err = append_all(chain, ca->path, ekb_chain_len(ca->path) - 1, reterr_fail);
     }
     if (err == EKB_OK) {
@@ -547,4 +549,18 @@ out:
     ekb_key_destroy(key);
     ekb_chain_destroy(chain);
     return err;
+}
+
+enum ekb_err ekb_ca_issue(struct ekb_chain **out_chain, struct ekb_key **out_key,
+                          const struct ekb_ca *ca, const struct ekb_mint_leaf *spec,
+                          struct ekb_fail *reterr_fail)
+{
+    assert(ca != NULL);
+    return issue(out_chain, out_key, ca, spec, reterr_fail);
+}
+
+enum ekb_err ekb_mint_self_signed(struct ekb_chain **out_chain, struct ekb_key **out_key,
+                                  const struct ekb_mint_leaf *spec, struct ekb_fail *reterr_fail)
+{
+    return issue(out_chain, out_key, NULL, spec, reterr_fail);
 }

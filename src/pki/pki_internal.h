@@ -13,6 +13,7 @@
 
 #include <openssl/base.h>
 #include <openssl/pool.h>
+#include <openssl/x509v3.h>
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -64,6 +65,14 @@ X509_CRL *ekb_crls_crl(const struct ekb_crls *crls, size_t index);
 // ekb_pki_name_text writes `name` as text (RFC 2253, control characters and what is not ASCII
 // escaped), cut to fit and terminated.
 void ekb_pki_name_text(char *out_text, size_t text_len, const X509_NAME *name);
+
+// ekb_pki_names_text writes subjectAltName as struct ekb_description has it. NULL is legal.
+void ekb_pki_names_text(char *out_text, size_t text_len, const GENERAL_NAMES *names);
+
+// ekb_key_wrap gives `pkey`, of which it takes ownership whatever happens, to a new key. `what` is
+// for messages. EKB_UNSUPPORTED if it is of no known type, EKB_NOMEM.
+EKB_NODISCARD enum ekb_err ekb_key_wrap(struct ekb_key **out_key, EVP_PKEY *pkey, const char *what,
+                                        struct ekb_fail *reterr_fail);
 
 // Verification.
 

@@ -37,9 +37,17 @@
     X(UNSUPPORTED,               "unsupported",               "this is not supported")             \
     X(EXISTS,                    "exists",                    "it exists already")                 \
     X(LOCKED,                    "locked",                    "somebody else is changing it")       \
+    X(NEED_PASSWORD,             "need_password",             "the password is wrong or missing")  \
     X(STOPPED,                   "stopped",                   "stopped on request")                \
     X(WORKER_DIED,               "worker_died",               "a worker process ended unexpectedly") \
     X(INTERNAL,                  "internal",                  "an internal error")                 \
+    /* The upload gate; the detail is the whole sentence (store/gate). */                           \
+    X(REFUSED_USAGE,             "refused_usage",             "the certificate lacks the usage of the store") \
+    X(REFUSED_KEY,               "refused_key",               "the certificate's key is weak or of a kind that is not taken") \
+    X(REFUSED_EXPIRED,           "refused_expired",           "the certificate has expired")       \
+    X(REFUSED_CHAIN,             "refused_chain",             "the certificates make no chain")    \
+    X(REFUSED_CA,                "refused_ca",                "the certificate is not a CA's")     \
+    X(REFUSED_DUPLICATE,         "refused_duplicate",         "the certificate is there already")  \
     /* The system. */                                                                              \
     X(SYSTEM,                    "system",                    "a system call failed")              \
     X(PERMISSION,                "permission",                "permission denied")                 \

@@ -26,6 +26,9 @@ EKB_NODISCARD enum ekb_err ekb_units_parse_time(int64_t *out_seconds, const char
 EKB_NODISCARD enum ekb_err ekb_units_parse_count(uint64_t *out_count, const char *text,
                                                  uint64_t min, uint64_t max);
 
+// ekb_units_format_time writes seconds since the epoch as "2026-03-29T06:54:39Z".
+const char *ekb_units_format_time(char out_text[EKB_UNITS_TEXT_LEN], int64_t seconds);
+
 // ekb_units_format_ns writes `ns` with three significant digits and a fitting unit ("183 us").
 const char *ekb_units_format_ns(char out_text[EKB_UNITS_TEXT_LEN], double ns);
 

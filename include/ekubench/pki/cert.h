@@ -64,6 +64,10 @@ EKB_NODISCARD enum ekb_err ekb_chain_read(struct ekb_chain **out_chain, const ch
 EKB_NODISCARD enum ekb_err ekb_chain_write_pem(const struct ekb_chain *chain, const char *path,
                                                struct ekb_fail *reterr_fail);
 
+// ekb_chain_to_pem returns the certificates as PEM text, newly allocated; free it with `free`. NULL
+// if out of memory.
+char *ekb_chain_to_pem(const struct ekb_chain *chain);
+
 // ekb_chain_len returns the number of certificates.
 size_t ekb_chain_len(const struct ekb_chain *chain);
 

@@ -21,13 +21,17 @@ enum ekb_key_type {
     EKB_KEY_RSA3072,
     EKB_KEY_RSA4096,
     EKB_KEY_ED25519,
-    EKB_KEY_NUM_TYPES
+    EKB_KEY_NUM_TYPES, // That can be made.
+    // These are read and used, not made.
+    EKB_KEY_P521 = EKB_KEY_NUM_TYPES,
+    EKB_KEY_RSA, // Of another size.
+    EKB_KEY_NUM_KNOWN
 };
 
 struct ekb_key;
 
-// ekb_key_type_name returns "p256", "p384", "rsa2048", ..., "ed25519"; `ekb_key_type_parse` reads
-// one back (EKB_USAGE if it is none of them).
+// ekb_key_type_name returns "p256", "p384", "rsa2048", ..., "ed25519", "p521", "rsa";
+// `ekb_key_type_parse` reads one that can be made back (EKB_USAGE if it is none of them).
 const char *ekb_key_type_name(enum ekb_key_type type);
 EKB_NODISCARD enum ekb_err ekb_key_type_parse(enum ekb_key_type *out_type, const char *text);
 

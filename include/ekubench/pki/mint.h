@@ -65,6 +65,13 @@ void ekb_ca_destroy(struct ekb_ca *ca);
 // ekb_ca_certificate returns the CA's own certificate as a chain of one, borrowed from `ca`.
 const struct ekb_chain *ekb_ca_certificate(const struct ekb_ca *ca);
 
+// ekb_mint_self_signed makes a key and a certificate for it that is signed with it: a leaf without
+// a CA, which nobody trusts by itself. As ekb_ca_issue.
+EKB_NODISCARD enum ekb_err ekb_mint_self_signed(struct ekb_chain **out_chain,
+                                                struct ekb_key **out_key,
+                                                const struct ekb_mint_leaf *spec,
+                                                struct ekb_fail *reterr_fail);
+
 // ekb_ca_issue makes a key and a certificate for it, signed by `ca`. `*out_chain` is newly
 // allocated: the leaf, then the intermediates up to but without the root; `*out_key` newly
 // allocated. EKB_USAGE as above, or if a name or address is malformed; EKB_NOMEM, EKB_TLS_INTERNAL.

@@ -1,0 +1,26 @@
+// What people bring: a file with certificates, and perhaps a key, in whatever form.
+
+#ifndef EKUBENCH_PKI_BUNDLE_H
+#define EKUBENCH_PKI_BUNDLE_H
+
+#include "ekubench/base/err.h"
+#include "ekubench/pki/cert.h"
+#include "ekubench/pki/key.h"
+
+// Both newly allocated, or NULL.
+struct ekb_bundle {
+    struct ekb_chain *chain;
+    struct ekb_key *key;
+};
+
+// ekb_bundle_read reads the file `path`: PEM (certificates in any number, and the first private key
+// if there is one), one certificate in DER, or PKCS #12 (RFC 7292) with `password` (NULL: none is
+// known). Release with `ekb_bundle_deinit`; a zeroed one is legal. Errors of ekb_file_read (at most
+// EKB_CHAIN_MAX_FILE_LEN bytes are read); EKB_PARSE if it is none of these or malformed;
+// EKB_NEED_PASSWORD if it is PKCS #12 and the password is wrong or missing; EKB_UNSUPPORTED for
+// keys of a kind that is not known; EKB_TOO_BIG, EKB_NOMEM.
+EKB_NODISCARD enum ekb_err ekb_bundle_read(struct ekb_bundle *out_bundle, const char *path,
+                                           const char *password, struct ekb_fail *reterr_fail);
+void ekb_bundle_deinit(struct ekb_bundle *bundle);
+
+#endif

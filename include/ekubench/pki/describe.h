@@ -1,0 +1,60 @@
+// A certificate in words: what `ekubench store show` prints and what the upload gate looks at.
+// Nothing here judges it.
+
+#ifndef EKUBENCH_PKI_DESCRIBE_H
+#define EKUBENCH_PKI_DESCRIBE_H
+
+#include "ekubench/pki/cert.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum ekb_key_kind {
+    EKB_KEY_KIND_RSA,
+    EKB_KEY_KIND_P256,
+    EKB_KEY_KIND_P384,
+    EKB_KEY_KIND_P521,
+    EKB_KEY_KIND_ED25519,
+    EKB_KEY_KIND_OTHER,
+};
+
+// Texts are cut to fit, with "..." at the end. Control characters and what is not ASCII are
+// escaped.
+struct ekb_description {
+    char subject[256]; // RFC 2253 form.
+    char issuer[256];
+    char serial[64];  // Hexadecimal.
+    char names[1024]; // subjectAltName, as "DNS:host.example, IP:192.0.2.1"; "" if there is none.
+    unsigned eku;     // EKB_EKU_*
+    enum ekb_key_kind key_kind;
+    unsigned key_bits;
+    bool is_ca;          // Basic constraints say so.
+    bool may_sign_certs; // Key usage is absent or has keyCertSign.
+    bool is_self_signed; // Subject and issuer are the same, and its own key signed it.
+    int64_t not_before;  // Seconds since the epoch.
+    int64_t not_after;
+};
+
+// Enough for any text that ekb_key_kind_format writes.
+#define EKB_KEY_KIND_TEXT_LEN 32
+
+// ekb_chain_describe describes certificate `index`.
+void ekb_chain_describe(struct ekb_description *out_description, const struct ekb_chain *chain,
+                        size_t index);
+
+// ekb_key_kind_format writes "RSA 2048", "EC P-256", "Ed25519", ... into `out_text` and returns it.
+const char *ekb_key_kind_format(char out_text[EKB_KEY_KIND_TEXT_LEN], enum ekb_key_kind kind,
+                                unsigned bits);
+
+// ekb_chain_is_issued_by is true if certificate `issuer` (of `issuers`) is named as the issuer of
+// certificate `index` (of `chain`), its key identifier fits if both have one, and its key signed
+// it.
+bool ekb_chain_is_issued_by(const struct ekb_chain *chain, size_t index,
+                            const struct ekb_chain *issuers, size_t issuer);
+
+// ekb_chain_same is true if the two certificates are the same, byte for byte.
+bool ekb_chain_same(const struct ekb_chain *a, size_t index_a, const struct ekb_chain *b,
+                    size_t index_b);
+
+#endif

@@ -1,0 +1,98 @@
+// What an administrator does to a store: upload, trust, signing requests, reset, upgrade
+// (docs/domain.md sections 1, 2, 5).
+//
+// Each function is one change (store/change): it happens whole or not at all, and a refusal leaves
+// the store as it is, to the byte. Refusals are those of store/gate; their detail is the sentence
+// to print. Times are seconds since the epoch.
+
+#ifndef EKUBENCH_STORE_ADMIN_H
+#define EKUBENCH_STORE_ADMIN_H
+
+#include "ekubench/base/err.h"
+#include "ekubench/pki/bundle.h"
+#include "ekubench/pki/csr.h"
+#include "ekubench/pki/key.h"
+#include "ekubench/store/gate.h"
+#include "ekubench/store/store.h"
+
+#include <stdint.h>
+
+// Which key goes with an uploaded certificate.
+enum ekb_upload_key {
+    EKB_UPLOAD_KEY_ANY,     // That of the bundle, else the request's or the present one, whichever
+                            // fits.
+    EKB_UPLOAD_KEY_GIVEN,   // That of the bundle.
+    EKB_UPLOAD_KEY_CURRENT, // The present one of that side.
+    EKB_UPLOAD_KEY_REQUEST, // That of the pending signing request of that side.
+};
+
+// Whether the pair goes into the client store too, past the client gate.
+enum ekb_upload_copy {
+    EKB_UPLOAD_ONE_STORE,
+    EKB_UPLOAD_ALSO_AS_CLIENT, // For the server side only.
+};
+
+struct ekb_upload {
+    enum ekb_store_side side;
+    const struct ekb_bundle *bundle;
+    enum ekb_upload_key key;
+    enum ekb_upload_copy copy;
+    int64_t now;
+};
+
+// ekb_admin_upload puts a certificate into the store `path`, past the gate. A signing request whose
+// key it uses is done with. Errors of store/gate, store/change and ekb_store_load; EKB_KEY_MISMATCH
+// if no key, or not the key that is asked for, belongs to the certificate; EKB_NOT_FOUND if that
+// key is not there; EKB_USAGE for ALSO_AS_CLIENT on the client side.
+EKB_NODISCARD enum ekb_err ekb_admin_upload(const char *path, const struct ekb_upload *upload,
+                                            struct ekb_gate_warning *out_warning,
+                                            struct ekb_fail *reterr_fail);
+
+// ekb_admin_trust_add adds all certificates of `uploaded` to the trusted CA list, or none.
+EKB_NODISCARD enum ekb_err ekb_admin_trust_add(const char *path, const struct ekb_chain *uploaded,
+                                               int64_t now, struct ekb_gate_warning *out_warning,
+                                               struct ekb_fail *reterr_fail);
+
+// ekb_admin_trust_remove removes the certificates with the serial number `serial` (hexadecimal, as
+// ekb_chain_describe writes it) and, if `issuer` is not NULL, that issuer. EKB_NOT_FOUND if there
+// is none.
+EKB_NODISCARD enum ekb_err ekb_admin_trust_remove(const char *path, const char *serial,
+                                                  const char *issuer, struct ekb_fail *reterr_fail);
+
+// ekb_admin_csr_new makes a key and a signing request, in the place of a pending one of that side.
+// ekb_admin_csr_read returns the pending one as newly-allocated PEM text (free it with `free`);
+// EKB_NOT_FOUND if there is none. ekb_admin_csr_discard removes it; EKB_NOT_FOUND.
+EKB_NODISCARD enum ekb_err ekb_admin_csr_new(const char *path, enum ekb_store_side side,
+                                             enum ekb_key_type key_type,
+                                             const struct ekb_csr_spec *spec,
+                                             struct ekb_fail *reterr_fail);
+EKB_NODISCARD enum ekb_err ekb_admin_csr_read(char **out_pem, const char *path,
+                                              enum ekb_store_side side,
+                                              struct ekb_fail *reterr_fail);
+EKB_NODISCARD enum ekb_err ekb_admin_csr_discard(const char *path, enum ekb_store_side side,
+                                                 struct ekb_fail *reterr_fail);
+
+// ekb_admin_reset puts a self-signed default server certificate for `host`, valid for a year, into
+// the server store; the client store and the trusted CA list stay. A store that is missing is made.
+EKB_NODISCARD enum ekb_err ekb_admin_reset(const char *path, const char *host, int64_t now,
+                                           struct ekb_fail *reterr_fail);
+
+// What an upgrade did.
+enum ekb_upgrade {
+    EKB_UPGRADE_COPIED, // The server certificate and its key are in the client store now.
+    EKB_UPGRADE_KEPT,   // There was a client store already; nothing has changed.
+};
+
+// Whether an upgrade replaces a client store that exists.
+enum ekb_upgrade_mode {
+    EKB_UPGRADE_KEEP,
+    EKB_UPGRADE_FORCE,
+};
+
+// ekb_admin_upgrade does what the upgrade to two stores does: it copies the server's pair into the
+// client store. EKB_NOT_FOUND if there is no server certificate.
+EKB_NODISCARD enum ekb_err ekb_admin_upgrade(enum ekb_upgrade *out_upgrade, const char *path,
+                                             enum ekb_upgrade_mode mode,
+                                             struct ekb_fail *reterr_fail);
+
+#endif

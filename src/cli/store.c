@@ -1,0 +1,477 @@
+#include "cli/store.h"
+
+#include "ekubench/base/file.h"
+#include "ekubench/base/units.h"
+#include "ekubench/store/admin.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MAX_WORDS 8
+#define MAX_NAMES 16
+#define MAX_PASSWORD_LEN 1024
+
+struct names {
+    const char *items[MAX_NAMES];
+    size_t len;
+};
+
+struct arguments {
+    const char *words[MAX_WORDS]; // Verb, and what it is done to.
+    size_t num_words;
+    const char *store;
+    const char *certificate;
+    const char *key_file;
+    enum ekb_upload_key key;
+    enum ekb_upload_copy copy;
+    const char *password_file;
+    enum ekb_store_form form;
+    enum ekb_upgrade_mode upgrade;
+    const char *issuer;
+    const char *common_name;
+    const char *organization;
+    enum ekb_key_type key_type;
+    struct names dns_names;
+    struct names ip_addresses;
+};
+
+enum {
+    OPTION_KEY = 256,
+    OPTION_USE_CURRENT_KEY,
+    OPTION_USE_CSR_KEY,
+    OPTION_ALSO_AS_CLIENT,
+    OPTION_PASSWORD_FILE,
+    OPTION_PEM,
+    OPTION_JSON,
+    OPTION_FORCE,
+    OPTION_ISSUER,
+    OPTION_CN,
+    OPTION_ORG,
+    OPTION_KEY_TYPE,
+    OPTION_DNS,
+    OPTION_IP,
+};
+
+static void add_name(struct names *names, const char *name, struct argp_state *state)
+{
+    if (names->len == MAX_NAMES) {
+        argp_error(state, "at most %d names of a kind", MAX_NAMES);
+    }
+    names->items[names->len++] = name;
+}
+
+static void set_key(struct arguments *arguments, enum ekb_upload_key key, struct argp_state *state)
+{
+    if (arguments->key != EKB_UPLOAD_KEY_ANY) {
+        argp_error(state, "one of --key, --use-current-key and --use-csr-key is enough");
+    }
+    arguments->key = key;
+}
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+    struct arguments *arguments = state->input;
+    switch (key) {
+    case 's':
+        arguments->store = text;
+        return 0;
+    case 'c':
+        arguments->certificate = text;
+        return 0;
+    case OPTION_KEY:
+        set_key(arguments, EKB_UPLOAD_KEY_GIVEN, state);
+        arguments->key_file = text;
+        return 0;
+    case OPTION_USE_CURRENT_KEY:
+        set_key(arguments, EKB_UPLOAD_KEY_CURRENT, state);
+        return 0;
+    case OPTION_USE_CSR_KEY:
+        set_key(arguments, EKB_UPLOAD_KEY_REQUEST, state);
+        return 0;
+    case OPTION_ALSO_AS_CLIENT:
+        arguments->copy = EKB_UPLOAD_ALSO_AS_CLIENT;
+        return 0;
+    case OPTION_PASSWORD_FILE:
+        arguments->password_file = text;
+        return 0;
+    case OPTION_PEM:
+        arguments->form = EKB_STORE_FORM_PEM;
+        return 0;
+    case OPTION_JSON:
+        arguments->form = EKB_STORE_FORM_JSON;
+        return 0;
+    case OPTION_FORCE:
+        arguments->upgrade = EKB_UPGRADE_FORCE;
+        return 0;
+    case OPTION_ISSUER:
+        arguments->issuer = text;
+        return 0;
+    case OPTION_CN:
+        arguments->common_name = text;
+        return 0;
+    case OPTION_ORG:
+        arguments->organization = text;
+        return 0;
+    case OPTION_KEY_TYPE:
+        if (ekb_key_type_parse(&arguments->key_type, text) != EKB_OK) {
+            argp_error(state,
+                       "--key-type %s: p256, p384, rsa2048, rsa3072, rsa4096 or ed25519 is wanted",
+                       text);
+        }
+        return 0;
+    case OPTION_DNS:
+        add_name(&arguments->dns_names, text, state);
+        return 0;
+    case OPTION_IP:
+        add_name(&arguments->ip_addresses, text, state);
+        return 0;
+    case ARGP_KEY_ARG:
+        if (arguments->num_words == MAX_WORDS) {
+            argp_error(state, "unexpected argument \"%s\"", text);
+        }
+        arguments->words[arguments->num_words++] = text;
+        return 0;
+    case ARGP_KEY_END:
+        if (arguments->num_words == 0) {
+            argp_error(state, "init, show, upload, csr, trust, reset or upgrade is wanted");
+        }
+        if (arguments->store == NULL) {
+            argp_error(state, "--store DIR is wanted");
+        }
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option options[] = {
+    {"store", 's', "DIR", 0, "The store", 0},
+    {"cert", 'c', "FILE", 0, "upload: the certificate and its intermediates; PEM, DER or PKCS #12",
+     0},
+    {"key", OPTION_KEY, "FILE", 0, "upload: its private key, PEM", 0},
+    {"use-current-key", OPTION_USE_CURRENT_KEY, NULL, 0, "upload: it belongs to the present key",
+     0},
+    {"use-csr-key", OPTION_USE_CSR_KEY, NULL, 0,
+     "upload: it belongs to the key of the pending signing request", 0},
+    {"also-as-client", OPTION_ALSO_AS_CLIENT, NULL, 0,
+     "upload server: the same pair goes into the client store too, past its gate", 0},
+    {"password-file", OPTION_PASSWORD_FILE, "FILE", 0,
+     "upload: its first line is the password of a PKCS #12 file (default: ask on the terminal)", 0},
+    {"pem", OPTION_PEM, NULL, 0, "show, trust list: the certificates as PEM", 0},
+    {"json", OPTION_JSON, NULL, 0, "show, trust list: as JSON", 0},
+    {"force", OPTION_FORCE, NULL, 0, "upgrade: also over a client store that exists", 0},
+    {"issuer", OPTION_ISSUER, "NAME", 0, "trust remove: only of this issuer", 0},
+    {"cn", OPTION_CN, "NAME", 0, "csr new: common name; init, reset: the host's name", 0},
+    {"org", OPTION_ORG, "NAME", 0, "csr new: organization", 0},
+    {"key-type", OPTION_KEY_TYPE, "TYPE", 0,
+     "csr new: p256 (default), p384, rsa2048, rsa3072, rsa4096 or ed25519", 0},
+    {"dns", OPTION_DNS, "NAME", 0, "csr new: dNSName; may be repeated", 0},
+    {"ip", OPTION_IP, "ADDRESS", 0, "csr new: iPAddress; may be repeated", 0},
+    {0},
+};
+
+static const char doc[] =
+    "Keep the dual certificate store of a node: a server store, a client store, and one trusted CA "
+    "list for both.\v"
+    "init: make a store with a self-signed server certificate. show: what is in it. upload: put a "
+    "certificate into one of the two. csr: signing requests. trust: the trusted CA list. reset: "
+    "the "
+    "self-signed server certificate again. upgrade: copy the server's pair into the client store. "
+    "Keys are never shown.\n\nExit status: 0 done; 1 refused, and nothing has changed; 2 wrong "
+    "usage "
+    "or unreadable input; 3 the system does not let it.\n\nExamples:\n"
+    "  ekubench store init -s store --cn host.example\n"
+    "  ekubench store trust add root.pem -s store\n"
+    "  ekubench store upload server -s store --cert chain.pem --key key.pem\n"
+    "  ekubench store show -s store";
+
+// Doing.
+
+// finish says how it went: a refusal in its own words.
+static int finish(enum ekb_err err, const struct ekb_gate_warning *warning,
+                  const struct ekb_fail *fail)
+{
+    if (err == EKB_OK) {
+        if (warning != NULL && warning->text[0] != '\0') {
+            ekb_cli_say("warning: %s", warning->text);
+        }
+        return EKB_EXIT_OK;
+    }
+    switch ((int)err) {
+    case EKB_REFUSED_USAGE:
+    case EKB_REFUSED_KEY:
+    case EKB_REFUSED_EXPIRED:
+    case EKB_REFUSED_CHAIN:
+    case EKB_REFUSED_CA:
+    case EKB_REFUSED_DUPLICATE:
+    case EKB_KEY_MISMATCH:
+        ekb_cli_say("%s", fail->detail);
+        return EKB_EXIT_GATE;
+    default:
+        return ekb_cli_fail(fail);
+    }
+}
+
+static enum ekb_err parse_side(enum ekb_store_side *out_side, const struct arguments *arguments,
+                               size_t position, struct ekb_fail *reterr_fail)
+{
+    const char *word = position < arguments->num_words ? arguments->words[position] : "";
+    if (strcmp(word, "server") == 0 || strcmp(word, "client") == 0) {
+        *out_side = strcmp(word, "server") == 0 ? EKB_STORE_SERVER : EKB_STORE_CLIENT;
+        return EKB_OK;
+    }
+    return ekb_fail_set(reterr_fail, EKB_USAGE, 0, "server or client is wanted after \"%s\"",
+                        arguments->words[position - 1]);
+}
+
+// read_line reads the first line of `file` without its end; false if there is none.
+static bool read_line(char out_line[MAX_PASSWORD_LEN], FILE *file)
+{
+    if (fgets(out_line, MAX_PASSWORD_LEN, file) == NULL) {
+        return false;
+    }
+    out_line[strcspn(out_line, "\r\n")] = '\0';
+    return true;
+}
+
+// ask reads a password from the terminal, unseen; false if there is no terminal.
+static bool ask(char out_password[MAX_PASSWORD_LEN], const char *path)
+{
+    struct termios usual;
+    FILE *terminal = fopen("/dev/tty", "r+e");
+    if (terminal == NULL || tcgetattr(fileno(terminal), &usual) != 0) {
+        if (terminal != NULL) {
+            (void)fclose(terminal);
+        }
+        return false;
+    }
+    struct termios silent = usual;
+    silent.c_lflag &= ~(tcflag_t)ECHO;
+    (void)tcsetattr(fileno(terminal), TCSAFLUSH, &silent);
+    (void)fprintf(terminal, "Password of %s: ", path);
+    (void)fflush(terminal);
+    const bool read = read_line(out_password, terminal);
+    (void)tcsetattr(fileno(terminal), TCSAFLUSH, &usual);
+    (void)fputc('\n', terminal);
+    (void)fclose(terminal);
+    return read;
+}
+
+static enum ekb_err read_password(char out_password[MAX_PASSWORD_LEN],
+                                  const struct arguments *arguments, struct ekb_fail *reterr_fail)
+{
+    uint8_t *text = NULL;
+    size_t text_len = 0;
+    if (arguments->password_file == NULL) {
+        return ask(out_password, arguments->certificate)
+                   ? EKB_OK
+                   : ekb_fail_set(reterr_fail, EKB_NEED_PASSWORD, 0,
+                                  "%s, and there is no terminal to ask on (--password-file)",
+                                  arguments->certificate);
+    }
+    const enum ekb_err err = ekb_file_read(&text, &text_len, arguments->password_file,
+                                           MAX_PASSWORD_LEN - 1, reterr_fail);
+    if (err == EKB_OK) {
+        (void)snprintf(out_password, MAX_PASSWORD_LEN, "%.*s",
+                       (int)strcspn((const char *)text, "\r\n"), (const char *)text);
+        ekb_file_free_secret(text, text_len);
+    }
+    return err;
+}
+
+// read_upload reads certificate and key. A password is asked for only if one is needed.
+static enum ekb_err read_upload(struct ekb_bundle *bundle, const struct arguments *arguments,
+                                struct ekb_fail *reterr_fail)
+{
+    char password[MAX_PASSWORD_LEN] = "";
+    if (arguments->certificate == NULL) {
+        return ekb_fail_set(reterr_fail, EKB_USAGE, 0, "--cert FILE is wanted");
+    }
+    enum ekb_err err = ekb_bundle_read(bundle, arguments->certificate, NULL, reterr_fail);
+    if (err == EKB_NEED_PASSWORD) {
+        err = read_password(password, arguments, reterr_fail);
+        if (err == EKB_OK) {
+            err = ekb_bundle_read(bundle, arguments->certificate, password, reterr_fail);
+        }
+    }
+    explicit_bzero(password, sizeof password);
+    if (err == EKB_OK && arguments->key_file != NULL) {
+        ekb_key_destroy(bundle->key);
+        bundle->key = NULL;
+        err = ekb_key_read_pem(&bundle->key, arguments->key_file, reterr_fail);
+    }
+    return err;
+}
+
+static int upload(const struct arguments *arguments)
+{
+    struct ekb_fail fail = {0};
+    struct ekb_gate_warning warning = {""};
+    struct ekb_bundle bundle = {0};
+    struct ekb_upload wish = {.bundle = &bundle,
+                              .key = arguments->key,
+                              .copy = arguments->copy,
+                              .now = (int64_t)time(NULL)};
+    enum ekb_err err = parse_side(&wish.side, arguments, 1, &fail);
+    if (err == EKB_OK) {
+        err = read_upload(&bundle, arguments, &fail);
+    }
+    if (err == EKB_OK) {
+        err = ekb_admin_upload(arguments->store, &wish, &warning, &fail);
+    }
+    ekb_bundle_deinit(&bundle);
+    return finish(err, &warning, &fail);
+}
+
+static int trust_add(const struct arguments *arguments)
+{
+    struct ekb_fail fail = {0};
+    struct ekb_gate_warning warning = {""};
+    struct ekb_chain *uploaded = NULL;
+    const char *file = arguments->num_words > 2 ? arguments->words[2] : arguments->certificate;
+    enum ekb_err err = file != NULL
+                           ? ekb_chain_read(&uploaded, file, EKB_CHAIN_DER, &fail)
+                           : ekb_fail_set(&fail, EKB_USAGE, 0, "trust add: a file is wanted");
+    if (err == EKB_OK) {
+        err = ekb_admin_trust_add(arguments->store, uploaded, (int64_t)time(NULL), &warning, &fail);
+    }
+    ekb_chain_destroy(uploaded);
+    return finish(err, &warning, &fail);
+}
+
+static int trust(const struct arguments *arguments)
+{
+    const char *word = arguments->num_words > 1 ? arguments->words[1] : "";
+    struct ekb_fail fail = {0};
+    if (strcmp(word, "add") == 0) {
+        return trust_add(arguments);
+    }
+    if (strcmp(word, "list") == 0) {
+        return ekb_store_show_trust(arguments->store, arguments->form);
+    }
+    if (strcmp(word, "remove") == 0 && arguments->num_words > 2) {
+        return finish(
+            ekb_admin_trust_remove(arguments->store, arguments->words[2], arguments->issuer, &fail),
+            NULL, &fail);
+    }
+    ekb_cli_say("trust add FILE, trust remove SERIAL or trust list is wanted");
+    return EKB_EXIT_USAGE;
+}
+
+static enum ekb_err csr_new(const struct arguments *arguments, enum ekb_store_side side,
+                            struct ekb_fail *reterr_fail)
+{
+    const struct ekb_csr_spec spec = {
+        .common_name = arguments->common_name,
+        .organization = arguments->organization,
+        .eku = side == EKB_STORE_SERVER ? EKB_EKU_SERVER_AUTH : EKB_EKU_CLIENT_AUTH,
+        .dns_names = arguments->dns_names.items,
+        .num_dns_names = arguments->dns_names.len,
+        .ip_addresses = arguments->ip_addresses.items,
+        .num_ip_addresses = arguments->ip_addresses.len,
+    };
+    if (spec.common_name == NULL) {
+        return ekb_fail_set(reterr_fail, EKB_USAGE, 0, "csr new: --cn NAME is wanted");
+    }
+    return ekb_admin_csr_new(arguments->store, side, arguments->key_type, &spec, reterr_fail);
+}
+
+static int csr(const struct arguments *arguments)
+{
+    const char *word = arguments->num_words > 1 ? arguments->words[1] : "";
+    struct ekb_fail fail = {0};
+    enum ekb_store_side side = EKB_STORE_SERVER;
+    char *pem = NULL;
+    if (strcmp(word, "new") != 0 && strcmp(word, "show") != 0 && strcmp(word, "discard") != 0) {
+        ekb_cli_say("csr new, csr show or csr discard, and server or client, is wanted");
+        return EKB_EXIT_USAGE;
+    }
+    enum ekb_err err = parse_side(&side, arguments, 2, &fail);
+    if (err == EKB_OK && strcmp(word, "new") == 0) {
+        err = csr_new(arguments, side, &fail);
+    } else if (err == EKB_OK && strcmp(word, "discard") == 0) {
+        err = ekb_admin_csr_discard(arguments->store, side, &fail);
+    }
+    if (err == EKB_OK && strcmp(word, "discard") != 0) {
+        err = ekb_admin_csr_read(&pem, arguments->store, side, &fail);
+    }
+    if (err == EKB_OK && pem != NULL) {
+        (void)fputs(pem, stdout);
+    }
+    free(pem);
+    return finish(err, NULL, &fail);
+}
+
+static int reset(const struct arguments *arguments)
+{
+    char host[256] = "localhost";
+    struct ekb_fail fail = {0};
+    if (arguments->common_name == NULL && gethostname(host, sizeof host - 1) != 0) {
+        (void)snprintf(host, sizeof host, "localhost");
+    }
+    const char *name = arguments->common_name != NULL ? arguments->common_name : host;
+    return finish(ekb_admin_reset(arguments->store, name, (int64_t)time(NULL), &fail), NULL, &fail);
+}
+
+static int init(const struct arguments *arguments)
+{
+    if (!ekb_store_is_empty(arguments->store)) {
+        ekb_cli_say("%s holds a store already; `reset` replaces its server certificate",
+                    arguments->store);
+        return EKB_EXIT_USAGE;
+    }
+    return reset(arguments);
+}
+
+static int show(const struct arguments *arguments)
+{
+    return ekb_store_show(arguments->store, arguments->form);
+}
+
+static int upgrade(const struct arguments *arguments)
+{
+    struct ekb_fail fail = {0};
+    enum ekb_upgrade done = EKB_UPGRADE_KEPT;
+    const enum ekb_err err = ekb_admin_upgrade(&done, arguments->store, arguments->upgrade, &fail);
+    if (err == EKB_OK) {
+        (void)printf(done == EKB_UPGRADE_COPIED
+                         ? "the server certificate and its key are in the client store now\n"
+                         : "there is a client store already, and it is kept\n");
+    }
+    return finish(err, NULL, &fail);
+}
+
+static const struct {
+    const char *word;
+    size_t max_words;
+    int (*run)(const struct arguments *arguments);
+} verbs[] = {
+    {"init", 1, init},   {"show", 1, show},   {"upload", 2, upload},   {"csr", 3, csr},
+    {"trust", 3, trust}, {"reset", 1, reset}, {"upgrade", 1, upgrade},
+};
+
+int ekb_cli_store(int argc, char **argv)
+{
+    static const struct argp argp = {
+        .options = options, .parser = parse, .args_doc = "VERB [WHAT...]", .doc = doc};
+    struct arguments arguments = {.key_type = EKB_KEY_P256};
+
+    ekb_cli_parse(&argp, argc, argv, &arguments);
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
+        if (strcmp(arguments.words[0], verbs[i].word) != 0) {
+            continue;
+        }
+        if (arguments.num_words > verbs[i].max_words) {
+            ekb_cli_say("unexpected argument \"%s\"", arguments.words[verbs[i].max_words]);
+            return EKB_EXIT_USAGE;
+        }
+        return verbs[i].run(&arguments);
+    }
+    ekb_cli_say("there is no \"%s\"; init, show, upload, csr, trust, reset and upgrade there are",
+                arguments.words[0]);
+    return EKB_EXIT_USAGE;
+}

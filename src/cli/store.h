@@ -1,0 +1,23 @@
+// What the verbs of `ekubench store` share.
+
+#ifndef EKUBENCH_SRC_CLI_STORE_H
+#define EKUBENCH_SRC_CLI_STORE_H
+
+#include "cli/cli.h"
+
+#include "ekubench/pki/cert.h"
+#include "ekubench/store/store.h"
+
+// In which form certificates are shown.
+enum ekb_store_form {
+    EKB_STORE_FORM_TEXT,
+    EKB_STORE_FORM_PEM,
+    EKB_STORE_FORM_JSON,
+};
+
+// ekb_store_show prints both stores and the trusted CA list of the store `path` and returns the
+// exit status; ekb_store_show_trust the trusted CA list alone.
+int ekb_store_show(const char *path, enum ekb_store_form form);
+int ekb_store_show_trust(const char *path, enum ekb_store_form form);
+
+#endif

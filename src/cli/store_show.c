@@ -1,0 +1,193 @@
+#include "cli/store.h"
+
+#include "ekubench/base/units.h"
+#include "ekubench/pki/describe.h"
+#include "ekubench/store/admin.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char *const side_names[EKB_STORE_NUM_SIDES] = {
+    [EKB_STORE_SERVER] = "server", [EKB_STORE_CLIENT] = "client"};
+
+#define NO_REQUEST "There is no certificate signing request in progress"
+
+// Text.
+
+static void print_description(const struct ekb_chain *chain, size_t index)
+{
+    struct ekb_description description;
+    char eku[EKB_EKU_TEXT_LEN];
+    char key[EKB_KEY_KIND_TEXT_LEN];
+    char from[EKB_UNITS_TEXT_LEN];
+    char until[EKB_UNITS_TEXT_LEN];
+    ekb_chain_describe(&description, chain, index);
+    (void)printf("  subject     %s\n  issuer      %s%s\n  serial      %s\n  names       %s\n"
+                 "  usages      %s\n  key         %s\n  not before  %s\n  not after   %s\n",
+                 description.subject, description.issuer,
+                 description.is_self_signed ? " (self-signed)" : "", description.serial,
+                 description.names[0] != '\0' ? description.names : "-",
+                 ekb_eku_format(eku, description.eku),
+                 ekb_key_kind_format(key, description.key_kind, description.key_bits),
+                 ekb_units_format_time(from, description.not_before),
+                 ekb_units_format_time(until, description.not_after));
+}
+
+static void print_request(const char *pem)
+{
+    struct ekb_csr_description description;
+    if (pem == NULL) {
+        (void)printf("  request     " NO_REQUEST "\n");
+    } else if (ekb_csr_describe(&description, pem, NULL) == EKB_OK) {
+        (void)printf("  request     in progress: %s%s%s\n", description.subject,
+                     description.names[0] != '\0' ? ", " : "", description.names);
+    } else {
+        (void)printf("  request     in progress, but malformed\n");
+    }
+}
+
+static void print_side(const struct ekb_store *store, enum ekb_store_side side, const char *pem)
+{
+    const struct ekb_chain *chain = ekb_store_identity(store, side)->chain;
+    (void)printf("%s store\n", side == EKB_STORE_SERVER ? "Server" : "Client");
+    if (chain == NULL) {
+        (void)printf("  empty\n");
+    } else {
+        print_description(chain, 0);
+        (void)printf("  chain       %zu certificate%s\n", ekb_chain_len(chain),
+                     ekb_chain_len(chain) == 1 ? "" : "s");
+    }
+    print_request(pem);
+    (void)printf("\n");
+}
+
+static void print_trust(const struct ekb_chain *trust)
+{
+    const size_t len = trust != NULL ? ekb_chain_len(trust) : 0;
+    (void)printf("Trusted CA list: %zu certificate%s\n", len, len == 1 ? "" : "s");
+    for (size_t i = 0; i < len; i++) {
+        struct ekb_description description;
+        char until[EKB_UNITS_TEXT_LEN];
+        ekb_chain_describe(&description, trust, i);
+        (void)printf("  %s  until %s  %s\n", description.serial,
+                     ekb_units_format_time(until, description.not_after), description.subject);
+    }
+}
+
+// PEM: what `openssl` and the like read.
+
+static int print_chain_pem(const struct ekb_chain *chain)
+{
+    char *text = chain != NULL ? ekb_chain_to_pem(chain) : NULL;
+    if (chain != NULL && text == NULL) {
+        ekb_cli_say("out of memory");
+        return EKB_EXIT_ENVIRONMENT;
+    }
+    (void)fputs(text != NULL ? text : "", stdout);
+    free(text);
+    return EKB_EXIT_OK;
+}
+
+// JSON.
+
+static json_t *description_json(const struct ekb_chain *chain, size_t index)
+{
+    struct ekb_description description;
+    char eku[EKB_EKU_TEXT_LEN];
+    char key[EKB_KEY_KIND_TEXT_LEN];
+    char from[EKB_UNITS_TEXT_LEN];
+    char until[EKB_UNITS_TEXT_LEN];
+    ekb_chain_describe(&description, chain, index);
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:b}", "subject",
+                     description.subject, "issuer", description.issuer, "serial",
+                     description.serial, "names", description.names, "usages",
+                     ekb_eku_format(eku, description.eku), "key",
+                     ekb_key_kind_format(key, description.key_kind, description.key_bits),
+                     "not_before", ekb_units_format_time(from, description.not_before), "not_after",
+                     ekb_units_format_time(until, description.not_after), "ca", description.is_ca,
+                     "self_signed", description.is_self_signed);
+}
+
+static json_t *chain_json(const struct ekb_chain *chain)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; chain != NULL && i < ekb_chain_len(chain); i++) {
+        (void)json_array_append_new(list, description_json(chain, i));
+    }
+    return list;
+}
+
+static json_t *request_json(const char *pem)
+{
+    struct ekb_csr_description description;
+    if (pem == NULL || ekb_csr_describe(&description, pem, NULL) != EKB_OK) {
+        return json_null();
+    }
+    return json_pack("{s:s, s:s}", "subject", description.subject, "names", description.names);
+}
+
+// Both.
+
+static int show(const char *path, const struct ekb_store *store, enum ekb_store_form form)
+{
+    char *requests[EKB_STORE_NUM_SIDES] = {NULL};
+    int status = EKB_EXIT_OK;
+    json_t *object = form == EKB_STORE_FORM_JSON ? json_object() : NULL;
+    for (int side = 0; side < EKB_STORE_NUM_SIDES; side++) {
+        const struct ekb_chain *chain = ekb_store_identity(store, (enum ekb_store_side)side)->chain;
+        if (ekb_admin_csr_read(&requests[side], path, (enum ekb_store_side)side, NULL) != EKB_OK) {
+            requests[side] = NULL;
+        }
+        if (form == EKB_STORE_FORM_TEXT) {
+            print_side(store, (enum ekb_store_side)side, requests[side]);
+        } else if (form == EKB_STORE_FORM_PEM) {
+            status = print_chain_pem(chain);
+        } else {
+            (void)json_object_set_new(object, side_names[side],
+                                      json_pack("{s:o, s:o}", "chain", chain_json(chain), "request",
+                                                request_json(requests[side])));
+        }
+        free(requests[side]);
+    }
+    if (form == EKB_STORE_FORM_TEXT) {
+        print_trust(ekb_store_trust(store));
+    } else if (form == EKB_STORE_FORM_PEM) {
+        status = print_chain_pem(ekb_store_trust(store));
+    } else {
+        (void)json_object_set_new(object, "trust", chain_json(ekb_store_trust(store)));
+        status = ekb_cli_print_json(object);
+    }
+    return status;
+}
+
+int ekb_store_show(const char *path, enum ekb_store_form form)
+{
+    struct ekb_store *store = NULL;
+    struct ekb_fail fail;
+    if (ekb_store_load(&store, path, 0, &fail) != EKB_OK) {
+        return ekb_cli_fail(&fail);
+    }
+    const int status = show(path, store, form);
+    ekb_store_destroy(store);
+    return status;
+}
+
+int ekb_store_show_trust(const char *path, enum ekb_store_form form)
+{
+    struct ekb_store *store = NULL;
+    struct ekb_fail fail;
+    int status = EKB_EXIT_OK;
+    if (ekb_store_load(&store, path, 0, &fail) != EKB_OK) {
+        return ekb_cli_fail(&fail);
+    }
+    if (form == EKB_STORE_FORM_TEXT) {
+        print_trust(ekb_store_trust(store));
+    } else if (form == EKB_STORE_FORM_PEM) {
+        status = print_chain_pem(ekb_store_trust(store));
+    } else {
+        status = ekb_cli_print_json(chain_json(ekb_store_trust(store)));
+    }
+    ekb_store_destroy(store);
+    return status;
+}

@@ -1,0 +1,148 @@
+#include "ekubench/pki/bundle.h"
+
+#include "ekubench/base/file.h"
+#include "pki/pki_internal.h"
+
+#include <openssl/base.h>
+#include <openssl/bytestring.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/mem.h>
+#include <openssl/pkcs8.h>
+#include <openssl/stack.h>
+#include <openssl/x509.h>
+
+#include <stdbool.h>
+#include <stdlib.h>
+
+void ekb_bundle_deinit(struct ekb_bundle *bundle)
+{
+    ekb_chain_destroy(bundle->chain);
+    ekb_key_destroy(bundle->key);
+    *bundle = (struct ekb_bundle){0};
+}
+
+static enum ekb_err append_x509(struct ekb_chain *chain, const X509 *x509)
+{
+    uint8_t *der = NULL;
+    const int der_len = i2d_X509((X509 *)(uintptr_t)x509, &der);
+    const enum ekb_err err =
+        der_len > 0 ? ekb_chain_append_der(chain, der, (size_t)der_len) : EKB_PARSE;
+    OPENSSL_free(der);
+    return err;
+}
+
+// take_pkcs12 fills the bundle from what the library has decoded.
+static enum ekb_err take_pkcs12(struct ekb_bundle *bundle, EVP_PKEY *pkey,
+                                const STACK_OF(X509) * certificates, const char *path,
+                                struct ekb_fail *reterr_fail)
+{
+    enum ekb_err err = EKB_OK;
+    bundle->chain = ekb_chain_create();
+    if (bundle->chain == NULL) {
+        return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%s", path);
+    }
+    for (size_t i = 0; i < sk_X509_num(certificates) && err == EKB_OK; i++) {
+        err = append_x509(bundle->chain, sk_X509_value(certificates, i));
+    }
+    if (err != EKB_OK) {
+        return ekb_fail_set(reterr_fail, err, 0, "%s: a certificate is malformed", path);
+    }
+    if (ekb_chain_len(bundle->chain) == 0) {
+        return ekb_fail_set(reterr_fail, EKB_PARSE, 0, "%s holds no certificate", path);
+    }
+    if (pkey == NULL) {
+        return EKB_OK;
+    }
+    EVP_PKEY_up_ref(pkey);
+    return ekb_key_wrap(&bundle->key, pkey, path, reterr_fail);
+}
+
+static enum ekb_err read_pkcs12(struct ekb_bundle *bundle, const uint8_t *data, size_t data_len,
+                                const char *path, const char *password,
+                                struct ekb_fail *reterr_fail)
+{
+    EVP_PKEY *pkey = NULL;
+    STACK_OF(X509) *certificates = sk_X509_new_null();
+    CBS cbs;
+    enum ekb_err err = EKB_OK;
+    CBS_init(&cbs, data, data_len);
+    if (certificates == NULL) {
+        return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%s", path);
+    }
+    if (PKCS12_get_key_and_certs(&pkey, certificates, &cbs, password != NULL ? password : "") ==
+        1) {
+        err = take_pkcs12(bundle, pkey, certificates, path, reterr_fail);
+    } else if (ERR_GET_REASON(ERR_peek_error()) == PKCS8_R_INCORRECT_PASSWORD) {
+        err = ekb_fail_set(reterr_fail, EKB_NEED_PASSWORD, 0, "%s", path);
+    } else {
+        err =
+            ekb_fail_set(reterr_fail, EKB_PARSE, 0, "%s is neither a certificate nor PKCS #12 (%s)",
+                         path, ekb_pki_take_reason());
+    }
+    ERR_clear_error();
+    EVP_PKEY_free(pkey);
+    sk_X509_pop_free(certificates, X509_free);
+    return err;
+}
+
+static enum ekb_err read_der(struct ekb_bundle *bundle, const uint8_t *data, size_t data_len,
+                             const char *path, const char *password, struct ekb_fail *reterr_fail)
+{
+    bundle->chain = ekb_chain_create();
+    if (bundle->chain == NULL) {
+        return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%s", path);
+    }
+    const enum ekb_err err = ekb_chain_append_der(bundle->chain, data, data_len);
+    ERR_clear_error();
+    if (err != EKB_PARSE) {
+        return err == EKB_OK ? EKB_OK : ekb_fail_set(reterr_fail, err, 0, "%s", path);
+    }
+    ekb_bundle_deinit(bundle);
+    return read_pkcs12(bundle, data, data_len, path, password, reterr_fail);
+}
+
+// has_key is true if there is a private key among the PEM blocks of the file.
+static bool has_key(uint8_t *text, size_t text_len)
+{
+    struct ekb_pem_reader reader = {.next = text, .remaining_len = text_len};
+    struct ekb_pem_block block = {0};
+    while (ekb_pem_next(&block, &reader) == EKB_OK) {
+        if (ekb_pem_label_ends_with(&block, "PRIVATE KEY")) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum ekb_err read_pem(struct ekb_bundle *bundle, bool with_key, const char *path,
+                             struct ekb_fail *reterr_fail)
+{
+    enum ekb_err err = ekb_chain_read_pem(&bundle->chain, path, reterr_fail);
+    if (err == EKB_OK && with_key) {
+        err = ekb_key_read_pem(&bundle->key, path, reterr_fail);
+    }
+    return err;
+}
+
+enum ekb_err ekb_bundle_read(struct ekb_bundle *out_bundle, const char *path, const char *password,
+                             struct ekb_fail *reterr_fail)
+{
+    struct ekb_bundle bundle = {0};
+    uint8_t *data = NULL;
+    size_t data_len = 0;
+    enum ekb_err err = ekb_file_read(&data, &data_len, path, EKB_CHAIN_MAX_FILE_LEN, reterr_fail);
+    if (err != EKB_OK) {
+        return err;
+    }
+    err = ekb_pki_is_der(data, data_len)
+              ? read_der(&bundle, data, data_len, path, password, reterr_fail)
+              : read_pem(&bundle, has_key(data, data_len), path, reterr_fail);
+    ekb_file_free_secret(data, data_len);
+    if (err != EKB_OK) {
+        ekb_bundle_deinit(&bundle);
+        return err;
+    }
+    *out_bundle = bundle;
+    return EKB_OK;
+}

@@ -1,0 +1,421 @@
+#include "ekubench/store/admin.h"
+
+#include "ekubench/base/file.h"
+#include "ekubench/pki/describe.h"
+#include "ekubench/pki/mint.h"
+#include "ekubench/store/change.h"
+#include "store/store_internal.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define DEFAULT_VALIDITY_S (INT64_C(365) * 24 * 3600)
+#define BACKDATE_S INT64_C(3600)
+#define MAX_REQUEST_LEN (64u << 10)
+
+// What an upload puts where. Found twice: before the store is touched, so that a refusal leaves no
+// trace, and again under the lock.
+struct findings {
+    struct ekb_store *store;     // As it is.
+    struct ekb_key *request_key; // Of the pending signing request, or NULL.
+    struct ekb_chain *sorted;
+    const struct ekb_key *key; // One of the bundle's, the store's, the request's.
+    struct ekb_gate_warning warning;
+};
+
+static void findings_deinit(struct findings *findings)
+{
+    ekb_store_destroy(findings->store);
+    ekb_key_destroy(findings->request_key);
+    ekb_chain_destroy(findings->sorted);
+    *findings = (struct findings){0};
+}
+
+// load_if_there loads the store; one that is missing is an empty one.
+static enum ekb_err load_if_there(struct ekb_store **out_store, const char *path,
+                                  struct ekb_fail *reterr_fail)
+{
+    *out_store = NULL;
+    return ekb_store_is_empty(path) ? EKB_OK : ekb_store_load(out_store, path, 0, reterr_fail);
+}
+
+static enum ekb_err load_request_key(struct ekb_key **out_key, const char *path,
+                                     enum ekb_store_side side, struct ekb_fail *reterr_fail)
+{
+    char *file = ekb_file_join(path, ekb_store_names[side].request_key);
+    if (file == NULL) {
+        return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%s", path);
+    }
+    const enum ekb_err err = ekb_key_read_pem(out_key, file, reterr_fail);
+    free(file);
+    return err == EKB_NOT_FOUND ? EKB_OK : err;
+}
+
+// choose_key sets the key that the upload asks for.
+static enum ekb_err choose_key(struct findings *findings, const struct ekb_upload *upload,
+                               struct ekb_fail *reterr_fail)
+{
+    const struct ekb_key *current =
+        findings->store != NULL ? ekb_store_identity(findings->store, upload->side)->key : NULL;
+    const struct ekb_key *const candidates[] = {upload->bundle->key, findings->request_key,
+                                                current};
+    switch (upload->key) {
+    case EKB_UPLOAD_KEY_GIVEN:
+        findings->key = upload->bundle->key;
+        break;
+    case EKB_UPLOAD_KEY_CURRENT:
+        findings->key = current;
+        break;
+    case EKB_UPLOAD_KEY_REQUEST:
+        findings->key = findings->request_key;
+        break;
+    case EKB_UPLOAD_KEY_ANY:
+        for (size_t i = 0; i < 3 && findings->key == NULL; i++) {
+            const bool fits =
+                candidates[i] != NULL && ekb_chain_matches_key(findings->sorted, candidates[i]);
+            findings->key = fits ? candidates[i] : NULL;
+        }
+        return findings->key != NULL
+                   ? EKB_OK
+                   : ekb_fail_set(reterr_fail, EKB_KEY_MISMATCH, 0,
+                                  "Invalid certificate: The certificate fits neither a key given "
+                                  "with it, nor that of a signing request, nor the current one.");
+    }
+    return findings->key != NULL
+               ? EKB_OK
+               : ekb_fail_set(reterr_fail, EKB_NOT_FOUND, 0, "%s: the key that is to be used",
+                              upload->key == EKB_UPLOAD_KEY_REQUEST
+                                  ? "there is no certificate signing request in progress"
+                                  : "there is no such key");
+}
+
+static enum ekb_err find(struct findings *findings, const char *path,
+                         const struct ekb_upload *upload, struct ekb_fail *reterr_fail)
+{
+    enum ekb_err err = load_if_there(&findings->store, path, reterr_fail);
+    if (err == EKB_OK) {
+        err = load_request_key(&findings->request_key, path, upload->side, reterr_fail);
+    }
+    if (err == EKB_OK) {
+        err = ekb_gate_sort(&findings->sorted, upload->bundle->chain, reterr_fail);
+    }
+    if (err == EKB_OK) {
+        err = choose_key(findings, upload, reterr_fail);
+    }
+    if (err == EKB_OK) {
+        const struct ekb_identity identity = {.chain = findings->sorted,
+                                              .key = (struct ekb_key *)(uintptr_t)findings->key};
+        err = ekb_gate_check_identity(upload->side, &identity, upload->now, &findings->warning,
+                                      reterr_fail);
+    }
+    return err;
+}
+
+static enum ekb_err put(struct ekb_change *change, const struct findings *findings,
+                        const struct ekb_upload *upload, struct ekb_fail *reterr_fail)
+{
+    const struct ekb_identity identity = {.chain = findings->sorted,
+                                          .key = (struct ekb_key *)(uintptr_t)findings->key};
+    enum ekb_err err = ekb_change_put_identity(change, upload->side, &identity, reterr_fail);
+    if (err == EKB_OK && upload->copy == EKB_UPLOAD_ALSO_AS_CLIENT) {
+        err = ekb_change_put_identity(change, EKB_STORE_CLIENT, &identity, reterr_fail);
+    }
+    if (err == EKB_OK && findings->key == findings->request_key) {
+        ekb_change_drop_request(change, upload->side);
+    }
+    return err;
+}
+
+enum ekb_err ekb_admin_upload(const char *path, const struct ekb_upload *upload,
+                              struct ekb_gate_warning *out_warning, struct ekb_fail *reterr_fail)
+{
+    struct findings findings = {0};
+    struct ekb_change *change = NULL;
+    if (upload->copy == EKB_UPLOAD_ALSO_AS_CLIENT && upload->side != EKB_STORE_SERVER) {
+        return ekb_fail_set(reterr_fail, EKB_USAGE, 0,
+                            "only an upload to the server store can also go to the client store");
+    }
+    enum ekb_err err = find(&findings, path, upload, reterr_fail);
+    if (err == EKB_OK) {
+        err = ekb_change_begin(&change, path, reterr_fail);
+    }
+    if (err == EKB_OK) {
+        findings_deinit(&findings);
+        err = find(&findings, path, upload, reterr_fail);
+    }
+    if (err == EKB_OK) {
+        err = put(change, &findings, upload, reterr_fail);
+    }
+    if (err == EKB_OK) {
+        err = ekb_change_commit(change, reterr_fail);
+    }
+    if (err == EKB_OK) {
+        *out_warning = findings.warning;
+    }
+    ekb_change_destroy(change);
+    findings_deinit(&findings);
+    return err;
+}
+
+// Trust.
+
+// grow returns in `*out_trust` the list with `uploaded` at its end, if the gate lets all of it in.
+static enum ekb_err grow(struct ekb_chain **out_trust, const char *path,
+                         const struct ekb_chain *uploaded, int64_t now,
+                         struct ekb_gate_warning *warning, struct ekb_fail *reterr_fail)
+{
+    struct ekb_store *store = NULL;
+    enum ekb_err err = load_if_there(&store, path, reterr_fail);
+    if (err != EKB_OK) {
+        return err;
+    }
+    const struct ekb_chain *present = store != NULL ? ekb_store_trust(store) : NULL;
+    struct ekb_chain *trust = ekb_chain_create();
+    if (trust == NULL) {
+        err = ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "trusted CA list");
+    }
+    for (size_t i = 0; err == EKB_OK && present != NULL && i < ekb_chain_len(present); i++) {
+        err = ekb_chain_append(trust, present, i);
+    }
+    for (size_t i = 0; err == EKB_OK && i < ekb_chain_len(uploaded); i++) {
+        err = ekb_gate_check_ca(uploaded, i, trust, now, warning, reterr_fail);
+        if (err == EKB_OK) {
+            err = ekb_chain_append(trust, uploaded, i);
+        }
+    }
+    if (err == EKB_OK && ekb_chain_len(trust) > EKB_CHAIN_MAX_CERTS) {
+        err = ekb_fail_set(reterr_fail, EKB_TOO_BIG, 0, "trusted CA list");
+    }
+    ekb_store_destroy(store);
+    if (err != EKB_OK) {
+        ekb_chain_destroy(trust);
+        return err;
+    }
+    *out_trust = trust;
+    return EKB_OK;
+}
+
+enum ekb_err ekb_admin_trust_add(const char *path, const struct ekb_chain *uploaded, int64_t now,
+                                 struct ekb_gate_warning *out_warning, struct ekb_fail *reterr_fail)
+{
+    struct ekb_gate_warning warning = {""};
+    struct ekb_chain *trust = NULL;
+    struct ekb_change *change = NULL;
+    enum ekb_err err = grow(&trust, path, uploaded, now, &warning, reterr_fail);
+    ekb_chain_destroy(trust);
+    trust = NULL;
+    if (err == EKB_OK) {
+        err = ekb_change_begin(&change, path, reterr_fail);
+    }
+    if (err == EKB_OK) {
+        err = grow(&trust, path, uploaded, now, &warning, reterr_fail);
+    }
+    if (err == EKB_OK) {
+        err = ekb_change_put_trust(change, trust, reterr_fail);
+    }
+    if (err == EKB_OK) {
+        err = ekb_change_commit(change, reterr_fail);
+    }
+    if (err == EKB_OK) {
+        *out_warning = warning;
+    }
+    ekb_change_destroy(change);
+    ekb_chain_destroy(trust);
+    return err;
+}
+
+// shrink returns in `*out_trust` the list without what is to be removed. EKB_NOT_FOUND if that is
+// nothing.
+static enum ekb_err shrink(struct ekb_chain **out_trust, const char *path, const char *serial,
+                           const char *issuer, struct ekb_fail *reterr_fail)
+{
+    struct ekb_store *store = NULL;
+    enum ekb_err err = load_if_there(&store, path, reterr_fail);
+    if (err != EKB_OK) {
+        return err;
+    }
+    const struct ekb_chain *present = store != NULL ? ekb_store_trust(store) : NULL;
+    const size_t len = present != NULL ? ekb_chain_len(present) : 0;
+    struct ekb_chain *trust = ekb_chain_create();
+    if (trust == NULL) {
+        err = ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "trusted CA list");
+    }
+    for (size_t i = 0; err == EKB_OK && i < len; i++) {
+        struct ekb_description description;
+        ekb_chain_describe(&description, present, i);
+        const bool is_meant = strcasecmp(description.serial, serial) == 0 &&
+                              (issuer == NULL || strcmp(description.issuer, issuer) == 0);
+        err = is_meant ? EKB_OK : ekb_chain_append(trust, present, i);
+    }
+    if (err == EKB_OK && ekb_chain_len(trust) == len) {
+        err = ekb_fail_set(reterr_fail, EKB_NOT_FOUND, 0, "no trusted CA has the serial number %s",
+                           serial);
+    }
+    ekb_store_destroy(store);
+    if (err != EKB_OK) {
+        ekb_chain_destroy(trust);
+        return err;
+    }
+    *out_trust = trust;
+    return EKB_OK;
+}
+
+enum ekb_err ekb_admin_trust_remove(const char *path, const char *serial, const char *issuer,
+                                    struct ekb_fail *reterr_fail)
+{
+    struct ekb_chain *trust = NULL;
+    struct ekb_change *change = NULL;
+    enum ekb_err err = shrink(&trust, path, serial, issuer, reterr_fail);
+    ekb_chain_destroy(trust);
+    trust = NULL;
+    if (err == EKB_OK) {
+        err = ekb_change_begin(&change, path, reterr_fail);
+    }
+    if (err == EKB_OK) {
+        err = shrink(&trust, path, serial, issuer, reterr_fail);
+    }
+    if (err == EKB_OK && ekb_chain_len(trust) == 0) {
+        ekb_change_drop_trust(change);
+    } else if (err == EKB_OK) {
+        err = ekb_change_put_trust(change, trust, reterr_fail);
+    }
+    if (err == EKB_OK) {
+        err = ekb_change_commit(change, reterr_fail);
+    }
+    ekb_change_destroy(change);
+    ekb_chain_destroy(trust);
+    return err;
+}
+
+// Signing requests.
+
+enum ekb_err ekb_admin_csr_new(const char *path, enum ekb_store_side side,
+                               enum ekb_key_type key_type, const struct ekb_csr_spec *spec,
+                               struct ekb_fail *reterr_fail)
+{
+    struct ekb_key *key = NULL;
+    struct ekb_change *change = NULL;
+    char *pem = NULL;
+    enum ekb_err err = ekb_key_generate(&key, key_type, reterr_fail);
+    if (err == EKB_OK) {
+        err = ekb_csr_create(&pem, key, spec, reterr_fail);
+    }
+    if (err == EKB_OK) {
+        err = ekb_change_begin(&change, path, reterr_fail);
+    }
+    if (err == EKB_OK) {
+        err = ekb_change_put_request(change, side, pem, key, reterr_fail);
+    }
+    if (err == EKB_OK) {
+        err = ekb_change_commit(change, reterr_fail);
+    }
+    ekb_change_destroy(change);
+    ekb_key_destroy(key);
+    free(pem);
+    return err;
+}
+
+enum ekb_err ekb_admin_csr_read(char **out_pem, const char *path, enum ekb_store_side side,
+                                struct ekb_fail *reterr_fail)
+{
+    uint8_t *text = NULL;
+    size_t text_len = 0;
+    char *file = ekb_file_join(path, ekb_store_names[side].request);
+    if (file == NULL) {
+        return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%s", path);
+    }
+    const enum ekb_err err = ekb_file_read(&text, &text_len, file, MAX_REQUEST_LEN, reterr_fail);
+    free(file);
+    if (err == EKB_NOT_FOUND) {
+        return ekb_fail_set(reterr_fail, err, 0,
+                            "There is no certificate signing request in progress");
+    }
+    if (err == EKB_OK) {
+        *out_pem = (char *)text;
+    }
+    return err;
+}
+
+enum ekb_err ekb_admin_csr_discard(const char *path, enum ekb_store_side side,
+                                   struct ekb_fail *reterr_fail)
+{
+    struct ekb_change *change = NULL;
+    char *pem = NULL;
+    enum ekb_err err = ekb_admin_csr_read(&pem, path, side, reterr_fail);
+    free(pem);
+    if (err == EKB_OK) {
+        err = ekb_change_begin(&change, path, reterr_fail);
+    }
+    if (err == EKB_OK) {
+        ekb_change_drop_request(change, side);
+        err = ekb_change_commit(change, reterr_fail);
+    }
+    ekb_change_destroy(change);
+    return err;
+}
+
+// Reset and upgrade.
+
+enum ekb_err ekb_admin_reset(const char *path, const char *host, int64_t now,
+                             struct ekb_fail *reterr_fail)
+{
+    struct ekb_identity identity = {0};
+    const struct ekb_mint_leaf spec = {.common_name = host,
+                                       .key_type = EKB_KEY_P256,
+                                       .eku = EKB_EKU_SERVER_AUTH,
+                                       .not_before = now - BACKDATE_S,
+                                       .not_after = now + DEFAULT_VALIDITY_S,
+                                       .dns_names = &host,
+                                       .num_dns_names = 1};
+    enum ekb_err err = ekb_mint_self_signed(&identity.chain, &identity.key, &spec, reterr_fail);
+    if (err == EKB_OK) {
+        err = ekb_store_write_identity(path, EKB_STORE_SERVER, &identity, reterr_fail);
+    }
+    ekb_chain_destroy(identity.chain);
+    ekb_key_destroy(identity.key);
+    return err;
+}
+
+// copy_pair puts the server's pair into the client store, unless there is one to be kept.
+static enum ekb_err copy_pair(enum ekb_upgrade *out_upgrade, struct ekb_change *change,
+                              const char *path, enum ekb_upgrade_mode mode,
+                              struct ekb_fail *reterr_fail)
+{
+    struct ekb_store *store = NULL;
+    enum ekb_err err = ekb_store_load(&store, path, EKB_STORE_NEED_SERVER, reterr_fail);
+    if (err != EKB_OK) {
+        return err;
+    }
+    const bool has_client = ekb_store_identity(store, EKB_STORE_CLIENT)->chain != NULL;
+    *out_upgrade = has_client && mode == EKB_UPGRADE_KEEP ? EKB_UPGRADE_KEPT : EKB_UPGRADE_COPIED;
+    if (*out_upgrade == EKB_UPGRADE_COPIED) {
+        err = ekb_change_put_identity(change, EKB_STORE_CLIENT,
+                                      ekb_store_identity(store, EKB_STORE_SERVER), reterr_fail);
+    }
+    ekb_store_destroy(store);
+    return err;
+}
+
+enum ekb_err ekb_admin_upgrade(enum ekb_upgrade *out_upgrade, const char *path,
+                               enum ekb_upgrade_mode mode, struct ekb_fail *reterr_fail)
+{
+    struct ekb_change *change = NULL;
+    enum ekb_upgrade upgrade = EKB_UPGRADE_KEPT;
+    if (ekb_store_is_empty(path)) {
+        return ekb_fail_set(reterr_fail, EKB_NOT_FOUND, 0, "%s: there is no store", path);
+    }
+    enum ekb_err err = ekb_change_begin(&change, path, reterr_fail);
+    if (err == EKB_OK) {
+        err = copy_pair(&upgrade, change, path, mode, reterr_fail);
+    }
+    if (err == EKB_OK && upgrade == EKB_UPGRADE_COPIED) {
+        err = ekb_change_commit(change, reterr_fail);
+    }
+    ekb_change_destroy(change);
+    if (err == EKB_OK) {
+        *out_upgrade = upgrade;
+    }
+    return err;
+}
