@@ -43,8 +43,14 @@ static ssize_t read_all(int fd, uint8_t *data, size_t capacity)
     return (ssize_t)total;
 }
 
-enum ekb_err ekb_file_read(uint8_t **out_data, size_t *out_len, const char *path, size_t max_len,
-                           struct ekb_fail *reterr_fail)
+// What is read of a file that is longer than it may be.
+enum excess {
+    EXCESS_REFUSED,
+    EXCESS_CUT, // Its end.
+};
+
+static enum ekb_err read_file(uint8_t **out_data, size_t *out_len, const char *path, size_t max_len,
+                              enum excess excess, struct ekb_fail *reterr_fail)
 {
     enum ekb_err err = EKB_OK;
     uint8_t *data = NULL;
@@ -64,6 +70,10 @@ enum ekb_err ekb_file_read(uint8_t **out_data, size_t *out_len, const char *path
     if (!S_ISREG(status.st_mode)) {
         err = ekb_fail_set(reterr_fail, EKB_PARSE, 0, "%s is not a regular file", path);
         goto out;
+    }
+    if ((uint64_t)status.st_size > max_len && excess == EXCESS_CUT) {
+        (void)lseek(fd, status.st_size - (off_t)max_len, SEEK_SET);
+        status.st_size = (off_t)max_len;
     }
     if ((uint64_t)status.st_size > max_len) {
         err = ekb_fail_set(reterr_fail, EKB_TOO_BIG, 0, "%s has %lld bytes, at most %zu are read",
@@ -88,6 +98,26 @@ enum ekb_err ekb_file_read(uint8_t **out_data, size_t *out_len, const char *path
 out:
     ekb_file_free_secret(data, capacity);
     (void)close(fd);
+    return err;
+}
+
+enum ekb_err ekb_file_read(uint8_t **out_data, size_t *out_len, const char *path, size_t max_len,
+                           struct ekb_fail *reterr_fail)
+{
+    return read_file(out_data, out_len, path, max_len, EXCESS_REFUSED, reterr_fail);
+}
+
+enum ekb_err ekb_file_read_end(uint8_t **out_data, size_t *out_len, const char *path,
+                               size_t max_len, struct ekb_fail *reterr_fail)
+{
+    const enum ekb_err err = read_file(out_data, out_len, path, max_len, EXCESS_CUT, reterr_fail);
+    if (err == EKB_OK && *out_len == max_len) {
+        // It may have been cut within a line.
+        const uint8_t *newline = memchr(*out_data, '\n', *out_len);
+        const size_t skip = newline != NULL ? (size_t)(newline - *out_data) + 1 : 0;
+        memmove(*out_data, *out_data + skip, *out_len - skip + 1);
+        *out_len -= skip;
+    }
     return err;
 }
 

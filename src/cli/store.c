@@ -37,6 +37,10 @@ struct arguments {
     enum ekb_key_type key_type;
     struct names dns_names;
     struct names ip_addresses;
+    const char *output;
+    const char *event_log;
+    const char *listeners;
+    uint64_t capture_s;
 };
 
 enum {
@@ -54,6 +58,9 @@ enum {
     OPTION_KEY_TYPE,
     OPTION_DNS,
     OPTION_IP,
+    OPTION_EVENT_LOG,
+    OPTION_LISTENERS,
+    OPTION_CAPTURE,
 };
 
 static void add_name(struct names *names, const char *name, struct argp_state *state)
@@ -129,6 +136,20 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case OPTION_IP:
         add_name(&arguments->ip_addresses, text, state);
         return 0;
+    case 'o':
+        arguments->output = text;
+        return 0;
+    case OPTION_EVENT_LOG:
+        arguments->event_log = text;
+        return 0;
+    case OPTION_LISTENERS:
+        arguments->listeners = text;
+        return 0;
+    case OPTION_CAPTURE:
+        if (ekb_units_parse_count(&arguments->capture_s, text, 1, 3600) != EKB_OK) {
+            argp_error(state, "--capture %s: seconds, from 1 to 3600, are wanted", text);
+        }
+        return 0;
     case ARGP_KEY_ARG:
         if (arguments->num_words == MAX_WORDS) {
             argp_error(state, "unexpected argument \"%s\"", text);
@@ -137,7 +158,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case ARGP_KEY_END:
         if (arguments->num_words == 0) {
-            argp_error(state, "init, show, upload, csr, trust, reset or upgrade is wanted");
+            argp_error(state, "init, show, upload, csr, trust, reset, upgrade or diag is wanted");
         }
         if (arguments->store == NULL) {
             argp_error(state, "--store DIR is wanted");
@@ -171,6 +192,11 @@ static const struct argp_option options[] = {
      "csr new: p256 (default), p384, rsa2048, rsa3072, rsa4096 or ed25519", 0},
     {"dns", OPTION_DNS, "NAME", 0, "csr new: dNSName; may be repeated", 0},
     {"ip", OPTION_IP, "ADDRESS", 0, "csr new: iPAddress; may be repeated", 0},
+    {"output", 'o', "DIR", 0, "diag: where the files go", 0},
+    {"event-log", OPTION_EVENT_LOG, "FILE", 0, "diag: the event log of `ekubench serve`", 0},
+    {"listeners", OPTION_LISTENERS, "FILE", 0, "diag: the listeners of `ekubench serve`", 0},
+    {"capture", OPTION_CAPTURE, "SECONDS", 0,
+     "diag: also capture packets for so long (needs tcpdump and the right to)", 0},
     {0},
 };
 
@@ -181,6 +207,7 @@ static const char doc[] =
     "certificate into one of the two. csr: signing requests. trust: the trusted CA list. reset: "
     "the "
     "self-signed server certificate again. upgrade: copy the server's pair into the client store. "
+    "diag: files for whoever has to help. "
     "Keys are never shown.\n\nExit status: 0 done; 1 refused, and nothing has changed; 2 wrong "
     "usage "
     "or unreadable input; 3 the system does not let it.\n\nExamples:\n"
@@ -445,13 +472,27 @@ static int upgrade(const struct arguments *arguments)
     return finish(err, NULL, &fail);
 }
 
+static int diag(const struct arguments *arguments)
+{
+    const struct ekb_store_diag wish = {.store = arguments->store,
+                                        .output = arguments->output,
+                                        .event_log = arguments->event_log,
+                                        .listeners = arguments->listeners,
+                                        .capture_s = (unsigned)arguments->capture_s};
+    if (arguments->output == NULL) {
+        ekb_cli_say("diag: --output DIR is wanted");
+        return EKB_EXIT_USAGE;
+    }
+    return ekb_store_write_diag(&wish);
+}
+
 static const struct {
     const char *word;
     size_t max_words;
     int (*run)(const struct arguments *arguments);
 } verbs[] = {
     {"init", 1, init},   {"show", 1, show},   {"upload", 2, upload},   {"csr", 3, csr},
-    {"trust", 3, trust}, {"reset", 1, reset}, {"upgrade", 1, upgrade},
+    {"trust", 3, trust}, {"reset", 1, reset}, {"upgrade", 1, upgrade}, {"diag", 1, diag},
 };
 
 int ekb_cli_store(int argc, char **argv)
@@ -471,7 +512,8 @@ int ekb_cli_store(int argc, char **argv)
         }
         return verbs[i].run(&arguments);
     }
-    ekb_cli_say("there is no \"%s\"; init, show, upload, csr, trust, reset and upgrade there are",
-                arguments.words[0]);
+    ekb_cli_say(
+        "there is no \"%s\"; init, show, upload, csr, trust, reset, upgrade and diag there are",
+        arguments.words[0]);
     return EKB_EXIT_USAGE;
 }

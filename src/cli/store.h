@@ -20,4 +20,16 @@ enum ekb_store_form {
 int ekb_store_show(const char *path, enum ekb_store_form form);
 int ekb_store_show_trust(const char *path, enum ekb_store_form form);
 
+struct ekb_store_diag {
+    const char *store;
+    const char *output;
+    const char *event_log; // Or NULL.
+    const char *listeners; // A file as `serve --listeners` reads it, or NULL.
+    unsigned capture_s;    // 0: no packets.
+};
+
+// ekb_store_write_diag writes diagnostics and returns the exit status. A capture that is not
+// allowed or not possible is said, and status 3; the other files are there all the same.
+int ekb_store_write_diag(const struct ekb_store_diag *wish);
+
 #endif

@@ -15,6 +15,11 @@
 EKB_NODISCARD enum ekb_err ekb_file_read(uint8_t **out_data, size_t *out_len, const char *path,
                                          size_t max_len, struct ekb_fail *reterr_fail);
 
+// ekb_file_read_end is ekb_file_read, but of a file that is longer it reads the last `max_len`
+// bytes, from the beginning of a line.
+EKB_NODISCARD enum ekb_err ekb_file_read_end(uint8_t **out_data, size_t *out_len, const char *path,
+                                             size_t max_len, struct ekb_fail *reterr_fail);
+
 // ekb_file_free_secret overwrites `len` bytes of `data` and frees it. NULL is legal.
 void ekb_file_free_secret(uint8_t *data, size_t len);
 
