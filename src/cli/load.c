@@ -4,6 +4,7 @@
 #include "ekubench/base/units.h"
 #include "ekubench/lab/load.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 struct arguments {
@@ -51,6 +52,26 @@ static void parse_target(struct ekb_load_settings *settings, const char *text,
     settings->target_text = text;
 }
 
+// parse_word reads an option whose value is one of two words.
+static bool parse_word(const char *option, const char *text, const char *first, const char *second,
+                       struct argp_state *state)
+{
+    if (strcmp(text, first) != 0 && strcmp(text, second) != 0) {
+        argp_error(state, "%s %s: %s or %s is wanted", option, text, first, second);
+    }
+    return strcmp(text, first) == 0;
+}
+
+static void check_arguments(const struct arguments *arguments, struct argp_state *state)
+{
+    if (state->arg_num == 0) {
+        argp_error(state, "the server's ADDR:PORT is wanted");
+    }
+    if (arguments->settings.arm.store_path == NULL && !arguments->insecure) {
+        argp_error(state, "--store DIR (client certificate and CAs), or --insecure, is wanted");
+    }
+}
+
 static error_t parse(int key, char *text, struct argp_state *state)
 {
     struct arguments *arguments = state->input;
@@ -85,10 +106,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
         parse_duration(&settings->deadline_ns, "--deadline", text, 10 * EKB_NS_PER_MS, state);
         return 0;
     case OPTION_CONFIRM:
-        if (strcmp(text, "byte") != 0 && strcmp(text, "none") != 0) {
-            argp_error(state, "--confirm %s: byte or none is wanted", text);
-        }
-        settings->confirm = strcmp(text, "byte") == 0 ? EKB_CONFIRM_BYTE : EKB_CONFIRM_NONE;
+        settings->confirm = parse_word("--confirm", text, "byte", "none", state) ? EKB_CONFIRM_BYTE
+                                                                                 : EKB_CONFIRM_NONE;
         return 0;
     case OPTION_TLS:
         if (ekb_tls_version_parse(&settings->arm.version, text) != EKB_OK) {
@@ -99,10 +118,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         settings->arm.sni = text;
         return 0;
     case OPTION_EXPECT:
-        if (strcmp(text, "accept") != 0 && strcmp(text, "reject") != 0) {
-            argp_error(state, "--expect %s: accept or reject is wanted", text);
-        }
-        settings->arm.expect_accept = strcmp(text, "accept") == 0;
+        settings->arm.expect_accept = parse_word("--expect", text, "accept", "reject", state);
         return 0;
     case OPTION_INSECURE:
         arguments->insecure = true;
@@ -117,12 +133,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         parse_target(settings, text, state);
         return 0;
     case ARGP_KEY_END:
-        if (state->arg_num == 0) {
-            argp_error(state, "the server's ADDR:PORT is wanted");
-        }
-        if (settings->arm.store_path == NULL && !arguments->insecure) {
-            argp_error(state, "--store DIR (client certificate and CAs), or --insecure, is wanted");
-        }
+        check_arguments(arguments, state);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;

@@ -79,6 +79,49 @@ static void set_key(struct arguments *arguments, enum ekb_upload_key key, struct
     arguments->key = key;
 }
 
+// parse_rest reads the options of `csr` and `diag`.
+static error_t parse_rest(int key, char *text, struct argp_state *state)
+{
+    struct arguments *arguments = state->input;
+    switch (key) {
+    case OPTION_CN:
+        arguments->common_name = text;
+        return 0;
+    case OPTION_ORG:
+        arguments->organization = text;
+        return 0;
+    case OPTION_KEY_TYPE:
+        if (ekb_key_type_parse(&arguments->key_type, text) != EKB_OK) {
+            argp_error(state,
+                       "--key-type %s: p256, p384, rsa2048, rsa3072, rsa4096 or ed25519 is wanted",
+                       text);
+        }
+        return 0;
+    case OPTION_DNS:
+        add_name(&arguments->dns_names, text, state);
+        return 0;
+    case OPTION_IP:
+        add_name(&arguments->ip_addresses, text, state);
+        return 0;
+    case 'o':
+        arguments->output = text;
+        return 0;
+    case OPTION_EVENT_LOG:
+        arguments->event_log = text;
+        return 0;
+    case OPTION_LISTENERS:
+        arguments->listeners = text;
+        return 0;
+    case OPTION_CAPTURE:
+        if (ekb_units_parse_count(&arguments->capture_s, text, 1, 3600) != EKB_OK) {
+            argp_error(state, "--capture %s: seconds, from 1 to 3600, are wanted", text);
+        }
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
 static error_t parse(int key, char *text, struct argp_state *state)
 {
     struct arguments *arguments = state->input;
@@ -117,39 +160,6 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case OPTION_ISSUER:
         arguments->issuer = text;
         return 0;
-    case OPTION_CN:
-        arguments->common_name = text;
-        return 0;
-    case OPTION_ORG:
-        arguments->organization = text;
-        return 0;
-    case OPTION_KEY_TYPE:
-        if (ekb_key_type_parse(&arguments->key_type, text) != EKB_OK) {
-            argp_error(state,
-                       "--key-type %s: p256, p384, rsa2048, rsa3072, rsa4096 or ed25519 is wanted",
-                       text);
-        }
-        return 0;
-    case OPTION_DNS:
-        add_name(&arguments->dns_names, text, state);
-        return 0;
-    case OPTION_IP:
-        add_name(&arguments->ip_addresses, text, state);
-        return 0;
-    case 'o':
-        arguments->output = text;
-        return 0;
-    case OPTION_EVENT_LOG:
-        arguments->event_log = text;
-        return 0;
-    case OPTION_LISTENERS:
-        arguments->listeners = text;
-        return 0;
-    case OPTION_CAPTURE:
-        if (ekb_units_parse_count(&arguments->capture_s, text, 1, 3600) != EKB_OK) {
-            argp_error(state, "--capture %s: seconds, from 1 to 3600, are wanted", text);
-        }
-        return 0;
     case ARGP_KEY_ARG:
         if (arguments->num_words == MAX_WORDS) {
             argp_error(state, "unexpected argument \"%s\"", text);
@@ -165,7 +175,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         }
         return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return parse_rest(key, text, state);
     }
 }
 

@@ -50,7 +50,7 @@ static bool add_trust(X509_STORE *store, const struct ekb_chain *trust)
         sorted[i] = ekb_chain_x509(trust, i);
     }
     if (added) {
-        qsort((void *)sorted, len, sizeof sorted[0], by_use);
+        qsort((void *)sorted, len, sizeof(X509 *), by_use);
     }
     for (size_t i = 0; i < len && added; i++) {
         added = X509_STORE_add_cert(store, sorted[i]) == 1;

@@ -161,14 +161,11 @@ static enum ekb_err copy_file(const char *from, const char *to, mode_t mode,
 
 static enum ekb_err copy_entry(const char *from, const char *to, struct ekb_fail *reterr_fail);
 
-static enum ekb_err copy_directory(const char *from, const char *to, struct ekb_fail *reterr_fail)
+static enum ekb_err copy_children(DIR *directory, const char *from, const char *to,
+                                  struct ekb_fail *reterr_fail)
 {
     enum ekb_err err = EKB_OK;
     const struct dirent *entry = NULL;
-    DIR *directory = opendir(from);
-    if (directory == NULL || mkdir(to, 0700) != 0) {
-        err = system_fail(reterr_fail, from);
-    }
     while (err == EKB_OK && (entry = readdir(directory)) != NULL) {
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) {
             continue;
@@ -181,9 +178,18 @@ static enum ekb_err copy_directory(const char *from, const char *to, struct ekb_
         free(child_from);
         free(child_to);
     }
-    if (directory != NULL) {
-        (void)closedir(directory);
+    return err;
+}
+
+static enum ekb_err copy_directory(const char *from, const char *to, struct ekb_fail *reterr_fail)
+{
+    DIR *directory = opendir(from);
+    if (directory == NULL) {
+        return system_fail(reterr_fail, from);
     }
+    const enum ekb_err err = mkdir(to, 0700) == 0 ? copy_children(directory, from, to, reterr_fail)
+                                                  : system_fail(reterr_fail, to);
+    (void)closedir(directory);
     return err;
 }
 
