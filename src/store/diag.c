@@ -14,7 +14,7 @@
 
 // The end of the event log that is kept.
 #define MAX_LOG_LEN (16u << 20)
-#define SECONDS_A_DAY (24 * 3600)
+#define SECONDS_A_DAY (INT64_C(24) * 3600)
 
 // Everything that is written about one store.
 struct dump {
@@ -34,8 +34,12 @@ const char *ekb_diag_file_name(char out_name[EKB_DIAG_NAME_LEN],
     char host[128];
     size_t len = 0;
     for (const char *c = options->host; *c != '\0' && len + 1 < sizeof host; c++) {
-        const bool plain = isalnum((unsigned char)*c) != 0 || *c == '.' || *c == '-';
-        host[len++] = plain ? *c : '-';
+        const bool plain = isalnum((unsigned char)*c) != 0 || *c == '.';
+        host[len] = '-';
+        if (plain) {
+            host[len] = *c;
+        }
+        len++;
     }
     host[len] = '\0';
     if (localtime_r(&now, &local) != NULL) {
@@ -227,14 +231,15 @@ static enum ekb_err write_log(const struct dump *dump, struct ekb_fail *reterr_f
     uint8_t *text = NULL;
     size_t text_len = 0;
     struct ekb_fail fail = {0};
-    char message[512] = "no event log was named\n";
+    char reason[512];
+    char message[520];
     if (dump->options->event_log == NULL) {
-        return write_file(dump, "loggingsnapshot", "txt", message, reterr_fail);
+        return write_file(dump, "loggingsnapshot", "txt", "no event log was named\n", reterr_fail);
     }
     if (ekb_file_read_end(&text, &text_len, dump->options->event_log, MAX_LOG_LEN, &fail) !=
         EKB_OK) {
-        ekb_fail_text(message, sizeof message - 1, &fail);
-        (void)strcat(message, "\n");
+        ekb_fail_text(reason, sizeof reason, &fail);
+        (void)snprintf(message, sizeof message, "%s\n", reason);
         return write_file(dump, "loggingsnapshot", "txt", message, reterr_fail);
     }
     const enum ekb_err err =
