@@ -24,10 +24,12 @@ enum ekb_err ekb_eventlog_open(struct ekb_eventlog *out_log, const char *path, u
             return ekb_fail_set(reterr_fail, err, reason, "event log %s", path);
         }
     }
+    const uint64_t now_ns = ekb_clock_now_ns();
     *out_log = (struct ekb_eventlog){.file = file,
+                                     .told_ns = now_ns,
                                      .lines_per_s = lines_per_s,
                                      .allowance = (double)lines_per_s,
-                                     .filled_ns = ekb_clock_now_ns()};
+                                     .filled_ns = now_ns};
     return EKB_OK;
 }
 
@@ -65,8 +67,10 @@ void ekb_eventlog_begin(struct ekb_eventlog *log, uint64_t now_ns, uint64_t num_
     fill(log, now_ns);
     log->num_left_out += num_lost - log->num_lost;
     log->num_lost = num_lost;
-    if (log->num_left_out > 0 && may_write(log)) {
+    // Once a second, beside the lines that are allowed: else, with few allowed, these would be all.
+    if (log->num_left_out > 0 && now_ns - log->told_ns >= EKB_NS_PER_S) {
         confess(log);
+        log->told_ns = now_ns;
     }
 }
 

@@ -15,6 +15,7 @@ struct ekb_eventlog {
     uint64_t lines_per_s; // 0: no limit.
     double allowance;     // Lines that may be written now; a second's worth at most.
     uint64_t filled_ns;   // When the allowance was last filled.
+    uint64_t told_ns;     // When it was last said how many were left out.
     uint64_t num_left_out;
     uint64_t num_lost; // By the queue, as far as they are in `num_left_out`.
 };

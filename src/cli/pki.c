@@ -134,12 +134,25 @@ static const char doc[] =
     "  ekubench pki mint store\n"
     "  ekubench pki mint store --depth 3 --client-eku serverAuth --key rsa2048";
 
-static enum ekb_err mint_side(struct ekb_change *change, const struct arguments *arguments,
-                              struct ekb_hierarchy *hierarchy, enum ekb_store_side side,
-                              struct ekb_fail *reterr_fail)
+// What is minted, before any of it is written.
+struct minted {
+    struct ekb_hierarchy *hierarchy;
+    struct ekb_identity identities[EKB_STORE_NUM_SIDES];
+};
+
+static void minted_deinit(struct minted *minted)
+{
+    for (int side = 0; side < EKB_STORE_NUM_SIDES; side++) {
+        ekb_chain_destroy(minted->identities[side].chain);
+        ekb_key_destroy(minted->identities[side].key);
+    }
+    ekb_hierarchy_destroy(minted->hierarchy);
+}
+
+static enum ekb_err mint_side(struct minted *minted, const struct arguments *arguments,
+                              enum ekb_store_side side, struct ekb_fail *reterr_fail)
 {
     const bool is_server = side == EKB_STORE_SERVER;
-    struct ekb_identity identity = {0};
     const struct ekb_mint_leaf spec = {
         .common_name = is_server ? arguments->dns_names[0] : "ekubench client",
         .eku = is_server ? arguments->server_eku : arguments->client_eku,
@@ -148,13 +161,39 @@ static enum ekb_err mint_side(struct ekb_change *change, const struct arguments 
         .ip_addresses = arguments->ip_addresses,
         .num_ip_addresses = is_server ? arguments->num_ip_addresses : 0,
     };
-    enum ekb_err err = ekb_hierarchy_issue(&identity.chain, &identity.key, hierarchy,
-                                           arguments->depth, &spec, reterr_fail);
-    if (err == EKB_OK) {
-        err = ekb_change_put_identity(change, side, &identity, reterr_fail);
+    return ekb_hierarchy_issue(&minted->identities[side].chain, &minted->identities[side].key,
+                               minted->hierarchy, arguments->depth, &spec, reterr_fail);
+}
+
+static enum ekb_err mint(struct minted *minted, const struct arguments *arguments,
+                         struct ekb_fail *reterr_fail)
+{
+    const int64_t not_before = (int64_t)time(NULL) - 3600;
+    const int64_t not_after = not_before + 3600 + (int64_t)(arguments->validity_ns / EKB_NS_PER_S);
+    enum ekb_err err = ekb_hierarchy_create(&minted->hierarchy, arguments->key_type, not_before,
+                                            not_after, reterr_fail);
+    for (int side = 0; side < EKB_STORE_NUM_SIDES && err == EKB_OK; side++) {
+        err = mint_side(minted, arguments, (enum ekb_store_side)side, reterr_fail);
     }
-    ekb_chain_destroy(identity.chain);
-    ekb_key_destroy(identity.key);
+    return err;
+}
+
+static enum ekb_err write_store(const char *directory, const struct minted *minted,
+                                struct ekb_fail *reterr_fail)
+{
+    struct ekb_change *change = NULL;
+    enum ekb_err err = ekb_change_begin(&change, directory, reterr_fail);
+    for (int side = 0; side < EKB_STORE_NUM_SIDES && err == EKB_OK; side++) {
+        err = ekb_change_put_identity(change, (enum ekb_store_side)side, &minted->identities[side],
+                                      reterr_fail);
+    }
+    if (err == EKB_OK) {
+        err = ekb_change_put_trust(change, ekb_hierarchy_root(minted->hierarchy), reterr_fail);
+    }
+    if (err == EKB_OK) {
+        err = ekb_change_commit(change, reterr_fail);
+    }
+    ekb_change_destroy(change);
     return err;
 }
 
@@ -175,8 +214,7 @@ int ekb_cli_pki(int argc, char **argv)
                                   .client_eku = EKB_EKU_CLIENT_AUTH,
                                   .depth = 1,
                                   .validity_ns = UINT64_C(720) * 3600 * EKB_NS_PER_S};
-    struct ekb_hierarchy *hierarchy = NULL;
-    struct ekb_change *change = NULL;
+    struct minted minted = {0};
     struct ekb_fail fail = {0};
 
     ekb_cli_parse(&argp, argc, argv, &arguments);
@@ -186,26 +224,14 @@ int ekb_cli_pki(int argc, char **argv)
     if (arguments.num_ip_addresses == 0) {
         arguments.ip_addresses[arguments.num_ip_addresses++] = "127.0.0.1";
     }
-    const int64_t not_before = (int64_t)time(NULL) - 3600;
-    const int64_t not_after = not_before + 3600 + (int64_t)(arguments.validity_ns / EKB_NS_PER_S);
     enum ekb_err err = refuse_existing(arguments.directory, &fail);
     if (err == EKB_OK) {
-        err = ekb_hierarchy_create(&hierarchy, arguments.key_type, not_before, not_after, &fail);
+        err = mint(&minted, &arguments, &fail);
     }
     if (err == EKB_OK) {
-        err = ekb_change_begin(&change, arguments.directory, &fail);
+        err = write_store(arguments.directory, &minted, &fail);
     }
-    for (int side = 0; side < EKB_STORE_NUM_SIDES && err == EKB_OK; side++) {
-        err = mint_side(change, &arguments, hierarchy, (enum ekb_store_side)side, &fail);
-    }
-    if (err == EKB_OK) {
-        err = ekb_change_put_trust(change, ekb_hierarchy_root(hierarchy), &fail);
-    }
-    if (err == EKB_OK) {
-        err = ekb_change_commit(change, &fail);
-    }
-    ekb_change_destroy(change);
-    ekb_hierarchy_destroy(hierarchy);
+    minted_deinit(&minted);
     if (err != EKB_OK) {
         return ekb_cli_fail(&fail);
     }

@@ -36,6 +36,7 @@ struct service {
     struct ekb_event_queue *events;
     struct ekb_eventlog log;
     struct ekb_worker worker;
+    bool reloading; // The worker has been told, and has not answered.
 };
 
 // What is to be served.
@@ -69,7 +70,11 @@ static enum ekb_err add_file(struct wish *wish, const char *path, struct ekb_fai
         line[strcspn(line, "#")] = '\0';
         char *end = NULL;
         const char *word = strtok_r(line, " \t", &end);
-        if (word != NULL) {
+        const char *more = word != NULL ? strtok_r(NULL, " \t", &end) : NULL;
+        if (more != NULL) {
+            err = ekb_fail_set(reterr_fail, EKB_USAGE, 0,
+                               "%s: \"%s\" after \"%s\": one listener a line", path, more, word);
+        } else if (word != NULL) {
             err = add_word(wish, word, reterr_fail);
         }
     }
@@ -144,6 +149,7 @@ static void reload(struct service *service)
     }
     memcpy(service->reload_from, wish.listeners, sizeof wish.listeners);
     ekb_worker_command_reload(&service->worker);
+    service->reloading = true;
 }
 
 // Running.
@@ -178,6 +184,7 @@ static void hear(struct service *service)
         if (event.kind == EKB_EVENT_RELOADED) {
             take_terms(service);
         }
+        service->reloading = service->reloading && event.kind == EKB_EVENT_REFUSED;
         ekb_eventlog_write(&service->log, &event);
     }
     ekb_eventlog_end(&service->log);
@@ -223,7 +230,8 @@ static void supervise(struct service *service)
             announce(service);
             announced = true;
         }
-        if (service->worker.ready && *reload_wanted != 0) {
+        // One at a time: the worker reads what the next one would write.
+        if (service->worker.ready && !service->reloading && *reload_wanted != 0) {
             *reload_wanted = 0;
             reload(service);
         }

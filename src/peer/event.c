@@ -10,6 +10,8 @@
 
 // A burst of this many fits between two looks of the parent, ten a second.
 #define CAPACITY 512
+// Of these, refused connections leave so many to reloads.
+#define RESERVED 8
 _Static_assert((CAPACITY & (CAPACITY - 1)) == 0, "positions wrap around");
 
 struct ekb_event_queue {
@@ -41,7 +43,8 @@ void ekb_event_push(struct ekb_event_queue *queue, const struct ekb_event *event
 {
     const uint64_t pushed = atomic_load_explicit(&queue->num_pushed, memory_order_relaxed);
     const uint64_t popped = atomic_load_explicit(&queue->num_popped, memory_order_acquire);
-    if (pushed - popped == CAPACITY) {
+    const uint64_t room = event->kind == EKB_EVENT_REFUSED ? CAPACITY - RESERVED : CAPACITY;
+    if (pushed - popped >= room) {
         atomic_fetch_add_explicit(&queue->num_lost, 1, memory_order_relaxed);
         return;
     }

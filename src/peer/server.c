@@ -111,9 +111,11 @@ static void tell(const struct server *server, enum ekb_event_kind kind, int fd,
     }
     event.at_ns = ekb_event_now_ns();
     // A connection that has been reset has no peer any more.
-    if (fd >= 0 && (ekb_net_peer_address(&event.peer, fd) != EKB_OK ||
-                    ekb_net_local_address(&event.local, fd) != EKB_OK)) {
+    if (fd >= 0 && ekb_net_peer_address(&event.peer, fd) != EKB_OK) {
         event.peer.len = 0;
+    }
+    if (fd >= 0 && ekb_net_local_address(&event.local, fd) != EKB_OK) {
+        event.local.len = 0;
     }
     ekb_event_push(server->options->events, &event);
 }

@@ -43,9 +43,18 @@ static enum ekb_err library_fail(struct ekb_fail *reterr_fail, enum ekb_err err,
     return err;
 }
 
+// limit_session ends what was verified now with its first ticket: the library would renew tickets
+// for two days in TLS 1.3.
+static void limit_session(SSL *ssl)
+{
+    if (SSL_is_server(ssl)) {
+        (void)SSL_SESSION_set_timeout(SSL_get_session(ssl), EKB_TLS_TICKET_S);
+    }
+}
+
 static enum ssl_verify_result_t accept_unseen(SSL *ssl, uint8_t *out_alert)
 {
-    (void)ssl;
+    limit_session(ssl);
     (void)out_alert;
     return ssl_verify_ok;
 }
@@ -94,6 +103,7 @@ static int verify_chain(X509_STORE_CTX *store_context, void *arg)
     if (judge->observer != NULL) {
         judge->observer->verify_end(judge->observer->context);
     }
+    limit_session(X509_STORE_CTX_get_ex_data(store_context, SSL_get_ex_data_X509_STORE_CTX_idx()));
     return accepted ? 1 : 0;
 }
 

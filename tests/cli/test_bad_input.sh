@@ -153,12 +153,45 @@ for value in 9ms 5 x -1s; do
     refuses 2 'deadline' serve -s "$store" -l 127.0.0.1:0 --deadline "$value"
 done
 refuses 2 'duration' serve -s "$store" -l 127.0.0.1:0 --duration x
+for value in x '' -1 1.5 1000001 99999999999999999999; do
+    refuses 2 'event-rate' serve -s "$store" -l 127.0.0.1:0 --event-rate "$value"
+done
+for option in crl=yes eku-absent=no resume=auto name=; do
+    refuses 2 "$option" serve -s "$store" -l "127.0.0.1:0,$option"
+done
 refuses 2 '"more"' serve -s "$store" -l 127.0.0.1:0 more
 many=()
 for ((i = 0; i < 65; i++)); do
     many+=(--listen 127.0.0.1:0)
 done
 refuses 2 '64' serve --store "$store" "${many[@]}"
+
+# Files of listeners.
+
+refuses 2 '--listen' serve --listeners "$dir/listeners"
+refuses 2 "$dir/no-such-file" serve -s "$store" --listeners "$dir/no-such-file"
+refuses 2 "$dir/no-such-file" serve -s "$store" -l 127.0.0.1:0 --listeners "$dir/no-such-file"
+refuses 2 "$store" serve -s "$store" --listeners "$store"
+
+# refuses_listeners WORD TEXT: as the content of the file.
+refuses_listeners() {
+    printf '%b' "$2" >"$dir/listeners"
+    # One that is taken after all ends soon.
+    refuses 2 "$1" serve -s "$store" --listeners "$dir/listeners" --duration 1s
+}
+refuses_listeners "$dir/listeners" ''
+refuses_listeners "$dir/listeners" '\n\n \t\r\n'
+refuses_listeners "$dir/listeners" '# Nothing but words.\n  #127.0.0.1:0\n'
+refuses_listeners eku=maybe '127.0.0.1:0\n127.0.0.1:0,eku=maybe\n'
+refuses_listeners eku=maybe '127.0.0.1:0,eku=maybe'
+refuses_listeners garbage 'garbage\n'
+refuses_listeners 64 "$(printf '127.0.0.1:0\\n%.0s' {1..65})"
+# One a line: a policy that was meant for a listener must not be passed over in silence.
+refuses_listeners eku=off '127.0.0.1:0 eku=off\n'
+refuses_listeners 127.0.0.1:1 '127.0.0.1:0 127.0.0.1:1\n'
+# More than anybody writes.
+head -c 100000 /dev/zero | tr '\0' '#' >"$dir/listeners"
+refuses 2 "$dir/listeners" serve -s "$store" --listeners "$dir/listeners"
 
 refuses 2 'mint' pki
 refuses 2 '"grind"' pki grind "$dir/new"
@@ -220,6 +253,11 @@ for file in server.pem privkey.pem ca.pem; do
     mkdir -m 700 -- "$copy/$file"
     serves "$file"
 done
+# CRLs that are asked for.
+refuses 2 client-ca.crl serve --store "$store" --listen 127.0.0.1:0,crl=on
+copy_store garbage-crl
+echo 'this is not what it should be' >"$copy/client-ca.crl"
+serves client-ca.crl
 run ekubench pki mint "$dir/other"
 copy_store mismatch
 cp -p -- "$dir/other/privkey.pem" "$dir/other/clientprivkey.pem" "$copy"
@@ -312,6 +350,23 @@ refuses_output 'a closed directory' "$dir/closed" \
     "${nobody[@]}" measure --plan quick -o "$dir/closed"
 refuses_output 'a closed directory, load' "$dir/closed" \
     "${nobody[@]}" load "127.0.0.1:$foreign_port" --store "$copy" -o "$dir/closed"
+
+# Event logs.
+
+# refuses_log NAME PATH COMMAND...
+refuses_log() {
+    local name=$1 path=$2
+    shift 2
+    run timeout --foreground 5 "$@" serve --store "$copy" --listen 127.0.0.1:0 --event-log "$path"
+    refused "--event-log $name" 2 "$path"
+}
+refuses_log 'a directory' "$dir/closed" "${nobody[@]}"
+refuses_log 'in a closed directory' "$dir/closed/events.log" "${nobody[@]}"
+refuses_log 'in no directory' "$dir/no-such-directory/events.log" "${nobody[@]}"
+refuses_log 'below a file' "$dir/a-file/events.log" "${nobody[@]}"
+: >"$dir/of-others.log"
+chmod 0400 -- "$dir/of-others.log"
+refuses_log 'a file that may not be written' "$dir/of-others.log" "${nobody[@]}"
 
 # Nothing is left: but the foreign server.
 kill %1

@@ -24,7 +24,11 @@ Test(listen, takes_defaults_when_only_an_address_is_named)
     cr_expect_eq(listener.policy.eku, EKB_EKU_ON);
     cr_expect_eq(listener.policy.verify, EKB_VERIFY_FULL);
     cr_expect_eq(listener.policy.max_depth, EKB_POLICY_DEFAULT_MAX_DEPTH);
+    cr_expect_eq(listener.policy.eku_absent, EKB_EKU_ABSENT_ACCEPT);
+    cr_expect_eq(listener.policy.crl, EKB_CRL_AUTO);
+    cr_expect_eq(listener.policy.name.kind, EKB_NAME_NONE);
     cr_expect_eq(listener.version, EKB_TLS_ANY);
+    cr_expect_eq(listener.resumption, EKB_TLS_RESUME_OFF);
 }
 
 Test(listen, takes_what_is_named_when_all_is)
@@ -35,6 +39,19 @@ Test(listen, takes_what_is_named_when_all_is)
     cr_expect_eq(listener.policy.verify, EKB_VERIFY_PARSE);
     cr_expect_eq(listener.version, EKB_TLS_1_2);
     cr_expect_eq(listener.policy.max_depth, 3);
+}
+
+Test(listen, takes_what_is_named_when_it_is_what_came_later)
+{
+    const struct ekb_listener listener =
+        parse("127.0.0.1:0,eku-absent=reject,crl=on,resume=on,name=client.example");
+
+    cr_expect_eq(listener.policy.eku_absent, EKB_EKU_ABSENT_REJECT);
+    cr_expect_eq(listener.policy.crl, EKB_CRL_ON);
+    cr_expect_eq(listener.resumption, EKB_TLS_RESUME_ON);
+    cr_expect_eq(listener.policy.name.kind, EKB_NAME_DNS);
+    cr_expect_str_eq(listener.policy.name.text, "client.example");
+    cr_expect_eq(listener.policy.eku, EKB_EKU_ON); // No word is taken for its beginning.
 }
 
 Test(listen, takes_options_in_any_order)
@@ -60,6 +77,71 @@ Test(listen, knows_every_mode_and_level)
         (void)snprintf(text, sizeof text, "127.0.0.1:0,verify=%s", levels[i]);
         cr_expect_eq(parse(text).policy.verify, (enum ekb_verify_level)i, "%s", text);
     }
+}
+
+Test(listen, knows_every_value_of_a_switch)
+{
+    static const char *const absents[] = {"accept", "reject"};
+    static const char *const crls[] = {"auto", "on", "off"};
+    static const char *const resumptions[] = {"off", "on"};
+    char text[64];
+
+    for (unsigned i = 0; i < EKB_EKU_ABSENT_NUM; i++) {
+        (void)snprintf(text, sizeof text, "127.0.0.1:0,eku-absent=%s", absents[i]);
+        cr_expect_eq(parse(text).policy.eku_absent, (enum ekb_eku_absent)i, "%s", text);
+    }
+    for (unsigned i = 0; i < EKB_CRL_NUM_MODES; i++) {
+        (void)snprintf(text, sizeof text, "127.0.0.1:0,crl=%s", crls[i]);
+        cr_expect_eq(parse(text).policy.crl, (enum ekb_crl_mode)i, "%s", text);
+    }
+    for (unsigned i = 0; i <= EKB_TLS_RESUME_ON; i++) {
+        (void)snprintf(text, sizeof text, "127.0.0.1:0,resume=%s", resumptions[i]);
+        cr_expect_eq(parse(text).resumption, (enum ekb_tls_resumption)i, "%s", text);
+    }
+}
+
+struct name_case {
+    const char *text;
+    enum ekb_name_kind kind;
+    const char *name;
+};
+
+Test(listen, finds_the_kind_of_a_name)
+{
+    static const struct name_case cases[] = {
+        {"client.example", EKB_NAME_DNS, "client.example"},
+        {"localhost", EKB_NAME_DNS, "localhost"},
+        {"192.0.2.7", EKB_NAME_IP, "192.0.2.7"},
+        {"2001:db8::7", EKB_NAME_IP, "2001:db8::7"},
+        {"[2001:db8::7]", EKB_NAME_IP, "2001:db8::7"},
+        {"a.user@client.example", EKB_NAME_EMAIL, "a.user@client.example"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[128];
+        (void)snprintf(text, sizeof text, "127.0.0.1:0,name=%s,eku=off", cases[i].text);
+        const struct ekb_listener listener = parse(text);
+        cr_expect_eq(listener.policy.name.kind, cases[i].kind, "%s: %d", text,
+                     (int)listener.policy.name.kind);
+        cr_expect_str_eq(listener.policy.name.text, cases[i].name, "%s", text);
+        cr_expect_eq(listener.policy.eku, EKB_EKU_OFF, "%s: what follows is lost", text);
+    }
+}
+
+Test(listen, takes_the_longest_name)
+{
+    char name[EKB_NAME_LEN];
+    char text[EKB_NAME_LEN + 32];
+    memset(name, 'a', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    for (size_t i = 60; i < sizeof name - 1; i += 61) {
+        name[i] = '.';
+    }
+    (void)snprintf(text, sizeof text, "127.0.0.1:0,name=%s", name);
+
+    const struct ekb_listener listener = parse(text);
+
+    cr_expect_str_eq(listener.policy.name.text, name);
 }
 
 Test(listen, takes_ipv6_when_in_brackets)
@@ -108,6 +190,28 @@ Test(listen, refuses_and_names_the_part_when_it_is_bad)
         {"127.0.0.1:1,depth=1.5", "depth=1.5"},
         {"127.0.0.1:1,depth=", "depth="},
         {"127.0.0.1:1,eku=on,surprise=1", "surprise=1"},
+        {"127.0.0.1:1,eku-absent=maybe", "eku-absent=maybe"},
+        {"127.0.0.1:1,eku-absent=", "eku-absent="},
+        {"127.0.0.1:1,eku-absent", "eku-absent"},
+        {"127.0.0.1:1,eku-absent=Reject", "eku-absent=Reject"},
+        {"127.0.0.1:1,eku-=reject", "eku-=reject"},
+        {"127.0.0.1:1,eku_absent=reject", "eku_absent=reject"},
+        {"127.0.0.1:1,crl=yes", "crl=yes"},
+        {"127.0.0.1:1,crl=", "crl="},
+        {"127.0.0.1:1,crl", "crl"},
+        {"127.0.0.1:1,crl=on ", "crl=on "},
+        {"127.0.0.1:1,resume=auto", "resume=auto"},
+        {"127.0.0.1:1,resume=", "resume="},
+        {"127.0.0.1:1,resume=1", "resume=1"},
+        {"127.0.0.1:1,resumption=on", "resumption=on"},
+        {"127.0.0.1:1,name=", "name="},
+        {"127.0.0.1:1,name", "name"},
+        {"127.0.0.1:1,name=two words", "name=two words"},
+        {"127.0.0.1:1,name=https://client.example/", "name=https://client.example/"},
+        {"127.0.0.1:1,name=client.example:443", "name=client.example:443"},
+        {"127.0.0.1:1,name=[client.example]", "name=[client.example]"},
+        {"127.0.0.1:1,name=[192.0.2.7]", "name=[192.0.2.7]"},
+        {"127.0.0.1:1,crl=off,eku-absent=no,name=x", "\"eku-absent=no\""},
         {"127.0.0.1:1 ,eku=on", "1 "},
     };
 
@@ -158,14 +262,34 @@ Test(listen, reads_back_what_it_wrote)
         "127.0.0.1:7001,eku=on,verify=full,tls=any,depth=32",
         "127.0.0.1:0,eku=off,verify=raw,tls=1.2,depth=1",
         "[::1]:65535,eku=none,verify=one-way,tls=1.3,depth=100",
+        "127.0.0.1:1,eku=on,verify=full,tls=any,depth=32,eku-absent=reject",
+        "127.0.0.1:1,eku=on,verify=full,tls=any,depth=32,crl=on",
+        "127.0.0.1:1,eku=on,verify=full,tls=any,depth=32,crl=off",
+        "127.0.0.1:1,eku=on,verify=full,tls=any,depth=32,resume=on",
+        "127.0.0.1:1,eku=on,verify=full,tls=any,depth=32,name=client.example",
+        "127.0.0.1:1,eku=on,verify=full,tls=any,depth=32,name=192.0.2.7",
+        "127.0.0.1:1,eku=on,verify=full,tls=any,depth=32,name=2001:db8::7",
+        "127.0.0.1:1,eku=on,verify=full,tls=any,depth=32,name=a.user@client.example",
+        "[::1]:1,eku=off,verify=full,tls=1.2,depth=2,eku-absent=reject,crl=off,resume=on,name=a.b",
     };
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         char text[160];
         const struct ekb_listener listener = parse(texts[i]);
         ekb_listener_format(text, sizeof text, &listener);
-        cr_expect_str_eq(text, texts[i]);
+        cr_expect_str_eq(text, texts[i], "%s, not %s", text, texts[i]);
     }
+}
+
+Test(listen, says_nothing_of_what_is_the_default_though_it_was_named)
+{
+    char text[160];
+    const struct ekb_listener listener =
+        parse("127.0.0.1:7001,eku-absent=accept,crl=auto,resume=off");
+
+    ekb_listener_format(text, sizeof text, &listener);
+
+    cr_expect_str_eq(text, "127.0.0.1:7001,eku=on,verify=full,tls=any,depth=32", "%s", text);
 }
 
 Test(listen, is_cut_off_when_there_is_no_room)

@@ -1,8 +1,9 @@
 // Events: what a server worker has to tell people, one at a time, while it runs.
 //
 // A queue in memory shared by the worker, which alone pushes, and its parent, which alone pops. It
-// never blocks the worker: an event for which there is no room is counted and lost. The text of an
-// event is made here; writing it is the parent's business.
+// never blocks the worker: an event for which there is no room is counted and lost; refused
+// connections leave room for the others. The text of an event is made here; writing it is the
+// parent's business.
 
 #ifndef EKUBENCH_PEER_EVENT_H
 #define EKUBENCH_PEER_EVENT_H

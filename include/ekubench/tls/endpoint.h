@@ -2,8 +2,8 @@
 //
 // A `struct ekb_endpoint` is one side of one TLS connection, without a socket. Wire bytes enter
 // through `ekb_endpoint_feed` and leave through `ekb_endpoint_pending` / `ekb_endpoint_sent`. It
-// never blocks, never reads a clock, never prints. What it verifies is its configuration's policy;
-// it does not check revocation or names. Not thread-safe: an endpoint belongs to the loop that
+// never blocks, never reads a clock, never prints. What it verifies is its configuration's policy.
+// Not thread-safe: an endpoint belongs to the loop that
 // drives it.
 //
 // An endpoint is made once and used for many connections, one after another (`start` ... `stop`);
