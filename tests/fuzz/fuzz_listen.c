@@ -11,8 +11,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t data_len)
 {
     struct ekb_listener listener;
     struct ekb_listener again;
-    char written[256];
-    char rewritten[256];
+    char written[1024];
+    char rewritten[1024];
     char text[256];
     // Only numeric addresses: a name would be looked up.
     static const char numeric[] = "127.0.0.1:";
