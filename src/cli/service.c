@@ -1,16 +1,15 @@
 #include "cli/service.h"
 
 #include "cli/eventlog.h"
+#include "cli/listeners.h"
 
 #include "ekubench/base/clock.h"
-#include "ekubench/base/file.h"
 #include "ekubench/peer/event.h"
 #include "ekubench/peer/listen.h"
 #include "ekubench/peer/worker.h"
 
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -18,7 +17,6 @@
 #define SPARE_DESCRIPTORS 128
 #define PREPARE_NS (30 * EKB_NS_PER_S)
 #define LOOK_EVERY_NS (100 * EKB_NS_PER_MS)
-#define MAX_FILE_LEN (64u << 10)
 
 // Listeners as they are asked for, before anything is bound.
 struct wish {
@@ -55,30 +53,14 @@ static enum ekb_err add_word(struct wish *wish, const char *word, struct ekb_fai
     return err;
 }
 
-// add_file adds the listeners of a file: one a line, # begins a comment.
 static enum ekb_err add_file(struct wish *wish, const char *path, struct ekb_fail *reterr_fail)
 {
-    uint8_t *text = NULL;
-    size_t text_len = 0;
-    char *rest = NULL;
-    enum ekb_err err = ekb_file_read(&text, &text_len, path, MAX_FILE_LEN, reterr_fail);
-    if (err != EKB_OK) {
-        return err;
+    struct ekb_listeners_file file = {.num_words = 0};
+    enum ekb_err err = ekb_listeners_read(&file, path, reterr_fail);
+    for (size_t i = 0; i < file.num_words && err == EKB_OK; i++) {
+        err = add_word(wish, file.words[i], reterr_fail);
     }
-    for (char *line = strtok_r((char *)text, "\r\n", &rest); line != NULL && err == EKB_OK;
-         line = strtok_r(NULL, "\r\n", &rest)) {
-        line[strcspn(line, "#")] = '\0';
-        char *end = NULL;
-        const char *word = strtok_r(line, " \t", &end);
-        const char *more = word != NULL ? strtok_r(NULL, " \t", &end) : NULL;
-        if (more != NULL) {
-            err = ekb_fail_set(reterr_fail, EKB_USAGE, 0,
-                               "%s: \"%s\" after \"%s\": one listener a line", path, more, word);
-        } else if (word != NULL) {
-            err = add_word(wish, word, reterr_fail);
-        }
-    }
-    free(text);
+    ekb_listeners_deinit(&file);
     return err;
 }
 

@@ -1,5 +1,7 @@
 #include "cli/store.h"
 
+#include "cli/listeners.h"
+
 #include "ekubench/base/file.h"
 #include "ekubench/store/diag.h"
 
@@ -13,44 +15,25 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MAX_LISTENERS 64
-#define MAX_FILE_LEN (64u << 10)
 #define CAPTURE_PREFIX "eth0_diagnostic_logging_tcpdump00"
 
-// Settings that were read from the file of listeners.
+// The listeners, as settings.
 struct settings {
-    struct ekb_diag_item items[MAX_LISTENERS];
-    char names[MAX_LISTENERS][32];
-    size_t num_items;
-    char *text; // What the values point into.
+    struct ekb_listeners_file listeners;
+    struct ekb_diag_item items[EKB_LISTENERS_MAX];
+    char names[EKB_LISTENERS_MAX][32];
 };
 
-static enum ekb_err read_listeners(struct settings *settings, const char *path,
-                                   struct ekb_fail *reterr_fail)
+static enum ekb_err read_settings(struct settings *settings, const char *path,
+                                  struct ekb_fail *reterr_fail)
 {
-    uint8_t *text = NULL;
-    size_t text_len = 0;
-    char *rest = NULL;
-    const enum ekb_err err = ekb_file_read(&text, &text_len, path, MAX_FILE_LEN, reterr_fail);
-    if (err != EKB_OK) {
-        return err;
+    const enum ekb_err err = ekb_listeners_read(&settings->listeners, path, reterr_fail);
+    for (size_t i = 0; i < settings->listeners.num_words; i++) {
+        (void)snprintf(settings->names[i], sizeof settings->names[i], "listener.%zu", i + 1);
+        settings->items[i] = (struct ekb_diag_item){.name = settings->names[i],
+                                                    .value = settings->listeners.words[i]};
     }
-    settings->text = (char *)text;
-    for (char *line = strtok_r(settings->text, "\r\n", &rest);
-         line != NULL && settings->num_items < MAX_LISTENERS;
-         line = strtok_r(NULL, "\r\n", &rest)) {
-        char *end = NULL;
-        line[strcspn(line, "#")] = '\0';
-        const char *word = strtok_r(line, " \t", &end);
-        if (word != NULL) {
-            char *name = settings->names[settings->num_items];
-            (void)snprintf(name, sizeof settings->names[0], "listener.%zu",
-                           settings->num_items + 1);
-            settings->items[settings->num_items++] =
-                (struct ekb_diag_item){.name = name, .value = word};
-        }
-    }
-    return EKB_OK;
+    return err;
 }
 
 // capture has tcpdump write packets into `file` for a while.
@@ -102,19 +85,19 @@ static int capture_into(const char *directory, const struct ekb_diag_options *op
 int ekb_store_write_diag(const struct ekb_store_diag *wish)
 {
     char host[256] = "";
-    struct settings settings = {.num_items = 0};
+    struct settings settings = {.listeners = {.num_words = 0}};
     struct ekb_fail fail = {0};
     int status = EKB_EXIT_OK;
     if (gethostname(host, sizeof host - 1) != 0 || host[0] == '\0') {
         (void)snprintf(host, sizeof host, "localhost");
     }
     enum ekb_err err =
-        wish->listeners != NULL ? read_listeners(&settings, wish->listeners, &fail) : EKB_OK;
+        wish->listeners != NULL ? read_settings(&settings, wish->listeners, &fail) : EKB_OK;
     const struct ekb_diag_options options = {.host = host,
                                              .now = (int64_t)time(NULL),
                                              .event_log = wish->event_log,
                                              .settings = settings.items,
-                                             .num_settings = settings.num_items};
+                                             .num_settings = settings.listeners.num_words};
     if (err == EKB_OK) {
         err = ekb_diag_write(wish->output, wish->store, &options, &fail);
     }
@@ -123,6 +106,6 @@ int ekb_store_write_diag(const struct ekb_store_diag *wish)
     } else if (wish->capture_s > 0) {
         status = capture_into(wish->output, &options, wish->capture_s);
     }
-    free(settings.text);
+    ekb_listeners_deinit(&settings.listeners);
     return status;
 }
