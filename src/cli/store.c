@@ -238,19 +238,12 @@ static int finish(enum ekb_err err, const struct ekb_gate_warning *warning,
         }
         return EKB_EXIT_OK;
     }
-    switch ((int)err) {
-    case EKB_REFUSED_USAGE:
-    case EKB_REFUSED_KEY:
-    case EKB_REFUSED_EXPIRED:
-    case EKB_REFUSED_CHAIN:
-    case EKB_REFUSED_CA:
-    case EKB_REFUSED_DUPLICATE:
-    case EKB_KEY_MISMATCH:
+    // The gate speaks in whole sentences; what is wrong with the store itself does not.
+    if (strncmp(fail->detail, EKB_GATE_SENTENCE, strlen(EKB_GATE_SENTENCE)) == 0) {
         ekb_cli_say("%s", fail->detail);
         return EKB_EXIT_GATE;
-    default:
-        return ekb_cli_fail(fail);
     }
+    return ekb_cli_fail(fail);
 }
 
 static enum ekb_err parse_side(enum ekb_store_side *out_side, const struct arguments *arguments,

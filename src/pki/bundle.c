@@ -115,12 +115,12 @@ static bool has_key(uint8_t *text, size_t text_len)
     return false;
 }
 
-static enum ekb_err read_pem(struct ekb_bundle *bundle, bool with_key, const char *path,
-                             struct ekb_fail *reterr_fail)
+static enum ekb_err read_pem(struct ekb_bundle *bundle, uint8_t *text, size_t text_len,
+                             const char *path, struct ekb_fail *reterr_fail)
 {
     enum ekb_err err = ekb_chain_read_pem(&bundle->chain, path, reterr_fail);
-    if (err == EKB_OK && with_key) {
-        err = ekb_key_read_pem(&bundle->key, path, reterr_fail);
+    if (err == EKB_OK && has_key(text, text_len)) {
+        err = ekb_key_from_pem(&bundle->key, text, text_len, path, reterr_fail);
     }
     return err;
 }
@@ -137,7 +137,7 @@ enum ekb_err ekb_bundle_read(struct ekb_bundle *out_bundle, const char *path, co
     }
     err = ekb_pki_is_der(data, data_len)
               ? read_der(&bundle, data, data_len, path, password, reterr_fail)
-              : read_pem(&bundle, has_key(data, data_len), path, reterr_fail);
+              : read_pem(&bundle, data, data_len, path, reterr_fail);
     ekb_file_free_secret(data, data_len);
     if (err != EKB_OK) {
         ekb_bundle_deinit(&bundle);

@@ -28,7 +28,9 @@ void ekb_pki_name_text(char *out_text, size_t text_len, const X509_NAME *name)
         BIO_mem_contents(bio, &text, &len)) {
         const bool cut = len >= text_len;
         len = cut ? text_len - 1 : len;
-        memcpy(out_text, text, len);
+        if (len > 0) { // An empty name has no text at all.
+            memcpy(out_text, text, len);
+        }
         if (cut && len >= 3) {
             memcpy(out_text + len - 3, "...", 3);
         }
@@ -44,67 +46,85 @@ static void describe_serial(char *out_text, size_t text_len, const X509 *x509)
 {
     BIGNUM *number = ASN1_INTEGER_to_BN(X509_get0_serialNumber(x509), NULL);
     char *text = number != NULL ? BN_bn2hex(number) : NULL;
-    (void)snprintf(out_text, text_len, "%s", text != NULL ? text : "?");
+    const int len = snprintf(out_text, text_len, "%s", text != NULL ? text : "?");
+    if (len > 0 && (size_t)len >= text_len) {
+        memcpy(out_text + text_len - 4, "...", 4);
+    }
     OPENSSL_free(text);
     BN_free(number);
 }
 
-// append adds to a list of names what fits, and says if something did not.
-static void append(char *text, size_t text_len, const char *kind, const char *name)
+// A list of names that is being written.
+struct list {
+    char *text;
+    size_t text_len;
+    bool cut; // Something did not fit, and this was said.
+};
+
+// append adds to the list what fits, and says once if something did not.
+static void append(struct list *list, const char *kind, const char *name)
 {
-    const size_t len = strlen(text);
+    const size_t len = strlen(list->text);
     const size_t more = strlen(kind) + strlen(name) + (len > 0 ? 2 : 0);
-    if (len + more + sizeof ", ..." <= text_len) {
-        (void)snprintf(text + len, text_len - len, "%s%s%s", len > 0 ? ", " : "", kind, name);
-    } else if (len > 0 && text[len - 1] != '.') {
-        (void)snprintf(text + len, text_len - len, ", ...");
+    const char *separator = len > 0 ? ", " : "";
+    if (list->cut) {
+        return;
+    }
+    if (len + more + sizeof ", ..." <= list->text_len) {
+        (void)snprintf(list->text + len, list->text_len - len, "%s%s%s", separator, kind, name);
+    } else {
+        (void)snprintf(list->text + len, list->text_len - len, "%s...", separator);
+        list->cut = true;
     }
 }
 
 // append_text adds a name that is an IA5String, in which anything may be.
-static void append_text(char *text, size_t text_len, const char *kind, const ASN1_STRING *string)
+static void append_text(struct list *list, const char *kind, const ASN1_STRING *string)
 {
-    char name[256];
+    char name[300];
     size_t len = 0;
     const uint8_t *data = ASN1_STRING_get0_data(string);
-    for (int i = 0; i < ASN1_STRING_length(string) && len + 5 < sizeof name; i++) {
+    const int data_len = ASN1_STRING_length(string);
+    int i = 0;
+    for (; i < data_len && len + sizeof "\\XX..." <= sizeof name; i++) {
         const bool plain = data[i] > ' ' && data[i] < 0x7f && data[i] != ',' && data[i] != '\\';
         len += (size_t)snprintf(name + len, sizeof name - len, plain ? "%c" : "\\%02X", data[i]);
     }
-    name[len] = '\0';
-    append(text, text_len, kind, name);
+    (void)snprintf(name + len, sizeof name - len, "%s", i < data_len ? "..." : "");
+    append(list, kind, name);
 }
 
-static void append_address(char *text, size_t text_len, const ASN1_OCTET_STRING *address)
+static void append_address(struct list *list, const ASN1_OCTET_STRING *address)
 {
     char name[INET6_ADDRSTRLEN] = "?";
     const int family = ASN1_STRING_length(address) == 4 ? AF_INET : AF_INET6;
     if (ASN1_STRING_length(address) == 4 || ASN1_STRING_length(address) == 16) {
         (void)inet_ntop(family, ASN1_STRING_get0_data(address), name, sizeof name);
     }
-    append(text, text_len, "IP:", name);
+    append(list, "IP:", name);
 }
 
 void ekb_pki_names_text(char *out_text, size_t text_len, const GENERAL_NAMES *names)
 {
+    struct list list = {.text = out_text, .text_len = text_len};
     out_text[0] = '\0';
     for (size_t i = 0; names != NULL && i < sk_GENERAL_NAME_num(names); i++) {
         const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
         switch (name->type) {
         case GEN_DNS:
-            append_text(out_text, text_len, "DNS:", name->d.dNSName);
+            append_text(&list, "DNS:", name->d.dNSName);
             break;
         case GEN_EMAIL:
-            append_text(out_text, text_len, "email:", name->d.rfc822Name);
+            append_text(&list, "email:", name->d.rfc822Name);
             break;
         case GEN_URI:
-            append_text(out_text, text_len, "URI:", name->d.uniformResourceIdentifier);
+            append_text(&list, "URI:", name->d.uniformResourceIdentifier);
             break;
         case GEN_IPADD:
-            append_address(out_text, text_len, name->d.iPAddress);
+            append_address(&list, name->d.iPAddress);
             break;
         default:
-            append(out_text, text_len, "other", "");
+            append(&list, "other", "");
             break;
         }
     }

@@ -262,26 +262,29 @@ enum ekb_err ekb_key_wrap(struct ekb_key **out_key, EVP_PKEY *pkey, const char *
     return wrap(out_key, pkey, (enum ekb_key_type)type, reterr_fail);
 }
 
+enum ekb_err ekb_key_from_pem(struct ekb_key **out_key, uint8_t *text, size_t text_len,
+                              const char *path, struct ekb_fail *reterr_fail)
+{
+    struct ekb_pem_block block = {0};
+    EVP_PKEY *pkey = NULL;
+    enum ekb_err err = find_block(&block, text, text_len, path, reterr_fail);
+    if (err == EKB_OK) {
+        err = decode(&pkey, &block, path, reterr_fail);
+    }
+    return err == EKB_OK ? ekb_key_wrap(out_key, pkey, path, reterr_fail) : err;
+}
+
 enum ekb_err ekb_key_read_pem(struct ekb_key **out_key, const char *path,
                               struct ekb_fail *reterr_fail)
 {
     uint8_t *text = NULL;
     size_t text_len = 0;
-    struct ekb_pem_block block = {0};
-    EVP_PKEY *pkey = NULL;
-
     enum ekb_err err = ekb_file_read(&text, &text_len, path, EKB_KEY_MAX_FILE_LEN, reterr_fail);
     if (err == EKB_OK) {
-        err = find_block(&block, text, text_len, path, reterr_fail);
-    }
-    if (err == EKB_OK) {
-        err = decode(&pkey, &block, path, reterr_fail);
+        err = ekb_key_from_pem(out_key, text, text_len, path, reterr_fail);
     }
     ekb_file_free_secret(text, text_len);
-    if (err != EKB_OK) {
-        return err;
-    }
-    return ekb_key_wrap(out_key, pkey, path, reterr_fail);
+    return err;
 }
 
 enum ekb_err ekb_key_write_pem(const struct ekb_key *key, const char *path,

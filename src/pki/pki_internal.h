@@ -62,6 +62,10 @@ const struct ekb_key *ekb_ca_key(const struct ekb_ca *ca);
 // ekb_crls_crl returns CRL `index`, borrowed from `crls`.
 X509_CRL *ekb_crls_crl(const struct ekb_crls *crls, size_t index);
 
+// ekb_pki_is_dns_name is true if `name` is a host name, or "*." and a host name (RFC 1123, RFC
+// 6125).
+bool ekb_pki_is_dns_name(const char *name);
+
 // ekb_pki_name_text writes `name` as text (RFC 2253, control characters and what is not ASCII
 // escaped), cut to fit and terminated.
 void ekb_pki_name_text(char *out_text, size_t text_len, const X509_NAME *name);
@@ -73,6 +77,11 @@ void ekb_pki_names_text(char *out_text, size_t text_len, const GENERAL_NAMES *na
 // for messages. EKB_UNSUPPORTED if it is of no known type, EKB_NOMEM.
 EKB_NODISCARD enum ekb_err ekb_key_wrap(struct ekb_key **out_key, EVP_PKEY *pkey, const char *what,
                                         struct ekb_fail *reterr_fail);
+
+// ekb_key_from_pem is ekb_key_read_pem for a text, which it uses up; `path` is for messages.
+EKB_NODISCARD enum ekb_err ekb_key_from_pem(struct ekb_key **out_key, uint8_t *text,
+                                            size_t text_len, const char *path,
+                                            struct ekb_fail *reterr_fail);
 
 // Verification.
 

@@ -180,7 +180,11 @@ static enum ekb_err grow(struct ekb_chain **out_trust, const char *path,
         err = ekb_chain_append(trust, present, i);
     }
     for (size_t i = 0; err == EKB_OK && i < ekb_chain_len(uploaded); i++) {
-        err = ekb_gate_check_ca(uploaded, i, trust, now, warning, reterr_fail);
+        struct ekb_gate_warning own = {""};
+        err = ekb_gate_check_ca(uploaded, i, trust, now, &own, reterr_fail);
+        if (warning->text[0] == '\0') {
+            *warning = own; // The first one will do.
+        }
         if (err == EKB_OK) {
             err = ekb_chain_append(trust, uploaded, i);
         }
@@ -209,6 +213,7 @@ enum ekb_err ekb_admin_trust_add(const char *path, const struct ekb_chain *uploa
     if (err == EKB_OK) {
         err = ekb_change_begin(&change, path, reterr_fail);
     }
+    warning = (struct ekb_gate_warning){""};
     if (err == EKB_OK) {
         err = grow(&trust, path, uploaded, now, &warning, reterr_fail);
     }

@@ -84,17 +84,22 @@ static enum ekb_err lock(struct ekb_change *change, struct ekb_fail *reterr_fail
     if (change->lock_fd < 0) {
         return system_fail(reterr_fail, change->path);
     }
-    while (flock(change->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+    enum ekb_err err = EKB_OK;
+    while (err == EKB_OK && flock(change->lock_fd, LOCK_EX | LOCK_NB) != 0) {
         const struct timespec pause = {.tv_nsec = 20 * (long)EKB_NS_PER_MS};
         if (errno != EWOULDBLOCK && errno != EINTR) {
-            return system_fail(reterr_fail, change->path);
+            err = system_fail(reterr_fail, change->path);
+        } else if (ekb_clock_now_ns() > until_ns) {
+            err = ekb_fail_set(reterr_fail, EKB_LOCKED, 0, "%s", change->path);
+        } else {
+            (void)nanosleep(&pause, NULL);
         }
-        if (ekb_clock_now_ns() > until_ns) {
-            return ekb_fail_set(reterr_fail, EKB_LOCKED, 0, "%s", change->path);
-        }
-        (void)nanosleep(&pause, NULL);
     }
-    return EKB_OK;
+    if (err != EKB_OK) {
+        (void)close(change->lock_fd);
+        change->lock_fd = -1; // Not ours to clean up under.
+    }
+    return err;
 }
 
 static bool starts_with(const char *text, const char *prefix)
@@ -412,8 +417,8 @@ static bool point_name(const struct ekb_change *change, const char *name)
 
 enum entry_kind {
     ENTRY_NONE,
-    ENTRY_LINK,
-    ENTRY_PLAIN,
+    ENTRY_LINK,  // Of ours, into the present generation.
+    ENTRY_PLAIN, // Anything else, a link of somebody's own included.
 };
 
 static enum entry_kind kind_of(const struct ekb_change *change, const char *directory,
@@ -421,12 +426,12 @@ static enum entry_kind kind_of(const struct ekb_change *change, const char *dire
 {
     struct stat status;
     char *path = in_store(change, directory, name);
-    const bool found = path != NULL && lstat(path, &status) == 0;
-    free(path);
-    if (!found) {
-        return ENTRY_NONE;
+    enum entry_kind kind = ENTRY_NONE;
+    if (path != NULL && lstat(path, &status) == 0) {
+        kind = ekb_store_is_own_link(path, name) ? ENTRY_LINK : ENTRY_PLAIN;
     }
-    return S_ISLNK(status.st_mode) ? ENTRY_LINK : ENTRY_PLAIN;
+    free(path);
+    return kind;
 }
 
 static bool has_plain_names(const struct ekb_change *change)
@@ -439,17 +444,38 @@ static bool has_plain_names(const struct ekb_change *change)
     return false;
 }
 
-// replace_plain puts a link in the place of a plain file or directory. A directory cannot be
-// replaced by rename; the pending requests, the only one, may be missing for a moment.
+// replace_plain puts a link in the place of what is there, a file or the directory of the requests,
+// by exchanging the two: the name stands for the same at every moment.
 static bool replace_plain(const struct ekb_change *change, const char *name)
 {
-    struct stat status;
+    char target[64];
+    char *fresh = ekb_file_join(change->path, LINK_PREFIX "new");
     char *path = ekb_file_join(change->path, name);
-    if (path != NULL && lstat(path, &status) == 0 && S_ISDIR(status.st_mode)) {
-        ekb_file_remove_tree(path);
+    (void)snprintf(target, sizeof target, EKB_STORE_DATA_NAME "/%s", name);
+    const bool done = fresh != NULL && path != NULL && symlink(target, fresh) == 0 &&
+                      renameat2(AT_FDCWD, fresh, AT_FDCWD, path, RENAME_EXCHANGE) == 0;
+    const int reason = errno;
+    if (fresh != NULL) {
+        ekb_file_remove_tree(fresh); // What was there; or the link, if they could not be exchanged.
     }
+    free(fresh);
     free(path);
-    return point_name(change, name);
+    errno = reason;
+    return done;
+}
+
+static bool sync_generation(const struct ekb_change *change, const char *generation)
+{
+    char *directory = ekb_file_join(change->path, generation);
+    char *requests = in_store(change, generation, EKB_STORE_REQUESTS_NAME);
+    bool done = directory != NULL && requests != NULL;
+    if (done && access(requests, F_OK) == 0) {
+        done = sync_directory(requests);
+    }
+    done = done && sync_directory(directory);
+    free(directory);
+    free(requests);
+    return done;
 }
 
 // convert turns plain files into links to `base`, which holds the same.
@@ -458,7 +484,8 @@ static bool convert(const struct ekb_change *change)
     if (!has_plain_names(change)) {
         return true;
     }
-    bool done = point(change, EKB_STORE_DATA_NAME, change->base);
+    bool done = sync_generation(change, change->base) &&
+                point(change, EKB_STORE_DATA_NAME, change->base) && sync_directory(change->path);
     ekb_fault_point();
     for (size_t i = 0; i < EKB_STORE_NUM_TOP_NAMES && done; i++) {
         if (kind_of(change, ".", ekb_store_top_names[i]) == ENTRY_PLAIN) {
@@ -466,20 +493,6 @@ static bool convert(const struct ekb_change *change)
             ekb_fault_point();
         }
     }
-    return done;
-}
-
-static bool sync_generation(const struct ekb_change *change)
-{
-    char *next = ekb_file_join(change->path, change->next);
-    char *requests = in_store(change, change->next, EKB_STORE_REQUESTS_NAME);
-    bool done = next != NULL && requests != NULL;
-    if (done && access(requests, F_OK) == 0) {
-        done = sync_directory(requests);
-    }
-    done = done && sync_directory(next);
-    free(next);
-    free(requests);
     return done;
 }
 
@@ -515,7 +528,7 @@ enum ekb_err ekb_change_commit(struct ekb_change *change, struct ekb_fail *reter
 {
     char before[EKB_STORE_GENERATION_LEN];
     ekb_fault_point();
-    if (!sync_generation(change) || !convert(change) || !link_new_names(change) ||
+    if (!sync_generation(change, change->next) || !convert(change) || !link_new_names(change) ||
         !sync_directory(change->path)) {
         return system_fail(reterr_fail, change->path);
     }

@@ -39,6 +39,18 @@ static size_t find_leaf(const struct ekb_chain *chain)
     return leaf;
 }
 
+static bool has_twins(const struct ekb_chain *chain)
+{
+    for (size_t i = 0; i < ekb_chain_len(chain); i++) {
+        for (size_t j = 0; j < i; j++) {
+            if (ekb_chain_same(chain, i, chain, j)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 static size_t find_issuer(const struct ekb_chain *chain, size_t index, const bool *used)
 {
     for (size_t i = 0; i < ekb_chain_len(chain); i++) {
@@ -66,7 +78,7 @@ enum ekb_err ekb_gate_sort(struct ekb_chain **out_sorted, const struct ekb_chain
     if (sorted == NULL) {
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "a chain");
     }
-    size_t next = find_leaf(uploaded);
+    size_t next = has_twins(uploaded) ? len : find_leaf(uploaded);
     while (next < len && err == EKB_OK) {
         used[next] = true;
         err = ekb_chain_append(sorted, uploaded, next);

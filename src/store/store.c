@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -243,13 +244,33 @@ enum ekb_err ekb_store_load(struct ekb_store **out_store, const char *path, unsi
     return err != EKB_OK ? err : ekb_fail_set(reterr_fail, EKB_LOCKED, 0, "%s", path);
 }
 
-bool ekb_store_is_empty(const char *path)
+bool ekb_store_is_own_link(const char *path, const char *name)
+{
+    char target[128];
+    char wanted[128];
+    const ssize_t len = readlink(path, target, sizeof target - 1);
+    target[len > 0 ? len : 0] = '\0';
+    (void)snprintf(wanted, sizeof wanted, EKB_STORE_DATA_NAME "/%s", name);
+    return strcmp(target, wanted) == 0;
+}
+
+// is_there is true if there is such a file. A link of ours that leads nowhere is none: a change
+// that did not come to its end may have left it.
+static bool is_there(const char *path, const char *name)
 {
     struct stat status;
+    if (lstat(path, &status) != 0) {
+        return errno != ENOENT && errno != ENOTDIR;
+    }
+    return !ekb_store_is_own_link(path, name) || stat(path, &status) == 0;
+}
+
+bool ekb_store_is_empty(const char *path)
+{
     bool empty = true;
     for (size_t i = 0; i < EKB_STORE_NUM_TOP_NAMES && empty; i++) {
         char *file = ekb_file_join(path, ekb_store_top_names[i]);
-        empty = file != NULL && lstat(file, &status) != 0 && (errno == ENOENT || errno == ENOTDIR);
+        empty = file != NULL && !is_there(file, ekb_store_top_names[i]);
         free(file);
     }
     return empty;

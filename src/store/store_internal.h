@@ -22,6 +22,9 @@ void ekb_store_generation(char out_name[EKB_STORE_GENERATION_LEN], const char *p
 #define EKB_STORE_NUM_TOP_NAMES 7
 extern const char *const ekb_store_top_names[EKB_STORE_NUM_TOP_NAMES];
 
+// ekb_store_is_own_link is true if `path` is the link by which a store reaches its file `name`.
+bool ekb_store_is_own_link(const char *path, const char *name);
+
 struct ekb_store_names {
     const char *certificate;
     const char *key;

@@ -317,16 +317,34 @@ Test(key, is_refused_when_encrypted_in_the_old_form)
 
 Test(key, is_refused_when_its_curve_is_not_supported)
 {
-    save_pkcs8(make_ec(NID_secp521r1), NULL);
+    save_pkcs8(make_ec(NID_secp224r1), NULL);
 
     fails(EKB_UNSUPPORTED, "P-256");
 }
 
-Test(key, is_refused_when_rsa_of_another_length)
+// What is not minted here may be brought.
+static void expect_read_as(enum ekb_key_type type)
 {
-    save_pkcs8(make_rsa(1024), NULL);
+    struct ekb_key *key = NULL;
 
-    fails(EKB_UNSUPPORTED, "RSA");
+    cr_assert_eq(ekb_key_read_pem(&key, path, NULL), EKB_OK);
+
+    cr_expect_eq(ekb_key_type_of(key), type, "%s", ekb_key_type_name(ekb_key_type_of(key)));
+    ekb_key_destroy(key);
+}
+
+Test(key, is_read_when_rsa_of_another_length)
+{
+    save_pkcs8(make_rsa(2560), NULL);
+
+    expect_read_as(EKB_KEY_RSA);
+}
+
+Test(key, is_read_when_on_p521)
+{
+    save_pkcs8(make_ec(NID_secp521r1), NULL);
+
+    expect_read_as(EKB_KEY_P521);
 }
 
 Test(key, is_refused_when_of_another_form)

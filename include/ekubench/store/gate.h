@@ -14,6 +14,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+// How every refusal begins.
+#define EKB_GATE_SENTENCE "Invalid certificate: "
+
 // More certificates than this are no chain.
 #define EKB_GATE_MAX_CHAIN 16
 

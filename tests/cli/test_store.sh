@@ -1,0 +1,575 @@
+#!/usr/bin/env bash
+#
+# `ekubench store`: every verb, every refusal, and what is left when it is killed:
+# tests/cli/test_store.sh EKUBENCH
+# exit status: 0 passed, 1 failed, 77 cannot be tested here
+
+set -euo pipefail
+
+if (($# != 1)); then
+    echo 'usage: tests/cli/test_store.sh EKUBENCH' >&2
+    exit 2
+fi
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
+# shellcheck source=tests/cli/lib.sh
+source "$root/tests/cli/lib.sh" "$1"
+
+needs openssl /usr/bin/python3
+
+no_client='Invalid certificate: The file provided does not have a client usage attribute. Services requiring mutual TLS may not work.'
+no_server='Invalid certificate: The file provided does not have a server usage attribute. Services requiring mutual TLS may not work.'
+no_key='Invalid certificate: The certificate fits neither a key given with it, nor that of a signing request, nor the current one.'
+no_request='There is no certificate signing request in progress'
+
+# What is brought: chains and keys of two CAs, one chain for both roles, and files of other forms.
+one=$dir/one
+two=$dir/two
+both=$dir/both
+for arguments in "$one --depth 3" "$two" "$both --server-eku both --client-eku both"; do
+    read -r -a words <<<"$arguments"
+    run ekubench pki mint "${words[@]}"
+    if ((status != 0)); then
+        fail "pki mint $arguments: status $status: $(cat -- "$dir/err")"
+        finish
+    fi
+done
+
+# All that the program says: no key may be in it.
+said=$dir/said
+: >"$said"
+
+# store ARGUMENT...: `ekubench store`, as `run`, and remembered.
+store() {
+    run ekubench store "$@"
+    cat -- "$dir/out" "$dir/err" >>"$said"
+}
+
+# expect NAME STATUS [TEXT]: how the last one ended, and a line of what it said on standard error.
+expect() {
+    if ((status != $2)); then
+        fail "$1: status $status, not $2: $(cat -- "$dir/out" "$dir/err")"
+    fi
+    if (($# > 2)) && ! grep -qxF -- "ekubench: $3" "$dir/err"; then
+        fail "$1: \"$(cat -- "$dir/err")\", not \"ekubench: $3\""
+    fi
+}
+
+# tree DIR: names, modes, contents and link targets of all that is in it.
+tree() {
+    if [[ -d $1 ]]; then
+        (cd -- "$1" && find . -printf '%p %m %y %l\n' | sort &&
+            find . -type f -print0 | sort -z | xargs -0r sha256sum)
+    else
+        echo 'nothing'
+    fi
+}
+
+# visible DIR: what is found by name.
+visible() {
+    if [[ -d $1 ]]; then
+        (cd -- "$1" && find -L . -name '.?*' -prune -o -type f -print0 2>/dev/null | sort -z |
+            xargs -0r sha256sum)
+    fi
+}
+
+# refused NAME DIR STATUS TEXT ARGUMENT...: the store DIR stays as it is, to the byte.
+refused() {
+    local name=$1 store=$2 wanted=$3 text=$4 before
+    shift 4
+    before=$(tree "$store")
+    store "$@" -s "$store"
+    expect "$name" "$wanted" "$text"
+    if [[ $(tree "$store") != "$before" ]]; then
+        fail "$name: it changed: $(diff <(echo "$before") <(tree "$store"))"
+    fi
+}
+
+# expect_pair NAME DIR CERTIFICATE KEY: they belong together, says OpenSSL.
+expect_pair() {
+    local certificate key
+    certificate=$(openssl x509 -in "$2/$3" -noout -pubkey 2>&1) || true
+    key=$(openssl pkey -in "$2/$4" -pubout 2>&1) || true
+    if [[ $certificate != "$key" || $certificate != *'BEGIN PUBLIC KEY'* ]]; then
+        fail "$1: $3 and $4 do not belong together: $certificate $key"
+    fi
+}
+
+# expect_pairs NAME DIR: each pair is whole and matches, or is not there.
+expect_pairs() {
+    local certificate key
+    for pair in server.pem:privkey.pem client.pem:clientprivkey.pem; do
+        certificate=${pair%:*}
+        key=${pair#*:}
+        if [[ -e $2/$certificate || -e $2/$key ]]; then
+            expect_pair "$1" "$2" "$certificate" "$key"
+        fi
+    done
+}
+
+serial() {
+    openssl x509 -in "$1" -noout -serial | cut -d = -f 2
+}
+
+subject() {
+    openssl x509 -in "$1" -noout -subject -nameopt RFC2253 | cut -d = -f 2-
+}
+
+# Help.
+
+store --help
+expect 'help' 0
+for word in init show upload csr trust reset upgrade --also-as-client --use-csr-key --password-file \
+    --force --issuer --key-type; do
+    if ! grep -q -e "$word" "$dir/out"; then
+        fail "help: no $word"
+    fi
+done
+
+# Wrong usage: status 2, and no store is made.
+s=$dir/never
+while read -r line; do
+    read -r -a words <<<"$line"
+    before=$(tree "$s")
+    store "${words[@]}" -s "$s"
+    expect "wrong: $line" 2
+    if [[ $(tree "$s") != "$before" ]]; then
+        fail "wrong: $line: $(tree "$s")"
+    fi
+done <<END
+polish
+show it
+init now
+upload
+upload both --cert $one/server.pem
+upload server
+upload server --cert $dir/missing.pem
+upload server --cert $one/server.pem --key $dir/missing.pem
+upload server --cert $one/server.pem --key $one/privkey.pem --use-current-key
+upload client --cert $both/client.pem --key $both/clientprivkey.pem --also-as-client
+trust
+trust add
+trust add $dir/missing.pem
+trust add $one/privkey.pem
+trust remove
+trust remove 00
+trust polish
+csr
+csr polish server
+csr new
+csr new server
+csr new both --cn x
+csr show server
+csr discard server
+csr new server --cn x --key-type dsa
+csr new server --cn $(printf 'x%.0s' {1..65})
+csr new server --cn x --ip 1.2.3
+upgrade
+show
+END
+store show
+expect 'without a store' 2
+
+# Init.
+
+s=$dir/store
+store init -s "$s" --cn host.example
+expect init 0
+expect_pair init "$s" server.pem privkey.pem
+modes=$(stat -L -c '%a' "$s" "$s/server.pem" "$s/privkey.pem" | tr '\n' ' ')
+if [[ $modes != '755 644 600 ' ]]; then
+    fail "init: modes $modes"
+fi
+if ! openssl verify -CAfile "$s/server.pem" -purpose sslserver -verify_hostname host.example \
+    "$s/server.pem" >"$dir/out" 2>&1; then
+    fail "init: $(cat -- "$dir/out")"
+fi
+refused 'init again' "$s" 2 "$s holds a store already; \`reset\` replaces its server certificate" \
+    init --cn other.example
+
+# Show.
+
+store show -s "$s"
+expect show 0
+for line in 'Server store' '  subject     CN=host.example' '  names       DNS:host.example' \
+    '  usages      serverAuth' '  key         EC P-256' '  chain       1 certificate' 'Client store' \
+    '  empty' "  request     $no_request" 'Trusted CA list: 0 certificates'; do
+    if ! grep -qxF -- "$line" "$dir/out"; then
+        fail "show: no \"$line\" in $(cat -- "$dir/out")"
+    fi
+done
+store show --pem -s "$s"
+expect 'show --pem' 0
+if [[ $(cat -- "$dir/out") != "$(cat -- "$s/server.pem")" ]]; then
+    fail "show --pem: $(cat -- "$dir/out")"
+fi
+store show --json -s "$s"
+expect 'show --json' 0
+if [[ $(json "$dir/out" '[r["server"]["chain"][0]["subject"], r["server"]["chain"][0]["self_signed"],
+        len(r["server"]["chain"]), r["server"]["request"], r["client"]["chain"], r["trust"]]') != \
+    "['CN=host.example', True, 1, None, [], []]" ]]; then
+    fail "show --json: $(cat -- "$dir/out")"
+fi
+
+# The gate.
+
+refused 'clientAuth to the server store' "$s" 1 "$no_server" \
+    upload server --cert "$one/client.pem" --key "$one/clientprivkey.pem"
+refused 'serverAuth to the client store' "$s" 1 "$no_client" \
+    upload client --cert "$one/server.pem" --key "$one/privkey.pem"
+refused 'clientAuth to both' "$s" 1 "$no_server" \
+    upload server --also-as-client --cert "$one/client.pem" --key "$one/clientprivkey.pem"
+refused 'no key that fits' "$s" 1 "$no_key" upload server --cert "$one/server.pem"
+refused 'the key of another' "$s" 1 \
+    'Invalid certificate: The private key does not belong to the certificate.' \
+    upload server --cert "$one/server.pem" --key "$two/privkey.pem"
+refused 'the current key of another' "$s" 1 \
+    'Invalid certificate: The private key does not belong to the certificate.' \
+    upload server --cert "$one/server.pem" --use-current-key
+refused 'no request' "$s" 2 \
+    "there is no certificate signing request in progress: the key that is to be used: something that is needed is missing" \
+    upload server --cert "$one/server.pem" --use-csr-key
+cat -- "$one/server.pem" "$two/server.pem" >"$dir/leaves.pem"
+refused 'two leaves' "$s" 1 \
+    'Invalid certificate: The certificates in the file provided do not make one chain, the leaf first and each issued by the next.' \
+    upload server --cert "$dir/leaves.pem" --key "$one/privkey.pem"
+openssl req -x509 -newkey rsa:1024 -nodes -keyout "$dir/weak.key" -out "$dir/weak.pem" -days 9 \
+    -subj /CN=weak -addext extendedKeyUsage=serverAuth 2>"$dir/err"
+refused 'a weak key' "$s" 1 \
+    'Invalid certificate: The key of CN=weak is RSA 1024; RSA of at least 2048 bits, EC P-256, P-384, P-521 and Ed25519 are accepted.' \
+    upload server --cert "$dir/weak.pem" --key "$dir/weak.key"
+run ekubench pki mint "$dir/brief" --validity 1s
+sleep 2.1
+refused 'expired' "$s" 1 "Invalid certificate: The certificate $(subject "$dir/brief/server.pem") has expired." \
+    upload server --cert "$dir/brief/server.pem" --key "$dir/brief/privkey.pem"
+echo 'hello' >"$dir/text"
+refused 'garbage' "$s" 2 "$dir/text holds no certificate: the input cannot be parsed" \
+    upload server --cert "$dir/text"
+truncate -s 100M "$dir/huge"
+begin_ms=$(date +%s%3N)
+store upload server --cert "$dir/huge" -s "$s"
+expect 'a huge file' 2
+if (($(date +%s%3N) - begin_ms > 2000)); then
+    fail "a huge file: refused after $(($(date +%s%3N) - begin_ms)) ms"
+fi
+
+# Upload.
+
+expect_same() {
+    if [[ $(openssl x509 -in "$2" -noout -fingerprint) != "$(openssl x509 -in "$3" -noout -fingerprint)" ]]; then
+        fail "$1: $2 is not $3"
+    fi
+}
+
+store upload server --cert "$one/server.pem" --key "$one/privkey.pem" -s "$s"
+expect 'upload server' 0
+cmp -s "$s/server.pem" "$one/server.pem" || fail 'upload server: another chain'
+expect_pairs 'upload server' "$s"
+store upload client --cert "$one/client.pem" --key "$one/clientprivkey.pem" -s "$s"
+expect 'upload client' 0
+cmp -s "$s/client.pem" "$one/client.pem" || fail 'upload client: another chain'
+store upload server --cert "$one/server.pem" --use-current-key -s "$s"
+expect 'upload --use-current-key' 0
+cat -- "$two/privkey.pem" "$two/server.pem" >"$dir/key-first.pem"
+store upload server --cert "$dir/key-first.pem" -s "$s"
+expect 'upload, key first' 0
+expect_same 'key first' "$s/server.pem" "$two/server.pem"
+openssl x509 -in "$one/server.pem" -outform DER -out "$dir/server.der"
+store upload server --cert "$dir/server.der" --key "$one/privkey.pem" -s "$s"
+expect 'upload, DER' 0
+expect_same 'DER' "$s/server.pem" "$one/server.pem"
+store upload server --also-as-client --cert "$two/server.pem" --key "$two/privkey.pem" -s "$s"
+expect 'upload --also-as-client' 0
+expect_same 'also as client' "$s/client.pem" "$two/server.pem"
+cmp -s "$s/privkey.pem" "$s/clientprivkey.pem" || fail 'also as client: another key'
+expect_pairs 'also as client' "$s"
+
+# PKCS #12.
+
+printf 'correct horse\nand more\n' >"$dir/password"
+echo 'wrong' >"$dir/wrong"
+openssl pkcs12 -export -in "$one/server.pem" -inkey "$one/privkey.pem" -out "$dir/server.p12" \
+    -passout 'pass:correct horse'
+openssl pkcs12 -export -in "$both/server.pem" -inkey "$both/privkey.pem" -out "$dir/open.p12" -passout pass:
+need=": the password is wrong or missing"
+refused 'PKCS #12, wrong password' "$s" 2 "$dir/server.p12$need" \
+    upload server --cert "$dir/server.p12" --password-file "$dir/wrong"
+before=$(tree "$s")
+run setsid --wait env -- "$mark" "$bin" store upload server --cert "$dir/server.p12" -s "$s" </dev/null
+expect 'PKCS #12, no password' 2 \
+    "$dir/server.p12, and there is no terminal to ask on (--password-file)$need"
+[[ $(tree "$s") == "$before" ]] || fail 'PKCS #12, no password: it changed'
+store upload server --cert "$dir/server.p12" --password-file "$dir/password" -s "$s"
+expect 'PKCS #12' 0
+cmp -s "$s/server.pem" "$one/server.pem" || fail 'PKCS #12: another chain'
+store upload client --cert "$dir/open.p12" -s "$s"
+expect 'PKCS #12, empty password' 0
+expect_same 'PKCS #12, empty password' "$s/client.pem" "$both/server.pem"
+expect_pairs 'PKCS #12' "$s"
+
+# Trust.
+
+refused 'trust: no CA' "$s" 1 \
+    "Invalid certificate: $(subject "$two/server.pem") is not a CA certificate." trust add "$two/server.pem"
+store trust add "$one/ca.pem" -s "$s"
+expect 'trust add' 0
+refused 'trust: there already' "$s" 1 \
+    "Invalid certificate: $(subject "$one/ca.pem") is in the trusted CA list already." \
+    trust add "$one/ca.pem"
+cat -- "$two/ca.pem" "$one/ca.pem" >"$dir/cas.pem"
+refused 'trust: all or none' "$s" 1 \
+    "Invalid certificate: $(subject "$one/ca.pem") is in the trusted CA list already." \
+    trust add "$dir/cas.pem"
+store trust add "$two/ca.pem" -s "$s"
+expect 'trust add, another' 0
+store trust list -s "$s"
+expect 'trust list' 0
+grep -q "^Trusted CA list: 2 certificates$" "$dir/out" || fail "trust list: $(cat -- "$dir/out")"
+grep -qi "$(serial "$two/ca.pem")" "$dir/out" || fail "trust list: no $(serial "$two/ca.pem")"
+store trust list --json -s "$s"
+[[ $(json "$dir/out" 'len(r), r[0]["ca"]') == '(2, True)' ]] || fail "trust list --json: $(cat -- "$dir/out")"
+store trust list --pem -s "$s"
+[[ $(cat -- "$dir/out") == "$(cat -- "$one/ca.pem" "$two/ca.pem")" ]] || fail 'trust list --pem'
+refused 'trust remove: none such' "$s" 2 \
+    'no trusted CA has the serial number 00: something that is needed is missing' trust remove 00
+refused 'trust remove: another issuer' "$s" 2 \
+    "no trusted CA has the serial number $(serial "$two/ca.pem"): something that is needed is missing" \
+    trust remove "$(serial "$two/ca.pem")" --issuer CN=x
+store trust remove "$(serial "$two/ca.pem")" -s "$s"
+expect 'trust remove' 0
+cmp -s "$s/ca.pem" "$one/ca.pem" || fail 'trust remove: another list'
+store trust remove "$(serial "$one/ca.pem" | tr A-F a-f)" -s "$s"
+expect 'trust remove, the last' 0
+[[ ! -e $s/ca.pem && ! -L $s/ca.pem ]] || fail 'trust remove: ca.pem is left'
+
+# Signing requests.
+
+store csr new server --cn host.example --org Example --dns host.example --dns '*.example' \
+    --ip 192.0.2.1 --ip 2001:db8::1 -s "$s"
+expect 'csr new' 0
+cp -- "$dir/out" "$dir/request.pem"
+text=$(openssl req -in "$dir/request.pem" -noout -verify -text 2>&1) || fail "csr new: $text"
+for part in 'O = Example' 'CN = host.example' 'DNS:host.example, DNS:*.example' 'IP Address:192.0.2.1' \
+    'IP Address:2001:DB8:0:0:0:0:0:1' 'TLS Web Server Authentication'; do
+    [[ $text == *"$part"* ]] || fail "csr new: no $part in $text"
+done
+store csr show server -s "$s"
+expect 'csr show' 0
+cmp -s "$dir/out" "$dir/request.pem" || fail 'csr show: another request'
+[[ $(stat -L -c '%a' "$s/generated_csr") == 700 ]] || fail 'csr: mode of generated_csr'
+[[ $(stat -c '%a' "$s/generated_csr/server.key") == 600 ]] || fail 'csr: mode of its key'
+store show -s "$s"
+grep -q '^  request     in progress: .*CN=host.example' "$dir/out" || fail "show: $(cat -- "$dir/out")"
+cp -- "$s/generated_csr/server.key" "$dir/request.key"
+refused "csr show of the other side" "$s" 2 "$no_request: something that is needed is missing" \
+    csr show client
+# A CA of OpenSSL's takes it.
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$dir/ca.key" \
+    -out "$dir/ca.pem" -days 9 -subj '/CN=their CA' 2>"$dir/err"
+openssl x509 -req -in "$dir/request.pem" -CA "$dir/ca.pem" -CAkey "$dir/ca.key" -days 9 \
+    -copy_extensions copyall -out "$dir/issued.pem" 2>"$dir/err"
+store upload server --cert "$dir/issued.pem" --use-csr-key -s "$s"
+expect 'upload --use-csr-key' 0
+cmp -s "$s/privkey.pem" "$dir/request.key" || fail 'upload --use-csr-key: another key'
+expect_pairs 'upload --use-csr-key' "$s"
+[[ ! -e $s/generated_csr/server.key ]] || fail 'upload --use-csr-key: the request is left'
+store csr new client --cn c -s "$s"
+expect 'csr new client' 0
+store csr discard client -s "$s"
+expect 'csr discard' 0
+refused 'csr discard again' "$s" 2 "$no_request: something that is needed is missing" csr discard client
+
+# Reset and upgrade.
+
+store reset -s "$s" --cn again.example
+expect reset 0
+openssl x509 -in "$s/server.pem" -noout -checkhost again.example | grep -q 'does match' || fail 'reset: host'
+store upgrade -s "$s"
+expect 'upgrade, kept' 0
+grep -qx 'there is a client store already, and it is kept' "$dir/out" || fail "upgrade: $(cat -- "$dir/out")"
+store upgrade --force -s "$s"
+expect 'upgrade --force' 0
+cmp -s "$s/server.pem" "$s/client.pem" || fail 'upgrade --force: another certificate'
+expect_pairs upgrade "$s"
+
+# A store that is broken is not something that was refused.
+mkdir -- "$dir/broken"
+cp -- "$one/server.pem" "$dir/broken"
+cp -- "$two/privkey.pem" "$dir/broken"
+store upload client --cert "$one/client.pem" --key "$one/clientprivkey.pem" -s "$dir/broken"
+if ((status == 0)) || ! grep -q 'does not belong' "$dir/err"; then
+    fail "a broken store: status $status: $(cat -- "$dir/err")"
+fi
+
+# Being killed.
+
+# ready FORM DIR: a store to be changed, of plain files or in the form of a first change.
+ready() {
+    rm -rf -- "$2"
+    mkdir -- "$2"
+    cp -p -- "$one"/.data/* "$2" 2>/dev/null || cp -- "$one"/*.pem "$2"
+    mkdir -m 700 -- "$2/generated_csr"
+    cp -- "$dir/request.pem" "$2/generated_csr/server.csr"
+    cp -p -- "$dir/request.key" "$2/generated_csr/server.key"
+    echo mine >"$2/notes"
+    if [[ $1 == linked ]]; then
+        ekubench store upload server --cert "$one/server.pem" --use-current-key -s "$2"
+    fi
+}
+
+# kill_everywhere NAME FORM ARGUMENT...: the command, killed at each of its fault points; DIR in the
+# arguments is the store.
+kill_everywhere() {
+    local name=$1 form=$2 at before after now
+    shift 2
+    local victim=$dir/victim
+    local -a words=("${@/DIR/$victim}") seen=()
+    local -a next=(store upload client --cert "$both/client.pem" --key "$both/clientprivkey.pem" -s "$victim")
+    for ((at = 1; at < 60; at++)); do
+        if [[ $form == none ]]; then
+            rm -rf -- "$victim"
+        else
+            ready "$form" "$victim"
+        fi
+        before=$(visible "$victim")
+        status=0
+        # The shell's own word about the kill is not wanted.
+        {
+            env -- "$mark" "EKUBENCH_FAULT_AT=$at" "$bin" "${words[@]}" >"$dir/out" 2>"$dir/err" || status=$?
+        } 2>/dev/null
+        cat -- "$dir/out" "$dir/err" >>"$said"
+        if ((status != 137)); then
+            break
+        fi
+        now=$(visible "$victim")
+        seen+=("$now")
+        expect_pairs "$name, $form, killed at $at" "$victim"
+        if [[ $form != none && $(cat -- "$victim/notes") != mine ]]; then
+            fail "$name, $form, killed at $at: the user's file"
+        fi
+        if [[ $form == none && -z $now ]]; then
+            # Nothing came of it: it can be done again.
+            run ekubench "${words[@]}"
+        else
+            run ekubench "${next[@]}"
+        fi
+        if ((status != 0)); then
+            fail "$name, $form, killed at $at: the next change: status $status: $(cat -- "$dir/err")"
+        fi
+        expect_pairs "$name, $form, killed at $at, and the next" "$victim"
+        if (($(find "$victim" -maxdepth 1 \( -name '.data.*' -o -name '.link.*' \) | wc -l) != 1)); then
+            fail "$name, $form, killed at $at: not swept: $(ls -A -- "$victim")"
+        fi
+    done
+    if ((status != 0)); then
+        fail "$name, $form: status $status at $at: $(cat -- "$dir/err")"
+    fi
+    # Keys that are made are other ones each time: of these only the pairs can be looked at.
+    after=$(visible "$victim")
+    case $name in
+    init | 'pki mint' | 'csr new' | reset) ;;
+    *)
+        for now in "${seen[@]}"; do
+            if [[ $now != "$before" && $now != "$after" ]]; then
+                fail "$name, $form: neither old nor new: $now"
+            fi
+        done
+        ;;
+    esac
+    if ((at < 5)); then
+        fail "$name, $form: only $((at - 1)) fault points"
+    fi
+}
+
+serial_of_one=$(serial "$one/ca.pem")
+kill_everywhere init none store init -s DIR --cn x.example
+kill_everywhere 'pki mint' none pki mint DIR
+kill_everywhere 'trust add' none store trust add "$one/ca.pem" -s DIR
+for form in plain linked; do
+    kill_everywhere 'upload server' "$form" \
+        store upload server --cert "$two/server.pem" --key "$two/privkey.pem" -s DIR
+    kill_everywhere 'upload --also-as-client' "$form" \
+        store upload server --also-as-client --cert "$two/server.pem" --key "$two/privkey.pem" -s DIR
+    kill_everywhere 'upload client' "$form" \
+        store upload client --cert "$two/client.pem" --key "$two/clientprivkey.pem" -s DIR
+    kill_everywhere 'upload --use-csr-key' "$form" \
+        store upload server --cert "$dir/issued.pem" --use-csr-key -s DIR
+    kill_everywhere 'trust add' "$form" store trust add "$two/ca.pem" -s DIR
+    kill_everywhere 'trust remove' "$form" store trust remove "$serial_of_one" -s DIR
+    kill_everywhere 'csr new' "$form" store csr new client --cn x -s DIR
+    kill_everywhere 'csr discard' "$form" store csr discard server -s DIR
+    kill_everywhere reset "$form" store reset --cn x.example -s DIR
+    kill_everywhere upgrade "$form" store upgrade --force -s DIR
+done
+
+# At any moment: the pair is the one or the other, and nothing else is lost. Every other round begins
+# with plain files, so that their conversion is interrupted too.
+for ((i = 0; i < 20; i++)); do
+    ((i % 2 == 1)) || ready plain "$dir/random"
+    env -- "$mark" "$bin" store upload server --also-as-client --cert "$two/server.pem" \
+        --key "$two/privkey.pem" -s "$dir/random" >"$dir/out" 2>"$dir/err" &
+    pid=$!
+    sleep "0.0$((RANDOM % 30 + 10))"
+    {
+        kill -KILL "$pid" || true
+        wait "$pid" || true
+    } 2>/dev/null
+    expect_pairs "killed at random, $i" "$dir/random"
+    if ! cmp -s "$dir/random/server.pem" "$one/server.pem" &&
+        ! cmp -s "$dir/random/server.pem" "$two/server.pem"; then
+        fail "killed at random, $i: neither the old nor the new one"
+    fi
+    if ! cmp -s "$dir/random/generated_csr/server.key" "$dir/request.key"; then
+        fail "killed at random, $i: the pending request is lost: $(tree "$dir/random")"
+    fi
+done
+run ekubench store reset --cn x -s "$dir/random"
+((status == 0)) || fail "after being killed at random: $(cat -- "$dir/err")"
+
+# No key was shown: of each, the lines in which the secret begins. (The public half is at the end.)
+
+mapfile -t keys < <(find "$dir" -type f \( -name '*.key' -o -name '*privkey.pem' \))
+((${#keys[@]} > 5)) || fail "only ${#keys[@]} keys"
+for key in "${keys[@]}"; do
+    sed -n '2,3p' -- "$key"
+done | sort -u >"$dir/lines"
+if grep -nF -f "$dir/lines" -- "$said" >"$dir/shown"; then
+    fail "a key was shown: $(head -n 1 -- "$dir/shown")"
+fi
+if grep -q 'PRIVATE KEY' "$said"; then
+    fail "a key was shown: $(grep 'PRIVATE KEY' "$said")"
+fi
+
+# The walk: from nothing to a server whose listeners differ.
+
+walk() {
+    local walk=$dir/walk visitor=$dir/visitor text
+    store init -s "$walk" --cn localhost
+    expect 'walk: init' 0
+    store upload server --cert "$one/server.pem" --key "$one/privkey.pem" -s "$walk"
+    expect 'walk: upload' 0
+    store trust add "$one/ca.pem" -s "$walk"
+    expect 'walk: trust add' 0
+    # A visitor with a public certificate only, which is for servers.
+    store upload server --also-as-client --cert "$one/server.pem" --key "$one/privkey.pem" -s "$visitor"
+    expect 'walk: upload --also-as-client' 0
+    store trust add "$one/ca.pem" -s "$visitor"
+    expect 'walk: trust add' 0
+    start_server walk --store "$walk" --listen 127.0.0.1:0 --listen 127.0.0.1:0,eku=off || return 0
+    run ekubench load "$(listen_address walk 1)" --store "$visitor" --count 10 -n 2 --json
+    text=$(json "$dir/out" 'r["arms"][0]["handshakes"]["rejected"], r["arms"][0]["alerts"]')
+    [[ $text == "(10, {'unsupported_certificate': 10})" ]] || fail "walk, eku=on: $text $(cat -- "$dir/err")"
+    run ekubench load "$(listen_address walk 2)" --store "$visitor" --count 10 -n 2 --json
+    text=$(json "$dir/out" 'r["arms"][0]["handshakes"]["accepted"]')
+    [[ $text == 10 ]] || fail "walk, eku=off: $text $(cat -- "$dir/err")"
+    kill -INT "$server_pid"
+    end_of "$server_pid"
+    ((status == 0)) || fail "walk: serve: status $status"
+}
+
+if "$bin" doctor --json 2>/dev/null | grep -A1 '"check": "io_uring"' | grep -q '"fail"'; then
+    echo 'io_uring cannot be used here: the walk is not tested' >&2
+else
+    walk
+fi
+expect_nothing_left store
+finish

@@ -1,0 +1,350 @@
+#include "ekubench/pki/describe.h"
+
+#include "support/fixtures.h"
+
+#include <criterion/criterion.h>
+#include <openssl/asn1.h>
+#include <openssl/base.h>
+#include <openssl/bn.h>
+#include <openssl/digest.h>
+#include <openssl/ec.h>
+#include <openssl/ec_key.h>
+#include <openssl/evp.h>
+#include <openssl/mem.h>
+#include <openssl/nid.h>
+#include <openssl/obj.h>
+#include <openssl/stack.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+
+static struct fixture_dir dir;
+static char path[512];
+static X509 *x509;
+static GENERAL_NAMES *names;
+static EVP_PKEY *key;
+static bool is_nameless; // Neither subject nor issuer.
+
+static void set_up(void)
+{
+    EC_KEY *ec = EC_KEY_new_by_curve_name(NID_X9_62_prime256v1);
+    fixture_dir_init(&dir);
+    (void)fixture_dir_file(path, &dir, "certificate");
+    key = EVP_PKEY_new();
+    cr_assert_eq(EC_KEY_generate_key(ec), 1);
+    cr_assert_eq(EVP_PKEY_assign_EC_KEY(key, ec), 1);
+    names = GENERAL_NAMES_new();
+    x509 = X509_new();
+    cr_assert_eq(X509_set_version(x509, X509_VERSION_3), 1);
+    cr_assert_eq(ASN1_INTEGER_set(X509_get_serialNumber(x509), 1), 1);
+    cr_assert_not_null(ASN1_TIME_set_posix(X509_getm_notBefore(x509), FIXTURE_NOT_BEFORE));
+    cr_assert_not_null(ASN1_TIME_set_posix(X509_getm_notAfter(x509), FIXTURE_NOT_AFTER));
+    cr_assert_eq(X509_set_pubkey(x509, key), 1);
+}
+
+static void tear_down(void)
+{
+    X509_free(x509);
+    GENERAL_NAMES_free(names);
+    EVP_PKEY_free(key);
+    fixture_dir_deinit(&dir);
+}
+
+TestSuite(describe, .init = set_up, .fini = tear_down);
+
+static void add_subject(int nid, const char *text)
+{
+    cr_assert_eq(X509_NAME_add_entry_by_NID(X509_get_subject_name(x509), nid, MBSTRING_UTF8,
+                                            (const uint8_t *)text, -1, -1, 0),
+                 1, "%s", text);
+}
+
+static void add_name(int type, const void *data, size_t len)
+{
+    GENERAL_NAME *name = GENERAL_NAME_new();
+    ASN1_STRING *value =
+        ASN1_STRING_type_new(type == GEN_IPADD ? V_ASN1_OCTET_STRING : V_ASN1_IA5STRING);
+    cr_assert_eq(ASN1_STRING_set(value, data, (ossl_ssize_t)len), 1);
+    GENERAL_NAME_set0_value(name, type, value);
+    cr_assert_gt(sk_GENERAL_NAME_push(names, name), 0u);
+}
+
+static void add_dns(const char *text)
+{
+    add_name(GEN_DNS, text, strlen(text));
+}
+
+// described signs the certificate and describes it.
+static struct ekb_description described(void)
+{
+    uint8_t *der = NULL;
+    struct ekb_chain *chain = NULL;
+    struct ekb_fail fail = {0};
+    struct ekb_description description;
+    if (!is_nameless) {
+        cr_assert_eq(X509_NAME_add_entry_by_NID(X509_get_issuer_name(x509), NID_commonName,
+                                                MBSTRING_ASC, (const uint8_t *)"issuer", -1, -1, 0),
+                     1);
+    }
+    if (!is_nameless && X509_NAME_entry_count(X509_get_subject_name(x509)) == 0) {
+        add_subject(NID_commonName, "subject");
+    }
+    if (sk_GENERAL_NAME_num(names) > 0) {
+        cr_assert_eq(X509_add1_ext_i2d(x509, NID_subject_alt_name, names, 0, 0), 1);
+    }
+    cr_assert_gt(X509_sign(x509, key, EVP_sha256()), 0);
+    const int len = i2d_X509(x509, &der);
+    cr_assert_gt(len, 0);
+    fixture_write(path, der, (size_t)len, 0600);
+    cr_assert_eq(ekb_chain_read(&chain, path, EKB_CHAIN_DER, &fail), EKB_OK, "%s", fail.detail);
+    ekb_chain_describe(&description, chain, 0);
+    ekb_chain_destroy(chain);
+    OPENSSL_free(der);
+    return description;
+}
+
+static bool ends_with(const char *text, const char *ending)
+{
+    const size_t len = strlen(text);
+    return len >= strlen(ending) && strcmp(text + len - strlen(ending), ending) == 0;
+}
+
+static void expect_plain(const char *text)
+{
+    for (const char *c = text; *c != '\0'; c++) {
+        cr_expect(*c >= ' ' && *c < 0x7f, "byte %02x in \"%s\"", (unsigned char)*c, text);
+    }
+}
+
+Test(describe, says_what_the_library_says)
+{
+    struct fixture_pki pki;
+    struct ekb_description description;
+    size_t len = 0;
+    const struct fixture_pki_spec spec = {
+        .key_type = EKB_KEY_P384, .depth = 2, .eku = EKB_EKU_CLIENT_AUTH};
+    fixture_pki_init(&pki, &spec);
+    const uint8_t *der = ekb_chain_der(pki.chain, 0, &len);
+    X509 *ours = d2i_X509(NULL, &der, (long)len);
+
+    ekb_chain_describe(&description, pki.chain, 0);
+
+    BIGNUM *serial = ASN1_INTEGER_to_BN(X509_get0_serialNumber(ours), NULL);
+    char *hex = BN_bn2hex(serial);
+    cr_expect_str_eq(description.serial, hex, "%s", description.serial);
+    cr_expect_str_eq(description.subject, "CN=test.example", "%s", description.subject);
+    cr_expect_str_eq(description.issuer, "CN=test intermediate 1,O=ekubench", "%s",
+                     description.issuer);
+    cr_expect_str_eq(description.names, "DNS:test.example, DNS:localhost, IP:127.0.0.1, IP:::1",
+                     "%s", description.names);
+    cr_expect_eq(description.eku, (unsigned)EKB_EKU_CLIENT_AUTH);
+    cr_expect_eq(description.key_kind, EKB_KEY_KIND_P384);
+    cr_expect_eq(description.key_bits, 384u);
+    cr_expect_eq(description.not_before, FIXTURE_NOT_BEFORE);
+    cr_expect_eq(description.not_after, FIXTURE_NOT_AFTER);
+    cr_expect(!description.is_ca && !description.may_sign_certs && !description.is_self_signed);
+    OPENSSL_free(hex);
+    BN_free(serial);
+    X509_free(ours);
+    fixture_pki_deinit(&pki);
+}
+
+Test(describe, knows_a_root)
+{
+    struct fixture_pki pki;
+    struct ekb_description description;
+    const struct fixture_pki_spec spec = {.key_type = EKB_KEY_ED25519, .depth = 1};
+    fixture_pki_init(&pki, &spec);
+
+    ekb_chain_describe(&description, fixture_pki_root(&pki), 0);
+
+    cr_expect(description.is_ca && description.may_sign_certs && description.is_self_signed);
+    cr_expect_str_eq(description.names, "");
+    cr_expect_eq(description.key_kind, EKB_KEY_KIND_ED25519);
+    fixture_pki_deinit(&pki);
+}
+
+Test(describe, names_kinds_of_keys)
+{
+    static const struct {
+        enum ekb_key_kind kind;
+        unsigned bits;
+        const char *text;
+    } cases[] = {
+        {EKB_KEY_KIND_RSA, 2048, "RSA 2048"},   {EKB_KEY_KIND_P256, 256, "EC P-256"},
+        {EKB_KEY_KIND_P384, 384, "EC P-384"},   {EKB_KEY_KIND_P521, 521, "EC P-521"},
+        {EKB_KEY_KIND_ED25519, 256, "Ed25519"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char text[EKB_KEY_KIND_TEXT_LEN];
+
+        (void)ekb_key_kind_format(text, cases[i].kind, cases[i].bits);
+
+        cr_expect_str_eq(text, cases[i].text, "\"%s\"", text);
+    }
+}
+
+Test(describe, escapes_what_is_not_printable_in_a_subject)
+{
+    add_subject(NID_commonName, "a\x1b[31m\nb, c\xc3\xb6");
+
+    const struct ekb_description description = described();
+
+    expect_plain(description.subject);
+    cr_expect_not_null(strstr(description.subject, "\\, c"), "%s", description.subject);
+}
+
+Test(describe, escapes_what_is_not_printable_in_a_name)
+{
+    static const char odd[] = "a\n\x1b[31m, DNS:b\\\xc3";
+    static const char with_zero[] = "good.example\0.evil.example";
+    add_name(GEN_DNS, odd, sizeof odd - 1);
+    add_name(GEN_DNS, with_zero, sizeof with_zero - 1);
+
+    const struct ekb_description description = described();
+
+    expect_plain(description.names);
+    cr_expect_str_eq(description.names,
+                     "DNS:a\\0A\\1B[31m\\2C\\20DNS:b\\5C\\C3, DNS:good.example\\00.evil.example",
+                     "%s", description.names);
+}
+
+// As in certificates whose names are all in subjectAltName.
+Test(describe, writes_nothing_when_there_is_no_subject)
+{
+    is_nameless = true;
+    add_dns("host.example");
+
+    const struct ekb_description description = described();
+
+    cr_expect_str_eq(description.subject, "", "%s", description.subject);
+    cr_expect_str_eq(description.issuer, "", "%s", description.issuer);
+    cr_expect_str_eq(description.names, "DNS:host.example", "%s", description.names);
+}
+
+Test(describe, writes_names_of_each_kind)
+{
+    static const uint8_t v4[] = {192, 0, 2, 1};
+    static const uint8_t v6[] = {0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+    static const uint8_t neither[] = {1, 2, 3, 4, 5};
+    add_name(GEN_IPADD, v4, sizeof v4);
+    add_name(GEN_IPADD, v6, sizeof v6);
+    add_name(GEN_IPADD, neither, sizeof neither);
+    add_name(GEN_EMAIL, "a@b.example", 11);
+    add_name(GEN_URI, "sip:a@b.example", 15);
+
+    const struct ekb_description description = described();
+
+    cr_expect_str_eq(description.names,
+                     "IP:192.0.2.1, IP:2001:db8::1, IP:?, email:a@b.example, URI:sip:a@b.example",
+                     "%s", description.names);
+}
+
+Test(describe, cuts_a_long_list_of_names_with_dots_at_its_end)
+{
+    char name[64];
+    for (int i = 0; i < 200; i++) {
+        (void)snprintf(name, sizeof name, "host-%03d.example", i);
+        add_dns(name);
+    }
+
+    const struct ekb_description description = described();
+
+    cr_expect(strlen(description.names) < sizeof description.names);
+    cr_expect(strlen(description.names) > sizeof description.names - 64, "%zu bytes",
+              strlen(description.names));
+    cr_expect(ends_with(description.names, ", ..."), "%s", description.names);
+}
+
+// The first that does not fit ends the list, also if a shorter one follows or the last ends in a
+// dot.
+Test(describe, writes_nothing_after_the_dots)
+{
+    char long_name[241];
+    memset(long_name, 'x', sizeof long_name - 1);
+    long_name[sizeof long_name - 1] = '\0';
+    for (int i = 0; i < 6; i++) {
+        add_dns(long_name);
+    }
+    add_dns("b");
+
+    const struct ekb_description description = described();
+
+    cr_expect(ends_with(description.names, "..."), "ends with \"%s\"",
+              description.names + strlen(description.names) - 20);
+}
+
+Test(describe, says_that_names_are_missing_when_the_last_ends_with_a_dot)
+{
+    char name[64];
+    for (int i = 0; i < 200; i++) {
+        (void)snprintf(name, sizeof name, "host-%03d.example.", i);
+        add_dns(name);
+    }
+
+    const struct ekb_description description = described();
+
+    cr_expect(ends_with(description.names, "..."), "ends with \"%s\"",
+              description.names + strlen(description.names) - 20);
+}
+
+Test(describe, says_that_it_has_cut_a_long_name)
+{
+    char name[301];
+    memset(name, 'x', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    add_name(GEN_URI, name, sizeof name - 1);
+
+    const struct ekb_description description = described();
+
+    cr_expect(ends_with(description.names, "..."), "%s", description.names);
+}
+
+Test(describe, cuts_a_long_subject_with_dots_at_its_end)
+{
+    char name[65];
+    memset(name, 'x', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    add_subject(NID_commonName, name);
+    for (int i = 0; i < 5; i++) {
+        add_subject(NID_organizationalUnitName, name);
+    }
+
+    const struct ekb_description description = described();
+
+    cr_expect_eq(strlen(description.subject), sizeof description.subject - 1);
+    cr_expect(ends_with(description.subject, "..."), "%s", description.subject);
+}
+
+Test(describe, writes_serial_numbers_of_any_length)
+{
+    static const struct {
+        const char *name;
+        size_t len; // In bytes.
+        bool cut;
+    } cases[] = {{"one", 1, false}, {"twenty", 20, false}, {"forty", 40, true}};
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        uint8_t bytes[64];
+        memset(bytes, 0x5a, sizeof bytes);
+        BIGNUM *number = BN_bin2bn(bytes, cases[i].len, NULL);
+        cr_assert_not_null(BN_to_ASN1_INTEGER(number, X509_get_serialNumber(x509)));
+
+        const struct ekb_description description = described();
+
+        char *hex = BN_bn2hex(number);
+        if (cases[i].cut) {
+            cr_expect(ends_with(description.serial, "..."), "%s: %s", cases[i].name,
+                      description.serial);
+        } else {
+            cr_expect_str_eq(description.serial, hex, "%s: %s", cases[i].name, description.serial);
+        }
+        OPENSSL_free(hex);
+        BN_free(number);
+    }
+}
