@@ -37,7 +37,7 @@ load_pid=$!
 sleep 2
 kill -HUP "$server_pid"
 wait "$load_pid" || true
-grep -o 'Event="Reload[^"]*"' "$dir/log"
+grep -o 'Event="Reload.*Level' "$dir/log"
 python3 - "$dir/load.json" "$num_cas" <<'PYTHON'
 import json, sys
 

@@ -1,6 +1,7 @@
 #include "ekubench/peer/event.h"
 
 #include "ekubench/base/clock.h"
+#include "ekubench/base/units.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -136,6 +137,7 @@ const char *ekb_event_format(char out_text[EKB_EVENT_TEXT_LEN], const struct ekb
     char target[EKB_ADDRESS_TEXT_LEN];
     char target_port[8];
     char detail[512];
+    char spent[EKB_UNITS_TEXT_LEN];
     char utc[48];
     const size_t head_len = (size_t)format_head(out_text, EKB_EVENT_TEXT_LEN, event->at_ns);
     char *rest = out_text + head_len;
@@ -154,7 +156,10 @@ const char *ekb_event_format(char out_text[EKB_EVENT_TEXT_LEN], const struct ekb
                        utc);
         return out_text;
     case EKB_EVENT_RELOADED:
-        (void)snprintf(detail, sizeof detail, "store and policies read anew");
+        (void)snprintf(detail, sizeof detail,
+                       event->spent_ns != 0 ? "store and policies read anew in %s"
+                                            : "store and policies read anew",
+                       ekb_units_format_ns(spent, (double)event->spent_ns));
         break;
     case EKB_EVENT_RELOAD_FAILED:
         ekb_fail_text(detail, sizeof detail, &event->fail);

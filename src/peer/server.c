@@ -101,20 +101,19 @@ static bool is_judgement(enum ekb_err err)
            err == EKB_TLS_BAD_SIGNATURE || (err >= EKB_VERIFY_UNSPECIFIED && err < EKB_ERR_COUNT);
 }
 
-// tell pushes an event about the connection of `fd`, or about none with -1.
-static void tell(const struct server *server, enum ekb_event_kind kind, int fd,
-                 const struct ekb_fail *fail)
+// tell_refused pushes an event about the connection of `fd`.
+static void tell_refused(const struct server *server, int fd, enum ekb_err err)
 {
-    struct ekb_event event = {.kind = kind, .fail = *fail};
+    struct ekb_event event = {.kind = EKB_EVENT_REFUSED, .fail = {.err = err}};
     if (server->options->events == NULL) {
         return;
     }
     event.at_ns = ekb_event_now_ns();
     // A connection that has been reset has no peer any more.
-    if (fd >= 0 && ekb_net_peer_address(&event.peer, fd) != EKB_OK) {
+    if (ekb_net_peer_address(&event.peer, fd) != EKB_OK) {
         event.peer.len = 0;
     }
-    if (fd >= 0 && ekb_net_local_address(&event.local, fd) != EKB_OK) {
+    if (ekb_net_local_address(&event.local, fd) != EKB_OK) {
         event.local.len = 0;
     }
     ekb_event_push(server->options->events, &event);
@@ -122,8 +121,7 @@ static void tell(const struct server *server, enum ekb_event_kind kind, int fd,
 
 static void refused(void *context, const struct ekb_conn *conn, enum ekb_err err)
 {
-    const struct ekb_fail fail = {.err = err};
-    tell(context, EKB_EVENT_REFUSED, conn->fd, &fail);
+    tell_refused(context, conn->fd, err);
 }
 
 static void take_terms(struct ekb_listener *listener, const struct ekb_listener *from)
@@ -163,9 +161,15 @@ static enum ekb_err renew(struct server *server, struct ekb_fail *reterr_fail)
 static void reload(void *context)
 {
     struct server *server = context;
-    struct ekb_fail fail = {0};
-    const bool done = renew(server, &fail) == EKB_OK;
-    tell(server, done ? EKB_EVENT_RELOADED : EKB_EVENT_RELOAD_FAILED, -1, &fail);
+    const struct ekb_clock *clock = &server->engine.options.clock;
+    struct ekb_event event = {.at_ns = ekb_event_now_ns()};
+    const uint64_t begin_ns = ekb_clock_now(clock);
+    const bool done = renew(server, &event.fail) == EKB_OK;
+    event.kind = done ? EKB_EVENT_RELOADED : EKB_EVENT_RELOAD_FAILED;
+    event.spent_ns = ekb_clock_now(clock) - begin_ns;
+    if (server->options->events != NULL) {
+        ekb_event_push(server->options->events, &event);
+    }
 }
 
 static void drain(struct server *server, struct ekb_conn *conn)
@@ -267,9 +271,8 @@ static void complete(void *context, struct ekb_conn *conn, const struct ekb_comp
 static void turn_away(struct server *server, int fd, uint16_t arm_index)
 {
     const struct linger reset = {.l_onoff = 1, .l_linger = 0};
-    const struct ekb_fail fail = {.err = EKB_SERVER_FULL};
     struct ekb_tally_arm *arm = &server->options->tally->arms[arm_index];
-    tell(server, EKB_EVENT_REFUSED, fd, &fail);
+    tell_refused(server, fd, EKB_SERVER_FULL);
     (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
     (void)close(fd);
     arm->started++;

@@ -27,6 +27,7 @@ struct ekb_event {
     struct ekb_address peer;  // Of a connection: where it came from,
     struct ekb_address local; // and where it went.
     struct ekb_fail fail;     // Why.
+    uint64_t spent_ns; // Of a reload: how long no connection was served for it; 0: not known.
 };
 
 struct ekb_event_queue;
