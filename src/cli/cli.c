@@ -24,6 +24,15 @@ void ekb_cli_parse(const struct argp *argp, int argc, char **argv, void *input)
     }
 }
 
+void ekb_cli_parse_time(int64_t *out_seconds, const char *text, struct argp_state *state)
+{
+    if (ekb_units_parse_time(out_seconds, text) != EKB_OK) {
+        argp_error(state,
+                   "--at %s: a time such as 2026-03-29T06:54:39Z, or seconds since 1970, is wanted",
+                   text);
+    }
+}
+
 void ekb_cli_say(const char *format, ...)
 {
     va_list args;

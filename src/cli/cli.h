@@ -39,6 +39,9 @@ int ekb_cli_store(int argc, char **argv);
 // the process with status 2 on wrong usage and with 0 after --help.
 void ekb_cli_parse(const struct argp *argp, int argc, char **argv, void *input);
 
+// ekb_cli_parse_time reads the value of an option --at; wrong usage if it is no time.
+void ekb_cli_parse_time(int64_t *out_seconds, const char *text, struct argp_state *state);
+
 // ekb_cli_say prints one formatted line, "ekubench: ...", on standard error.
 void ekb_cli_say(const char *format, ...) EKB_PRINTF(1, 2);
 

@@ -70,12 +70,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         }
         return 0;
     case OPTION_AT:
-        if (ekb_units_parse_time(&arguments->verify_at, text) != EKB_OK) {
-            argp_error(state,
-                       "--at %s: a time such as 2026-03-29T06:54:39Z, or seconds since 1970, is "
-                       "wanted",
-                       text);
-        }
+        ekb_cli_parse_time(&arguments->verify_at, text, state);
         service->verify_at = &arguments->verify_at;
         return 0;
     case OPTION_LISTENERS:

@@ -150,10 +150,7 @@ static void announce(const struct service *service)
 static void take_terms(struct service *service)
 {
     for (size_t i = 0; i < service->bound.num_listeners; i++) {
-        struct ekb_listener *listener = &service->bound.listeners[i];
-        listener->policy = service->reload_from[i].policy;
-        listener->version = service->reload_from[i].version;
-        listener->resumption = service->reload_from[i].resumption;
+        ekb_listener_take_terms(&service->bound.listeners[i], &service->reload_from[i]);
     }
 }
 

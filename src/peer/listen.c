@@ -126,3 +126,10 @@ void ekb_listener_format(char *out_text, size_t text_len, const struct ekb_liste
                    listener->resumption == EKB_TLS_RESUME_ON ? ",resume=on" : "",
                    policy->name.kind != EKB_NAME_NONE ? ",name=" : "", policy->name.text);
 }
+
+void ekb_listener_take_terms(struct ekb_listener *listener, const struct ekb_listener *from)
+{
+    listener->policy = from->policy;
+    listener->version = from->version;
+    listener->resumption = from->resumption;
+}

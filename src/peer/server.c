@@ -17,6 +17,7 @@
 #include "ekubench/peer/server.h"
 
 #include "ekubench/peer/event.h"
+#include "ekubench/peer/listen.h"
 #include "ekubench/store/store.h"
 #include "peer/contexts.h"
 #include "peer/engine.h"
@@ -124,13 +125,6 @@ static void refused(void *context, const struct ekb_conn *conn, enum ekb_err err
     tell_refused(context, conn->fd, err);
 }
 
-static void take_terms(struct ekb_listener *listener, const struct ekb_listener *from)
-{
-    listener->policy = from->policy;
-    listener->version = from->version;
-    listener->resumption = from->resumption;
-}
-
 // renew makes the contexts anew, on the terms that the parent wants by now.
 static enum ekb_err renew(struct server *server, struct ekb_fail *reterr_fail)
 {
@@ -142,13 +136,14 @@ static enum ekb_err renew(struct server *server, struct ekb_fail *reterr_fail)
     }
     for (size_t i = 0; i < wanted.num_listeners; i++) {
         const struct ekb_listener *now = &server->options->listeners[i];
-        take_terms(&wanted.listeners[i], wanted.reload_from != NULL ? &wanted.reload_from[i] : now);
+        ekb_listener_take_terms(&wanted.listeners[i],
+                                wanted.reload_from != NULL ? &wanted.reload_from[i] : now);
     }
     const enum ekb_err err =
         ekb_contexts_create(&contexts, &wanted, &server->observer, reterr_fail);
     if (err == EKB_OK) {
         for (size_t i = 0; i < wanted.num_listeners; i++) {
-            take_terms(&server->options->listeners[i], &wanted.listeners[i]);
+            ekb_listener_take_terms(&server->options->listeners[i], &wanted.listeners[i]);
         }
         ekb_contexts_destroy(server->contexts);
         server->contexts = contexts;

@@ -66,12 +66,6 @@ enum criticality {
 
 // Checking what is asked for.
 
-static bool is_ip_address(const char *text)
-{
-    struct in6_addr address;
-    return inet_pton(AF_INET, text, &address) == 1 || inet_pton(AF_INET6, text, &address) == 1;
-}
-
 static bool is_letter_or_digit(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -93,7 +87,7 @@ static bool is_label(const char *label, size_t len)
 
 bool ekb_pki_is_dns_name(const char *name)
 {
-    if (strlen(name) > MAX_DNS_NAME_LEN || is_ip_address(name)) {
+    if (strlen(name) > MAX_DNS_NAME_LEN || ekb_pki_is_ip_address(name)) {
         return false;
     }
     if (strncmp(name, "*.", 2) == 0) {
@@ -120,7 +114,7 @@ static enum ekb_err check_names(const struct ekb_mint_leaf *leaf, struct ekb_fai
         }
     }
     for (size_t i = 0; i < leaf->num_ip_addresses; i++) {
-        if (!is_ip_address(leaf->ip_addresses[i])) {
+        if (!ekb_pki_is_ip_address(leaf->ip_addresses[i])) {
             return ekb_fail_set(reterr_fail, EKB_USAGE, 0, "not an IP address: \"%s\"",
                                 leaf->ip_addresses[i]);
         }

@@ -62,6 +62,9 @@ const struct ekb_key *ekb_ca_key(const struct ekb_ca *ca);
 // ekb_crls_crl returns CRL `index`, borrowed from `crls`.
 X509_CRL *ekb_crls_crl(const struct ekb_crls *crls, size_t index);
 
+// ekb_pki_is_ip_address is true if `text` is an IPv4 or IPv6 address.
+bool ekb_pki_is_ip_address(const char *text);
+
 // ekb_pki_is_dns_name is true if `name` is a host name, or "*." and a host name (RFC 1123, RFC
 // 6125).
 bool ekb_pki_is_dns_name(const char *name);

@@ -1,5 +1,7 @@
 #include "ekubench/pki/policy.h"
 
+#include "pki/pki_internal.h"
+
 #include <openssl/base.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
@@ -131,7 +133,7 @@ bool ekb_policy_equal(const struct ekb_policy *a, const struct ekb_policy *b)
            strcmp(a->name.text, b->name.text) == 0;
 }
 
-static bool is_ip(const char *text)
+bool ekb_pki_is_ip_address(const char *text)
 {
     uint8_t address[sizeof(struct in6_addr)];
     return inet_pton(AF_INET, text, address) == 1 || inet_pton(AF_INET6, text, address) == 1;
@@ -158,7 +160,7 @@ enum ekb_err ekb_name_parse(struct ekb_name *out_name, const char *text)
         return EKB_USAGE;
     }
     memcpy(name.text, bracketed ? text + 1 : text, bracketed ? len - 2 : len);
-    if (is_ip(name.text)) {
+    if (ekb_pki_is_ip_address(name.text)) {
         name.kind = EKB_NAME_IP;
     } else if (strchr(name.text, '@') != NULL) {
         name.kind = EKB_NAME_EMAIL;

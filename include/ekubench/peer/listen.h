@@ -21,4 +21,8 @@ EKB_NODISCARD enum ekb_err ekb_listener_parse(struct ekb_listener *out_listener,
 // eku, verify, tls and depth always, the others if they are not the default.
 void ekb_listener_format(char *out_text, size_t text_len, const struct ekb_listener *listener);
 
+// ekb_listener_take_terms gives `listener` the policy, version and resumption of `from`; address
+// and socket stay.
+void ekb_listener_take_terms(struct ekb_listener *listener, const struct ekb_listener *from);
+
 #endif
