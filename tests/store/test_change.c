@@ -787,6 +787,21 @@ static ssize_t read_at(int directory, const char *name, char *out_text, size_t t
     return len;
 }
 
+// open_generation opens what `link` points to. A path is resolved in two steps, the link and then
+// its target, and if both the change and the removal of the old generation fall in between, there
+// is no such directory: it is opened anew, as the header tells readers to.
+static int open_generation(const char *link)
+{
+    int opened = -1;
+    for (unsigned i = 0; i < 100 && opened < 0; i++) {
+        opened = open(link, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (opened < 0 && errno != ENOENT) {
+            break;
+        }
+    }
+    return opened;
+}
+
 // read_raw opens the generation once, and the files in it. One that has gone is opened anew.
 static void read_raw(struct report *report)
 {
@@ -804,7 +819,7 @@ static void read_raw(struct report *report)
     while (!report->stop && report->text[0] == '\0') {
         char certificate[8192] = "";
         char key[8192] = "";
-        const int generation = open(link, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        const int generation = open_generation(link);
         if (generation < 0) {
             (void)snprintf(report->text, sizeof report->text, ".data: %s", strerror(errno));
             return;

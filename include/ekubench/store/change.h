@@ -5,8 +5,10 @@
 // A change makes another generation beside it, complete, and then replaces the one link `.data`
 // (rename(2), which is atomic). Whoever reads by name, with this library or without it, finds the
 // old files or the new ones, never a certificate with the other's key; and so does whoever comes
-// after a crash. A store of plain files, put there by hand, is read as it is; its first change
-// turns it into this form without a moment in which it is not whole.
+// after a crash. (A path is resolved link by link. Who meets a change at that very moment can be
+// told that there is no such file, and opens it again; this library does.) A store of plain files,
+// put there by hand, is read as it is; its first change turns it into this form without a moment in
+// which it is not whole.
 //
 // A lock keeps two changes of one store apart. What a crashed one has left is removed by the next.
 
