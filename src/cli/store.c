@@ -1,5 +1,7 @@
 #include "cli/store.h"
 
+#include "cli/password.h"
+
 #include "ekubench/base/file.h"
 #include "ekubench/base/units.h"
 #include "ekubench/store/admin.h"
@@ -7,13 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
 #define MAX_WORDS 8
 #define MAX_NAMES 16
-#define MAX_PASSWORD_LEN 1024
 
 struct names {
     const char *items[MAX_NAMES];
@@ -258,72 +258,18 @@ static enum ekb_err parse_side(enum ekb_store_side *out_side, const struct argum
                         arguments->words[position - 1]);
 }
 
-// read_line reads the first line of `file` without its end; false if there is none.
-static bool read_line(char out_line[MAX_PASSWORD_LEN], FILE *file)
-{
-    if (fgets(out_line, MAX_PASSWORD_LEN, file) == NULL) {
-        return false;
-    }
-    out_line[strcspn(out_line, "\r\n")] = '\0';
-    return true;
-}
-
-// ask reads a password from the terminal, unseen; false if there is no terminal.
-static bool ask(char out_password[MAX_PASSWORD_LEN], const char *path)
-{
-    struct termios usual;
-    FILE *terminal = fopen("/dev/tty", "r+e");
-    if (terminal == NULL || tcgetattr(fileno(terminal), &usual) != 0) {
-        if (terminal != NULL) {
-            (void)fclose(terminal);
-        }
-        return false;
-    }
-    struct termios silent = usual;
-    silent.c_lflag &= ~(tcflag_t)ECHO;
-    (void)tcsetattr(fileno(terminal), TCSAFLUSH, &silent);
-    (void)fprintf(terminal, "Password of %s: ", path);
-    (void)fflush(terminal);
-    const bool read = read_line(out_password, terminal);
-    (void)tcsetattr(fileno(terminal), TCSAFLUSH, &usual);
-    (void)fputc('\n', terminal);
-    (void)fclose(terminal);
-    return read;
-}
-
-static enum ekb_err read_password(char out_password[MAX_PASSWORD_LEN],
-                                  const struct arguments *arguments, struct ekb_fail *reterr_fail)
-{
-    uint8_t *text = NULL;
-    size_t text_len = 0;
-    if (arguments->password_file == NULL) {
-        return ask(out_password, arguments->certificate)
-                   ? EKB_OK
-                   : ekb_fail_set(reterr_fail, EKB_NEED_PASSWORD, 0,
-                                  "%s, and there is no terminal to ask on (--password-file)",
-                                  arguments->certificate);
-    }
-    const enum ekb_err err = ekb_file_read(&text, &text_len, arguments->password_file,
-                                           MAX_PASSWORD_LEN - 1, reterr_fail);
-    if (err == EKB_OK) {
-        (void)snprintf(out_password, MAX_PASSWORD_LEN, "%.*s",
-                       (int)strcspn((const char *)text, "\r\n"), (const char *)text);
-        ekb_file_free_secret(text, text_len);
-    }
-    return err;
-}
-
 // read_upload reads certificate and key. A password is asked for only if one is needed.
 static enum ekb_err read_upload(struct ekb_bundle *bundle, const struct arguments *arguments,
                                 struct ekb_fail *reterr_fail)
 {
-    char password[MAX_PASSWORD_LEN] = "";
+    char password[EKB_PASSWORD_LEN] = "";
     if (arguments->certificate == NULL) {
         return ekb_fail_set(reterr_fail, EKB_USAGE, 0, "--cert FILE is wanted");
     }
     enum ekb_err err = ekb_bundle_read(bundle, arguments->certificate, NULL, reterr_fail);
     if (err == EKB_NEED_PASSWORD) {
-        err = read_password(password, arguments, reterr_fail);
+        err = ekb_password_read(password, arguments->certificate, arguments->password_file,
+                                reterr_fail);
         if (err == EKB_OK) {
             err = ekb_bundle_read(bundle, arguments->certificate, password, reterr_fail);
         }

@@ -2,12 +2,15 @@
 
 #include "cli/listeners.h"
 
+#include "ekubench/base/clock.h"
 #include "ekubench/base/file.h"
 #include "ekubench/store/diag.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +39,20 @@ static enum ekb_err read_settings(struct settings *settings, const char *path,
     return err;
 }
 
+// ends_within is true if the process ended by itself before its time was over.
+static bool ends_within(pid_t pid, int *out_status, unsigned seconds)
+{
+    const uint64_t until_ns = ekb_clock_now_ns() + seconds * EKB_NS_PER_S;
+    const struct timespec pause = {.tv_nsec = 50 * (long)EKB_NS_PER_MS};
+    while (ekb_clock_now_ns() < until_ns) {
+        if (waitpid(pid, out_status, WNOHANG) == pid) {
+            return true;
+        }
+        (void)nanosleep(&pause, NULL);
+    }
+    return false;
+}
+
 // capture has tcpdump write packets into `file` for a while.
 static int capture(const char *file, unsigned seconds)
 {
@@ -54,10 +71,10 @@ static int capture(const char *file, unsigned seconds)
         ekb_cli_say("no packets were captured: tcpdump: %s", strerror(reason));
         return EKB_EXIT_ENVIRONMENT;
     }
-    const struct timespec begin = {.tv_sec = (time_t)seconds};
-    (void)nanosleep(&begin, NULL);
-    (void)kill(pid, SIGINT);
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    if (!ends_within(pid, &status, seconds)) {
+        (void)kill(pid, SIGINT);
+        while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+        }
     }
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
         ekb_cli_say("no packets were captured: tcpdump may not, or failed");

@@ -306,6 +306,32 @@ expect 'PKCS #12, empty password' 0
 expect_same 'PKCS #12, empty password' "$s/client.pem" "$both/server.pem"
 expect_pairs 'PKCS #12' "$s"
 
+# PKCS #12, the password asked for on a terminal: not shown, and the terminal is left as it was.
+
+# on_terminal ANSWER: uploads the PKCS #12 file on a terminal.
+on_terminal() {
+    run env -- "$mark" /usr/bin/python3 "$root/tests/cli/terminal.py" 'server.p12: ' "$1" \
+        "$bin" store upload server --cert "$dir/server.p12" -s "$s"
+    cat -- "$dir/out" >>"$said"
+    grep -qxF -- "Password of $dir/server.p12: " "$dir/out" || fail "terminal, $1: not asked"
+    [[ $(tail -n 1 -- "$dir/out") == echo ]] || fail "terminal, $1: it does not echo any more"
+    if grep -qF -- "$1" "$dir/out"; then
+        fail "terminal, $1: the password is shown"
+    fi
+}
+store reset -s "$s"
+before=$(tree "$s")
+for answer in 'battery staple' ^C "$(printf 'x%.0s' {1..1500})"; do
+    on_terminal "$answer"
+    if ((status != $([[ $answer == ^C ]] && echo 130 || echo 2))); then
+        fail "terminal, $answer: status $status"
+    fi
+    [[ $(tree "$s") == "$before" ]] || fail "terminal, $answer: it changed"
+done
+on_terminal 'correct horse'
+((status == 0)) || fail "terminal: status $status: $(cat -- "$dir/out")"
+cmp -s "$s/server.pem" "$one/server.pem" || fail 'terminal: another chain'
+
 # Trust.
 
 refused 'trust: no CA' "$s" 1 \
@@ -329,6 +355,41 @@ store trust list --json -s "$s"
 [[ $(json "$dir/out" 'len(r), r[0]["ca"]') == '(2, True)' ]] || fail "trust list --json: $(cat -- "$dir/out")"
 store trust list --pem -s "$s"
 [[ $(cat -- "$dir/out") == "$(cat -- "$one/ca.pem" "$two/ca.pem")" ]] || fail 'trust list --pem'
+
+# Diagnostics.
+
+store diag -s "$s" -o "$dir/diag"
+expect 'diag' 0
+stamp=$(find "$dir/diag" -name 'server_*' | sed 's/.*_\(....-..-.._.._.._..\)[.]pem$/\1/')
+[[ $(tree "$dir/diag" | grep -c ' f ') == 8 ]] || fail "diag: $(ls -- "$dir/diag")"
+for name in ca:pem server:pem client:pem xconf_dump:txt xconf_dump:xml xstat_dump:txt xstat_dump:xml \
+    loggingsnapshot:txt; do
+    [[ -s $dir/diag/${name%:*}_$(hostname)_$stamp.${name#*:} ]] || fail "diag: no $name of $stamp"
+done
+cat -- "$dir/diag"/* >>"$said"
+run env -- "$mark" PATH=/nowhere "$(command -v env)" -- "$bin" store diag -s "$s" -o "$dir/diag-0" --capture 1
+expect 'diag: no tcpdump' 3 'no packets were captured: tcpdump: No such file or directory'
+[[ $(find "$dir/diag-0" -name 'server_*' | wc -l) == 1 ]] || fail 'diag: no tcpdump, and no files'
+
+# The magic number of the format, and a packet of the connections made meanwhile.
+if command -v tcpdump >/dev/null && tcpdump -i any -d >"$dir/out" 2>&1; then
+    (for _ in {1..40}; do
+        (: <>/dev/tcp/127.0.0.1/9) 2>/dev/null || true
+        sleep 0.1
+    done) &
+    noise=$!
+    run ekubench store diag -s "$s" -o "$dir/diag-1" --capture 2
+    ((status == 0)) || fail "diag --capture: status $status: $(cat -- "$dir/err")"
+    kill "$noise" 2>/dev/null || true
+    wait "$noise" 2>/dev/null || true
+    capture=$(find "$dir/diag-1" -name 'eth0_diagnostic_logging_tcpdump00_*.pcap')
+    [[ $(od -An -tx4 -N4 --endian=little "$capture") == ' a1b2c3d4' ]] || fail 'diag --capture: no pcap'
+    tcpdump -nr "$capture" 2>/dev/null | grep -qF '127.0.0.1.9: Flags [S]' ||
+        fail 'diag --capture: the connections are not in it'
+fi
+
+# Trust, removed.
+
 refused 'trust remove: none such' "$s" 2 \
     'no trusted CA has the serial number 00: something that is needed is missing' trust remove 00
 refused 'trust remove: another issuer' "$s" 2 \
