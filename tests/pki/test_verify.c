@@ -2,6 +2,7 @@
 
 #include "ekubench/pki/hierarchy.h"
 #include "support/fixtures.h"
+#include "support/forge.h"
 
 #include <criterion/criterion.h>
 #include <openssl/base.h>
@@ -197,84 +198,19 @@ static struct ekb_chain *leaf_under(const struct ekb_ca *ca)
 
 // Certificates as mint makes none.
 
-static EVP_PKEY *new_key(void)
-{
-    EVP_PKEY *key = EVP_PKEY_new();
-    EC_KEY *ec = EC_KEY_new_by_curve_name(NID_X9_62_prime256v1);
-    cr_assert_eq(EC_KEY_generate_key(ec), 1);
-    cr_assert_eq(EVP_PKEY_assign_EC_KEY(key, ec), 1);
-    return key;
-}
-
-// What is added by hand; NULL: nothing. The texts are those of OpenSSL's configuration files.
-struct forgery {
-    const char *common_name;
-    const char *email; // emailAddress in the subject.
-    const char *basic_constraints;
-    const char *key_usage;
-    const char *eku;
-    const char *names; // subjectAltName.
-    int64_t not_after; // 0: as of all others.
-};
-
-static void add_extension(X509 *x509, int nid, const char *value)
-{
-    if (value != NULL) {
-        X509_EXTENSION *extension = X509V3_EXT_nconf_nid(NULL, NULL, nid, value);
-        cr_assert_not_null(extension, "%s", value);
-        cr_assert_eq(X509_add_ext(x509, extension, -1), 1);
-        X509_EXTENSION_free(extension);
-    }
-}
-
-static void add_name(X509_NAME *name, int nid, const char *text)
-{
-    if (text != NULL) {
-        cr_assert_eq(
-            X509_NAME_add_entry_by_NID(name, nid, MBSTRING_ASC, (const uint8_t *)text, -1, -1, 0),
-            1);
-    }
-}
-
-// forged returns a certificate for `key`, signed by `issuer_key` under the name `issuer_name`, as a
-// chain of one.
+// forged is forge with another issuer.
 static struct ekb_chain *forged(const struct forgery *forgery, EVP_PKEY *key, EVP_PKEY *issuer_key,
                                 const char *issuer_name)
 {
-    static long serial;
-    uint8_t *der = NULL;
-    X509 *x509 = X509_new();
-    X509_NAME *issuer = X509_NAME_new();
-    add_name(issuer, NID_commonName, issuer_name);
-    add_name(X509_get_subject_name(x509), NID_commonName, forgery->common_name);
-    add_name(X509_get_subject_name(x509), NID_pkcs9_emailAddress, forgery->email);
-    cr_assert_eq(X509_set_version(x509, X509_VERSION_3), 1);
-    cr_assert_eq(ASN1_INTEGER_set(X509_get_serialNumber(x509), ++serial), 1);
-    cr_assert_eq(X509_set_issuer_name(x509, issuer), 1);
-    cr_assert_not_null(ASN1_TIME_set_posix(X509_getm_notBefore(x509), FIXTURE_NOT_BEFORE));
-    cr_assert_not_null(ASN1_TIME_set_posix(X509_getm_notAfter(x509), forgery->not_after != 0
-                                                                         ? forgery->not_after
-                                                                         : FIXTURE_NOT_AFTER));
-    cr_assert_eq(X509_set_pubkey(x509, key), 1);
-    add_extension(x509, NID_basic_constraints, forgery->basic_constraints);
-    add_extension(x509, NID_key_usage, forgery->key_usage);
-    add_extension(x509, NID_ext_key_usage, forgery->eku);
-    add_extension(x509, NID_subject_alt_name, forgery->names);
-    cr_assert_gt(X509_sign(x509, issuer_key, EVP_sha256()), 0);
-
-    const int der_len = i2d_X509(x509, &der);
-    cr_assert_gt(der_len, 0);
-    struct ekb_chain *chain = chain_of_der(der, (size_t)der_len);
-    OPENSSL_free(der);
-    X509_NAME_free(issuer);
-    X509_free(x509);
-    return chain;
+    struct forgery of = *forgery;
+    of.issuer = issuer_name;
+    return forge(&of, key, issuer_key);
 }
 
 static struct ekb_chain *self_signed(const struct forgery *forgery)
 {
-    EVP_PKEY *key = new_key();
-    struct ekb_chain *chain = forged(forgery, key, key, forgery->common_name);
+    EVP_PKEY *key = forge_key();
+    struct ekb_chain *chain = forged(forgery, key, key, forgery->subject);
     EVP_PKEY_free(key);
     return chain;
 }
@@ -718,30 +654,28 @@ Test(verify, is_no_issuer_when_a_trusted_certificate_is_no_ca)
         int depth;
     } cases[] = {
         {"CA:FALSE",
-         {.common_name = "issuer", .basic_constraints = "CA:FALSE"},
+         {.subject = "issuer", .basic_constraints = "CA:FALSE"},
          EKB_VERIFY_INVALID_CA,
          X509_V_ERR_INVALID_CA,
          1},
         {"no basic constraints",
-         {.common_name = "issuer"},
+         {.subject = "issuer"},
          EKB_VERIFY_INVALID_CA,
          X509_V_ERR_INVALID_CA,
          1},
         // The library does not even take it for the issuer.
         {"no keyCertSign",
-         {.common_name = "issuer",
-          .basic_constraints = "CA:FALSE",
-          .key_usage = "digitalSignature"},
+         {.subject = "issuer", .basic_constraints = "CA:FALSE", .key_usage = "digitalSignature"},
          EKB_VERIFY_NO_LOCAL_ISSUER,
          X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
          0},
     };
-    static const struct forgery leaf = {.common_name = "leaf", .basic_constraints = "CA:FALSE"};
+    static const struct forgery leaf = {.subject = "leaf", .basic_constraints = "CA:FALSE"};
     for (size_t i = 0; i < COUNT(cases); i++) {
         for (unsigned anchor = EKB_ANCHOR_ROOT; anchor <= EKB_ANCHOR_LISTED; anchor++) {
             char name[64];
-            EVP_PKEY *issuer_key = new_key();
-            EVP_PKEY *key = new_key();
+            EVP_PKEY *issuer_key = forge_key();
+            EVP_PKEY *key = forge_key();
             struct ekb_chain *trust = forged(&cases[i].issuer, issuer_key, issuer_key, "issuer");
             struct ekb_chain *chain = forged(&leaf, key, issuer_key, "issuer");
             struct ekb_verify_options options = trusting(trust);
@@ -763,10 +697,10 @@ Test(verify, is_no_issuer_when_a_trusted_certificate_is_no_ca)
 // As above, but what is listed and no CA is an intermediate, not self-signed.
 Test(verify, is_no_issuer_when_a_trusted_intermediate_is_no_ca)
 {
-    static const struct forgery root = {.common_name = "root", .basic_constraints = "CA:TRUE"};
-    static const struct forgery middle = {.common_name = "middle", .basic_constraints = "CA:FALSE"};
-    static const struct forgery leaf = {.common_name = "leaf"};
-    EVP_PKEY *keys[] = {new_key(), new_key(), new_key()};
+    static const struct forgery root = {.subject = "root", .basic_constraints = "CA:TRUE"};
+    static const struct forgery middle = {.subject = "middle", .basic_constraints = "CA:FALSE"};
+    static const struct forgery leaf = {.subject = "leaf"};
+    EVP_PKEY *keys[] = {forge_key(), forge_key(), forge_key()};
     struct ekb_chain *roots = forged(&root, keys[0], keys[0], "root");
     struct ekb_chain *middles = forged(&middle, keys[1], keys[0], "root");
     struct ekb_chain *leaves = forged(&leaf, keys[2], keys[1], "middle");
@@ -802,10 +736,10 @@ Test(verify, is_no_issuer_when_a_trusted_intermediate_is_no_ca)
 
 Test(verify, is_no_issuer_when_a_sent_certificate_is_no_ca)
 {
-    static const struct forgery root = {.common_name = "root", .basic_constraints = "CA:TRUE"};
-    static const struct forgery middle = {.common_name = "middle", .basic_constraints = "CA:FALSE"};
-    static const struct forgery leaf = {.common_name = "leaf"};
-    EVP_PKEY *keys[] = {new_key(), new_key(), new_key()};
+    static const struct forgery root = {.subject = "root", .basic_constraints = "CA:TRUE"};
+    static const struct forgery middle = {.subject = "middle", .basic_constraints = "CA:FALSE"};
+    static const struct forgery leaf = {.subject = "leaf"};
+    EVP_PKEY *keys[] = {forge_key(), forge_key(), forge_key()};
     struct ekb_chain *roots = forged(&root, keys[0], keys[0], "root");
     struct ekb_chain *middles = forged(&middle, keys[1], keys[0], "root");
     struct ekb_chain *leaves = forged(&leaf, keys[2], keys[1], "middle");
@@ -832,17 +766,17 @@ Test(verify, finds_the_issuer_in_any_order_when_a_useless_one_has_its_name_and_k
         const char *name;
         struct forgery useless;
     } cases[] = {
-        {"no CA", {.common_name = "issuer", .basic_constraints = "CA:FALSE"}},
+        {"no CA", {.subject = "issuer", .basic_constraints = "CA:FALSE"}},
         {"expired",
-         {.common_name = "issuer",
+         {.subject = "issuer",
           .basic_constraints = "CA:TRUE",
           .not_after = FIXTURE_NOT_BEFORE + DAY}},
     };
-    static const struct forgery issuer = {.common_name = "issuer", .basic_constraints = "CA:TRUE"};
-    static const struct forgery leaf = {.common_name = "leaf"};
+    static const struct forgery issuer = {.subject = "issuer", .basic_constraints = "CA:TRUE"};
+    static const struct forgery leaf = {.subject = "leaf"};
     for (size_t i = 0; i < COUNT(cases); i++) {
-        EVP_PKEY *issuer_key = new_key();
-        EVP_PKEY *key = new_key();
+        EVP_PKEY *issuer_key = forge_key();
+        EVP_PKEY *key = forge_key();
         struct ekb_chain *useless = forged(&cases[i].useless, issuer_key, issuer_key, "issuer");
         struct ekb_chain *useful = forged(&issuer, issuer_key, issuer_key, "issuer");
         struct ekb_chain *chain = forged(&leaf, key, issuer_key, "issuer");
@@ -870,7 +804,7 @@ Test(verify, finds_the_issuer_in_any_order_when_a_useless_one_has_its_name_and_k
 Test(verify, accepts_a_self_signed_leaf_when_it_is_trusted)
 {
     static const struct forgery leaf = {
-        .common_name = "leaf", .basic_constraints = "CA:FALSE", .eku = "serverAuth"};
+        .subject = "leaf", .basic_constraints = "CA:FALSE", .eku = "serverAuth"};
     struct ekb_chain *chain = self_signed(&leaf);
     for (unsigned mode = 0; mode < EKB_EKU_NUM_MODES; mode++) {
         struct ekb_verify_options options = trusting(chain);
@@ -886,7 +820,7 @@ Test(verify, accepts_a_self_signed_leaf_when_it_is_trusted)
 
 Test(verify, rejects_a_self_signed_leaf_when_only_its_namesake_is_trusted)
 {
-    static const struct forgery leaf = {.common_name = "leaf", .basic_constraints = "CA:FALSE"};
+    static const struct forgery leaf = {.subject = "leaf", .basic_constraints = "CA:FALSE"};
     struct ekb_chain *chain = self_signed(&leaf);
     struct ekb_chain *namesake = self_signed(&leaf);
     const struct ekb_verify_options options = trusting(namesake);
@@ -1218,22 +1152,22 @@ static struct ekb_chain *named_trust;
 static void name_leaves(void)
 {
     static const struct forgery leaves[NUM_NAMED] = {
-        [NAMED_DNS] = {.common_name = "cn.example",
+        [NAMED_DNS] = {.subject = "cn.example",
                        .names = "DNS:test.example,DNS:Upper.Example,DNS:*.wild.example,"
                                 "IP:192.0.2.1,IP:2001:db8::1"},
-        [NAMED_CN] = {.common_name = "cn.example"},
-        [NAMED_CN_WILDCARD] = {.common_name = "*.cn.example"},
-        [NAMED_CN_IP] = {.common_name = "192.0.2.1"},
-        [NAMED_IP] = {.common_name = "cn.example", .names = "IP:192.0.2.1"},
-        [NAMED_EMAIL] = {.common_name = "cn.example", .names = "email:Who@mail.example"},
-        [NAMED_SUBJECT_MAIL] = {.common_name = "cn.example", .email = "who@mail.example"},
-        [NAMED_SUBJECT_MAIL_DNS] = {.common_name = "cn.example",
+        [NAMED_CN] = {.subject = "cn.example"},
+        [NAMED_CN_WILDCARD] = {.subject = "*.cn.example"},
+        [NAMED_CN_IP] = {.subject = "192.0.2.1"},
+        [NAMED_IP] = {.subject = "cn.example", .names = "IP:192.0.2.1"},
+        [NAMED_EMAIL] = {.subject = "cn.example", .names = "email:Who@mail.example"},
+        [NAMED_SUBJECT_MAIL] = {.subject = "cn.example", .email = "who@mail.example"},
+        [NAMED_SUBJECT_MAIL_DNS] = {.subject = "cn.example",
                                     .email = "who@mail.example",
                                     .names = "DNS:test.example"},
     };
-    static const struct forgery root = {.common_name = "root", .basic_constraints = "CA:TRUE"};
-    EVP_PKEY *root_key = new_key();
-    EVP_PKEY *key = new_key();
+    static const struct forgery root = {.subject = "root", .basic_constraints = "CA:TRUE"};
+    EVP_PKEY *root_key = forge_key();
+    EVP_PKEY *key = forge_key();
     named_trust = forged(&root, root_key, root_key, "root");
     for (size_t i = 0; i < NUM_NAMED; i++) {
         named_chains[i] = forged(&leaves[i], key, root_key, "root");
@@ -1498,7 +1432,7 @@ Test(verify, asks_for_no_crl_when_there_is_no_set)
 // "Every certificate of the chain, the last one included": this one is the last.
 Test(verify, asks_for_a_crl_when_the_trusted_certificate_is_the_leaf)
 {
-    static const struct forgery leaf = {.common_name = "leaf", .basic_constraints = "CA:FALSE"};
+    static const struct forgery leaf = {.subject = "leaf", .basic_constraints = "CA:FALSE"};
     struct ekb_chain *chain = self_signed(&leaf);
     struct ekb_crls *empty = ekb_crls_create();
     struct ekb_verify_options options = trusting(chain);
@@ -1552,7 +1486,7 @@ static struct ekb_crls *resigned(const struct ekb_crls *crls)
     uint8_t *der = NULL;
     size_t len = 0;
     struct ekb_crls *got = NULL;
-    EVP_PKEY *key = new_key();
+    EVP_PKEY *key = forge_key();
     cr_assert_eq(ekb_crls_write(crls, path, NULL), EKB_OK);
     char *text = fixture_read(path, NULL);
     // Base64 without the line ends.
@@ -1740,7 +1674,7 @@ Test(verify, cuts_the_subject_when_it_is_long)
     X509_NAME *name = NULL;
     uint8_t *der = NULL;
     X509 *x509 = X509_new();
-    EVP_PKEY *key = new_key();
+    EVP_PKEY *key = forge_key();
     cr_assert_not_null(ASN1_TIME_set_posix(X509_getm_notBefore(x509), FIXTURE_NOT_BEFORE));
     cr_assert_not_null(ASN1_TIME_set_posix(X509_getm_notAfter(x509), FIXTURE_NOT_AFTER));
     cr_assert_eq(X509_set_version(x509, X509_VERSION_3), 1);
@@ -1750,7 +1684,9 @@ Test(verify, cuts_the_subject_when_it_is_long)
     for (size_t i = 0; i < COUNT(names); i++) {
         memset(names[i], 'a' + (int)i, 64);
         names[i][64] = '\0';
-        add_name(name, NID_organizationalUnitName, names[i]);
+        cr_assert_eq(X509_NAME_add_entry_by_NID(name, NID_organizationalUnitName, MBSTRING_ASC,
+                                                (const uint8_t *)names[i], -1, -1, 0),
+                     1);
     }
     cr_assert_gt(X509_sign(x509, key, EVP_sha256()), 0);
     const int der_len = i2d_X509(x509, &der);

@@ -2,6 +2,7 @@
 
 #include "ekubench/pki/describe.h"
 #include "support/fixtures.h"
+#include "support/tree.h"
 
 #include <criterion/criterion.h>
 #include <openssl/base.h>
@@ -24,7 +25,6 @@
 // 2026-06-15.
 #define NOON INT64_C(1781524800)
 
-#define MAX_TEXT_LEN (16u << 10)
 #define NUM_ADDED 10
 
 static struct fixture_dir dir;
@@ -61,66 +61,9 @@ TestSuite(admin, .init = set_up, .fini = tear_down);
 
 // Looking.
 
-struct view {
-    char text[MAX_TEXT_LEN];
-    size_t len;
-};
-
-static uint64_t hash_of(const char *data, size_t len)
+static void expect_unchanged(const char *name, const struct tree *before)
 {
-    uint64_t hash = UINT64_C(14695981039346656037);
-    for (size_t i = 0; i < len; i++) {
-        hash = (hash ^ (uint8_t)data[i]) * UINT64_C(1099511628211);
-    }
-    return hash;
-}
-
-// look appends a line for each entry of `directory`, sorted: name, mode, hash of the content,
-// target.
-static void look(struct view *view, const char *directory)
-{
-    struct dirent **entries = NULL;
-    const int num_entries = scandir(directory, &entries, NULL, alphasort);
-    for (int i = 0; i < num_entries; i++) {
-        char file[1024];
-        char target[256] = "";
-        struct stat status;
-        uint64_t hash = 0;
-        const char *name = entries[i]->d_name;
-        (void)snprintf(file, sizeof file, "%s/%s", directory, name);
-        if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && lstat(file, &status) == 0) {
-            if (S_ISREG(status.st_mode)) {
-                size_t len = 0;
-                char *data = fixture_read(file, &len);
-                hash = hash_of(data, len);
-                free(data);
-            } else if (S_ISLNK(status.st_mode)) {
-                cr_assert_gt(readlink(file, target, sizeof target - 1), 0);
-            }
-            view->len += (size_t)snprintf(view->text + view->len, sizeof view->text - view->len,
-                                          "%s %o %016llx %s\n", file, (unsigned)status.st_mode,
-                                          (unsigned long long)hash, target);
-            cr_assert_lt(view->len, sizeof view->text);
-            if (S_ISDIR(status.st_mode)) {
-                look(view, file);
-            }
-        }
-        free(entries[i]);
-    }
-    free(entries);
-}
-
-// tree returns all that is there, to the byte; "" if the store is missing.
-static struct view tree(void)
-{
-    struct view view = {.text = ""};
-    look(&view, path);
-    return view;
-}
-
-static void expect_unchanged(const char *name, const struct view *before)
-{
-    const struct view after = tree();
+    const struct tree after = tree_of(path, TREE_RAW);
     cr_expect_str_eq(after.text, before->text, "%s: was\n%sis\n%s", name, before->text, after.text);
 }
 
@@ -257,7 +200,7 @@ Test(admin, uploads_with_each_source_of_the_key)
         // The store's side holds `server` or `both`; what is uploaded is `server`.
         has_uploaded(EKB_STORE_SERVER, cases[i].current ? &server : &both);
         put_request(EKB_STORE_SERVER, cases[i].request ? &server : &both);
-        const struct view before = tree();
+        const struct tree before = tree_of(path, TREE_RAW);
 
         const enum ekb_err err =
             upload(EKB_STORE_SERVER, server.chain, cases[i].given ? server.key : both.key,
@@ -409,7 +352,7 @@ static void leaves_the_tree(void)
         {"another current key", EKB_STORE_SERVER, both.chain, NULL, EKB_UPLOAD_KEY_CURRENT,
          EKB_UPLOAD_ONE_STORE, EKB_KEY_MISMATCH},
     };
-    const struct view before = tree();
+    const struct tree before = tree_of(path, TREE_RAW);
     for (size_t i = 0; i < COUNT(refusals); i++) {
         const struct refusal *r = &refusals[i];
         struct ekb_fail fail = {0};
@@ -457,7 +400,7 @@ Test(admin, leaves_the_store_to_the_byte_when_other_things_are_refused)
         .common_name = "x", .ip_addresses = bad_name, .num_ip_addresses = 1};
     struct ekb_gate_warning warning = {""};
     make_store(false);
-    const struct view before = tree();
+    const struct tree before = tree_of(path, TREE_RAW);
 
     enum ekb_err err = ekb_admin_trust_add(path, server.chain, NOON, &warning, NULL);
     cr_expect_eq(err, EKB_REFUSED_CA, "a leaf: %s", ekb_err_name(err));
@@ -517,7 +460,7 @@ Test(admin, adds_all_or_none_to_the_trusted_list)
     struct ekb_chain *uploaded = two_roots(&client, &server);
     struct ekb_gate_warning warning = {""};
     has_trust(fixture_pki_root(&server));
-    const struct view before = tree();
+    const struct tree before = tree_of(path, TREE_RAW);
 
     const enum ekb_err err = ekb_admin_trust_add(path, uploaded, NOON, &warning, NULL);
 
@@ -786,7 +729,7 @@ Test(admin, changes_nothing_when_upgraded_again)
 {
     has_uploaded(EKB_STORE_SERVER, &server);
     (void)upgraded(EKB_UPGRADE_KEEP);
-    const struct view before = tree();
+    const struct tree before = tree_of(path, TREE_RAW);
 
     const enum ekb_upgrade done = upgraded(EKB_UPGRADE_KEEP);
 
@@ -813,7 +756,7 @@ Test(admin, upgrades_nothing_without_a_server_certificate)
     const enum ekb_err missing = ekb_admin_upgrade(&done, path, EKB_UPGRADE_KEEP, NULL);
     const int made = access(path, F_OK);
     has_uploaded(EKB_STORE_CLIENT, &client);
-    const struct view before = tree();
+    const struct tree before = tree_of(path, TREE_RAW);
 
     const enum ekb_err err = ekb_admin_upgrade(&done, path, EKB_UPGRADE_FORCE, NULL);
 

@@ -2,6 +2,7 @@
 
 #include "ekubench/base/clock.h"
 #include "support/fixtures.h"
+#include "support/tree.h"
 
 #include <criterion/criterion.h>
 
@@ -21,7 +22,6 @@
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 #define NOBODY 65534
 #define ALL (EKB_STORE_NEED_SERVER | EKB_STORE_NEED_CLIENT | EKB_STORE_NEED_TRUST)
-#define MAX_TEXT_LEN (16u << 10)
 #define NUM_CHANGES 200
 #define NUM_ADDED 20
 
@@ -160,69 +160,6 @@ static void commit(struct ekb_change *change)
 }
 
 // Looking at stores.
-
-struct view {
-    char text[MAX_TEXT_LEN];
-    size_t len;
-};
-
-static uint64_t hash_of(const char *data, size_t len)
-{
-    uint64_t hash = UINT64_C(14695981039346656037);
-    for (size_t i = 0; i < len; i++) {
-        hash = (hash ^ (uint8_t)data[i]) * UINT64_C(1099511628211);
-    }
-    return hash;
-}
-
-// look appends a line for each entry of `directory`, sorted: what a reader sees by name, or, if
-// `raw`, what is there.
-static void look(struct view *view, const char *directory, const char *prefix, bool raw)
-{
-    struct dirent **entries = NULL;
-    const int num_entries = scandir(directory, &entries, NULL, alphasort);
-    for (int i = 0; i < num_entries; i++) {
-        char file[1024];
-        char target[256] = "";
-        char shown[512];
-        struct stat status;
-        const char *name = entries[i]->d_name;
-        const bool is_self = strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
-        (void)snprintf(file, sizeof file, "%s/%s", directory, name);
-        (void)snprintf(shown, sizeof shown, "%s%s", prefix, name);
-        // By name: hidden entries are nobody's business, and a link that dangles is not there.
-        const bool skip = is_self || strcmp(name, ".lock") == 0 || (!raw && name[0] == '.') ||
-                          (raw ? lstat(file, &status) : stat(file, &status)) != 0;
-        if (!skip) {
-            uint64_t hash = 0;
-            if (S_ISREG(status.st_mode)) {
-                size_t len = 0;
-                char *data = fixture_read(file, &len);
-                hash = hash_of(data, len);
-                free(data);
-            } else if (S_ISLNK(status.st_mode)) {
-                cr_assert_gt(readlink(file, target, sizeof target - 1), 0);
-            }
-            view->len += (size_t)snprintf(view->text + view->len, sizeof view->text - view->len,
-                                          "%s %o %016llx %s\n", shown, (unsigned)status.st_mode,
-                                          (unsigned long long)hash, target);
-            cr_assert_lt(view->len, sizeof view->text);
-            if (S_ISDIR(status.st_mode)) {
-                (void)strcat(shown, "/");
-                look(view, file, shown, raw);
-            }
-        }
-        free(entries[i]);
-    }
-    free(entries);
-}
-
-static struct view view_of(bool raw)
-{
-    struct view view = {.text = ""};
-    look(&view, path, "", raw);
-    return view;
-}
 
 static size_t num_with_prefix(const char *prefix)
 {
@@ -364,11 +301,11 @@ Test(change, shows_nothing_before_it_is_committed)
     for (size_t i = 0; i < COUNT(forms); i++) {
         for (size_t j = 0; j < COUNT(deeds); j++) {
             forms[i].make();
-            const struct view before = view_of(false);
+            const struct tree before = tree_of(path, TREE_BY_NAME);
             struct ekb_change *change = begun();
 
             cr_assert_eq(deeds[j].run(change), EKB_OK, "%s", deeds[j].name);
-            const struct view during = view_of(false);
+            const struct tree during = tree_of(path, TREE_BY_NAME);
 
             cr_expect_str_eq(during.text, before.text, "%s, %s: was\n%sis\n%s", forms[i].name,
                              deeds[j].name, before.text, during.text);
@@ -385,13 +322,13 @@ Test(change, leaves_every_byte_when_it_is_given_up)
     for (size_t i = 0; i < COUNT(forms); i++) {
         for (size_t j = 0; j < COUNT(deeds); j++) {
             forms[i].make();
-            const struct view before = view_of(true);
+            const struct tree before = tree_of(path, TREE_RAW);
             struct ekb_change *change = begun();
             cr_assert_eq(deeds[j].run(change), EKB_OK, "%s", deeds[j].name);
 
             ekb_change_destroy(change);
 
-            const struct view after = view_of(true);
+            const struct tree after = tree_of(path, TREE_RAW);
             cr_expect_str_eq(after.text, before.text, "%s, %s: was\n%sis\n%s", forms[i].name,
                              deeds[j].name, before.text, after.text);
             fixture_dir_deinit(&dir);
@@ -411,14 +348,14 @@ Test(change, puts_nothing_when_the_key_is_another_certificates)
     const struct ekb_identity mixed = {.chain = server.chain, .key = client.key};
     struct ekb_fail fail = {0};
     make_plain();
-    const struct view before = view_of(false);
+    const struct tree before = tree_of(path, TREE_BY_NAME);
     struct ekb_change *change = begun();
 
     const enum ekb_err err = ekb_change_put_identity(change, EKB_STORE_SERVER, &mixed, &fail);
     commit(change);
 
     ekb_change_destroy(change);
-    const struct view after = view_of(false);
+    const struct tree after = tree_of(path, TREE_BY_NAME);
     cr_expect_eq(err, EKB_KEY_MISMATCH, "%s: %s", ekb_err_name(err), fail.detail);
     cr_expect_str_eq(after.text, before.text, "was\n%sis\n%s", before.text, after.text);
 }
@@ -464,13 +401,13 @@ Test(change, removes_the_name_when_the_trust_is_dropped)
 Test(change, keeps_content_and_modes_when_a_plain_store_is_converted)
 {
     make_plain();
-    const struct view before = view_of(false);
+    const struct tree before = tree_of(path, TREE_BY_NAME);
 
     struct ekb_change *change = begun();
     commit(change);
     ekb_change_destroy(change);
 
-    const struct view after = view_of(false);
+    const struct tree after = tree_of(path, TREE_BY_NAME);
     cr_expect_str_eq(after.text, before.text, "was\n%sis\n%s", before.text, after.text);
 }
 
@@ -599,7 +536,7 @@ Test(change, leaves_an_empty_store_empty_when_the_first_one_is_killed)
             _exit(0);
         }
         cr_assert_eq(waitpid(child, &status, 0), child);
-        const struct view view = view_of(false);
+        const struct tree view = tree_of(path, TREE_BY_NAME);
         const bool is_empty = ekb_store_is_empty(path);
 
         cr_expect_eq(is_empty, view.len == 0, "killed at %d: %s, but by name there is:\n%s", at,
@@ -653,9 +590,9 @@ static void start_anew(const struct form *form)
 }
 
 // expect_whole looks at a store after a kill, and after the next change.
-static void expect_whole(const char *name, const struct view *before, const struct view *after)
+static void expect_whole(const char *name, const struct tree *before, const struct tree *after)
 {
-    const struct view got = view_of(false);
+    const struct tree got = tree_of(path, TREE_BY_NAME);
     cr_expect(strcmp(got.text, before->text) == 0 || strcmp(got.text, after->text) == 0,
               "%s: neither old\n%snor new\n%sbut\n%s", name, before->text, after->text, got.text);
     expect_pair_by_name(name, "server.pem", "privkey.pem");
@@ -667,7 +604,7 @@ static void expect_whole(const char *name, const struct view *before, const stru
     commit(next);
     ekb_change_destroy(next);
 
-    const struct view settled = view_of(false);
+    const struct tree settled = tree_of(path, TREE_BY_NAME);
     cr_expect_str_eq(settled.text, got.text, "%s: the next change: was\n%sis\n%s", name, got.text,
                      settled.text);
     cr_expect_eq(num_with_prefix(".data."), 1u, "%s: %zu generations", name,
@@ -679,9 +616,9 @@ static void survives(const struct form *form)
 {
     for (size_t i = 0; i < COUNT(deeds); i++) {
         start_anew(form);
-        const struct view before = view_of(false);
+        const struct tree before = tree_of(path, TREE_BY_NAME);
         cr_assert(!killed_at(&deeds[i], 0));
-        const struct view after = view_of(false);
+        const struct tree after = tree_of(path, TREE_BY_NAME);
         cr_assert_str_neq(after.text, before.text, "%s changes nothing", deeds[i].name);
         int at = 1;
         for (bool killed = true; killed && at < 100; at++) {
@@ -724,7 +661,7 @@ Test(change, keeps_the_pending_request_when_killed_while_its_directory_is_conver
 {
     int status = 0;
     make_plain();
-    const struct view before = view_of(false);
+    const struct tree before = tree_of(path, TREE_BY_NAME);
     const pid_t child = fork();
     if (child == 0) {
         deadly_target = ".data/generated_csr";
@@ -736,7 +673,7 @@ Test(change, keeps_the_pending_request_when_killed_while_its_directory_is_conver
 
     write_identity(EKB_STORE_SERVER, &server);
 
-    const struct view after = view_of(false);
+    const struct tree after = tree_of(path, TREE_BY_NAME);
     cr_expect_str_eq(after.text, before.text, "was\n%sis\n%s", before.text, after.text);
 }
 
@@ -974,7 +911,7 @@ Test(change, is_refused_when_another_does_not_end, .timeout = 40)
     make_linked();
     struct ekb_change *first = begun();
     cr_assert_eq(put_identity(first), EKB_OK);
-    const struct view during = view_of(true);
+    const struct tree during = tree_of(path, TREE_RAW);
     const uint64_t begin_ns = ekb_clock_now_ns();
 
     const enum ekb_err err = ekb_change_begin(&second, path, &fail);
@@ -983,7 +920,7 @@ Test(change, is_refused_when_another_does_not_end, .timeout = 40)
     cr_expect_eq(err, EKB_LOCKED, "%s: %s", ekb_err_name(err), fail.detail);
     cr_expect_null(second);
     cr_expect(waited_s > 9 && waited_s < 13, "%.1f s", waited_s);
-    const struct view left = view_of(true);
+    const struct tree left = tree_of(path, TREE_RAW);
     cr_expect_str_eq(left.text, during.text, "was\n%sis\n%s", during.text, left.text);
     commit(first);
     ekb_change_destroy(first);
@@ -1026,7 +963,7 @@ static void cannot_begin(const char *name, bool locked_before)
     }
     cr_assert_eq(chmod(dir.path, 0755), 0);
     cr_assert_eq(chmod(path, 0555), 0);
-    const struct view before = view_of(true);
+    const struct tree before = tree_of(path, TREE_RAW);
 
     const pid_t child = fork();
     if (child == 0) {
@@ -1039,7 +976,7 @@ static void cannot_begin(const char *name, bool locked_before)
     cr_assert_eq(waitpid(child, &status, 0), child);
 
     const enum ekb_err err = (enum ekb_err)WEXITSTATUS(status);
-    const struct view after = view_of(true);
+    const struct tree after = tree_of(path, TREE_RAW);
     cr_assert(WIFEXITED(status), "%s: status %d", name, status);
     cr_expect_eq(err, EKB_PERMISSION, "%s: %s", name, ekb_err_name(err));
     cr_expect_str_eq(after.text, before.text, "%s: was\n%sis\n%s", name, before.text, after.text);

@@ -1,6 +1,7 @@
 #include "ekubench/store/gate.h"
 
 #include "support/fixtures.h"
+#include "support/forge.h"
 
 #include <criterion/criterion.h>
 #include <openssl/asn1.h>
@@ -74,18 +75,17 @@ static const struct {
     const char *name; // As a refusal has it.
     unsigned bits;    // Of RSA.
     int curve;        // NID.
-    const EVP_MD *(*digest)(void);
     bool is_taken;
 } kinds[NUM_KINDS] = {
-    [RSA_1024] = {"RSA 1024", 1024, 0, EVP_sha256, false},
-    [RSA_1920] = {"RSA 1920", 1920, 0, EVP_sha256, false},
-    [RSA_2048] = {"RSA 2048", 2048, 0, EVP_sha256, true},
-    [RSA_3072] = {"RSA 3072", 3072, 0, EVP_sha256, true},
-    [P_224] = {"another key", 0, NID_secp224r1, EVP_sha256, false},
-    [P_256] = {"EC P-256", 0, NID_X9_62_prime256v1, EVP_sha256, true},
-    [P_384] = {"EC P-384", 0, NID_secp384r1, EVP_sha384, true},
-    [P_521] = {"EC P-521", 0, NID_secp521r1, EVP_sha512, true},
-    [ED25519] = {"Ed25519", 0, 0, NULL, true},
+    [RSA_1024] = {"RSA 1024", 1024, 0, false},
+    [RSA_1920] = {"RSA 1920", 1920, 0, false},
+    [RSA_2048] = {"RSA 2048", 2048, 0, true},
+    [RSA_3072] = {"RSA 3072", 3072, 0, true},
+    [P_224] = {"another key", 0, NID_secp224r1, false},
+    [P_256] = {"EC P-256", 0, NID_X9_62_prime256v1, true},
+    [P_384] = {"EC P-384", 0, NID_secp384r1, true},
+    [P_521] = {"EC P-521", 0, NID_secp521r1, true},
+    [ED25519] = {"Ed25519", 0, 0, true},
 };
 
 static EVP_PKEY *key_of(enum kind kind)
@@ -124,75 +124,6 @@ static struct ekb_key *ours(EVP_PKEY *pkey)
     cr_assert_eq(fclose(file), 0);
     cr_assert_eq(ekb_key_read_pem(&key, path, &fail), EKB_OK, "%s", fail.detail);
     return key;
-}
-
-// Certificates made by hand.
-
-// The texts are those of OpenSSL's configuration files; NULL: no such extension.
-struct wish {
-    const char *subject;
-    const char *issuer;
-    const char *basic_constraints;
-    const char *key_usage;
-    const char *eku;
-    bool is_v1;
-    int64_t not_before; // 0: of the fixtures.
-    int64_t not_after;
-};
-
-static void name_it(X509_NAME *name, const char *text)
-{
-    cr_assert_eq(X509_NAME_add_entry_by_NID(name, NID_commonName, MBSTRING_ASC,
-                                            (const uint8_t *)text, -1, -1, 0),
-                 1);
-}
-
-static void extend(X509 *x509, int nid, const char *value)
-{
-    if (value != NULL) {
-        X509_EXTENSION *extension = X509V3_EXT_nconf_nid(NULL, NULL, nid, value);
-        cr_assert_not_null(extension, "%s", value);
-        cr_assert_eq(X509_add_ext(x509, extension, -1), 1);
-        X509_EXTENSION_free(extension);
-    }
-}
-
-// made returns a certificate for `key`, signed by `issuer_key`, as a chain of one.
-static struct ekb_chain *made(const struct wish *wish, EVP_PKEY *key, EVP_PKEY *issuer_key,
-                              enum kind issuer_kind)
-{
-    static long serial;
-    uint8_t *der = NULL;
-    struct ekb_chain *chain = NULL;
-    struct ekb_fail fail = {0};
-    X509 *x509 = X509_new();
-    X509_NAME *subject = X509_NAME_new();
-    X509_NAME *issuer = X509_NAME_new();
-    const EVP_MD *digest = kinds[issuer_kind].digest != NULL ? kinds[issuer_kind].digest() : NULL;
-    name_it(subject, wish->subject);
-    name_it(issuer, wish->issuer);
-    cr_assert_eq(X509_set_version(x509, wish->is_v1 ? X509_VERSION_1 : X509_VERSION_3), 1);
-    cr_assert_eq(ASN1_INTEGER_set(X509_get_serialNumber(x509), ++serial), 1);
-    cr_assert_eq(X509_set_subject_name(x509, subject), 1);
-    cr_assert_eq(X509_set_issuer_name(x509, issuer), 1);
-    cr_assert_not_null(ASN1_TIME_set_posix(
-        X509_getm_notBefore(x509), wish->not_before != 0 ? wish->not_before : FIXTURE_NOT_BEFORE));
-    cr_assert_not_null(ASN1_TIME_set_posix(
-        X509_getm_notAfter(x509), wish->not_after != 0 ? wish->not_after : FIXTURE_NOT_AFTER));
-    cr_assert_eq(X509_set_pubkey(x509, key), 1);
-    extend(x509, NID_basic_constraints, wish->basic_constraints);
-    extend(x509, NID_key_usage, wish->key_usage);
-    extend(x509, NID_ext_key_usage, wish->eku);
-    cr_assert_gt(X509_sign(x509, issuer_key, digest), 0);
-    const int len = i2d_X509(x509, &der);
-    cr_assert_gt(len, 0);
-    fixture_write(path, der, (size_t)len, 0600);
-    cr_assert_eq(ekb_chain_read(&chain, path, EKB_CHAIN_DER, &fail), EKB_OK, "%s", fail.detail);
-    OPENSSL_free(der);
-    X509_NAME_free(subject);
-    X509_NAME_free(issuer);
-    X509_free(x509);
-    return chain;
 }
 
 static void append(struct ekb_chain *chain, const struct ekb_chain *from, size_t index)
@@ -283,13 +214,13 @@ Test(gate, takes_an_intermediate_of_another_usage)
 
 Test(gate, looks_at_the_kind_and_size_of_the_leafs_key)
 {
-    static const struct wish leaf_wish = {
+    static const struct forgery leaf_forgery = {
         .subject = "leaf", .issuer = "issuer", .eku = "serverAuth,clientAuth"};
     EVP_PKEY *issuer_key = key_of(P_256);
     for (unsigned kind = 0; kind < NUM_KINDS; kind++) {
         char detail[256];
         EVP_PKEY *pkey = key_of((enum kind)kind);
-        struct ekb_chain *chain = made(&leaf_wish, pkey, issuer_key, P_256);
+        struct ekb_chain *chain = forge(&leaf_forgery, pkey, issuer_key);
         struct ekb_key *key = ours(kind == P_224 ? issuer_key : pkey);
         const bool is_taken = kinds[kind].is_taken;
         (void)snprintf(detail, sizeof detail, "Invalid certificate: The key of CN=leaf is %s%s",
@@ -307,17 +238,18 @@ Test(gate, looks_at_the_kind_and_size_of_the_leafs_key)
 
 Test(gate, looks_at_the_kind_and_size_of_an_intermediates_key)
 {
-    static const struct wish leaf_wish = {
+    static const struct forgery leaf_forgery = {
         .subject = "leaf", .issuer = "issuer", .eku = "serverAuth,clientAuth"};
-    static const struct wish issuer_wish = {.subject = "issuer", .issuer = "root", CA_EXTENSIONS};
+    static const struct forgery issuer_forgery = {
+        .subject = "issuer", .issuer = "root", CA_EXTENSIONS};
     EVP_PKEY *leaf_key = key_of(P_256);
     EVP_PKEY *root_key = key_of(P_256);
     struct ekb_key *key = ours(leaf_key);
     for (unsigned kind = 0; kind < NUM_KINDS; kind++) {
         char detail[256];
         EVP_PKEY *issuer_key = key_of((enum kind)kind);
-        struct ekb_chain *chain = made(&leaf_wish, leaf_key, issuer_key, (enum kind)kind);
-        struct ekb_chain *issuer = made(&issuer_wish, issuer_key, root_key, P_256);
+        struct ekb_chain *chain = forge(&leaf_forgery, leaf_key, issuer_key);
+        struct ekb_chain *issuer = forge(&issuer_forgery, issuer_key, root_key);
         const bool is_taken = kinds[kind].is_taken;
         append(chain, issuer, 0);
         (void)snprintf(detail, sizeof detail, "Invalid certificate: The key of CN=issuer is %s%s",
@@ -380,20 +312,20 @@ Test(gate, looks_at_the_validity_of_every_certificate)
     EVP_PKEY *issuer_key = key_of(P_256);
     struct ekb_key *key = ours(leaf_key);
     for (size_t i = 0; i < COUNT(cases); i++) {
-        const struct wish leaf_wish = {.subject = "leaf",
-                                       .issuer = "issuer",
-                                       .eku = "serverAuth",
-                                       .not_before = cases[i].leaf_from,
-                                       .not_after = cases[i].leaf_until};
-        const struct wish issuer_wish = {.subject = "issuer",
-                                         .issuer = "root",
-                                         CA_EXTENSIONS,
-                                         .not_before = cases[i].issuer_from,
-                                         .not_after = cases[i].issuer_until};
+        const struct forgery leaf_forgery = {.subject = "leaf",
+                                             .issuer = "issuer",
+                                             .eku = "serverAuth",
+                                             .not_before = cases[i].leaf_from,
+                                             .not_after = cases[i].leaf_until};
+        const struct forgery issuer_forgery = {.subject = "issuer",
+                                               .issuer = "root",
+                                               CA_EXTENSIONS,
+                                               .not_before = cases[i].issuer_from,
+                                               .not_after = cases[i].issuer_until};
         struct ekb_gate_warning warning = {""};
         struct ekb_fail fail = {0};
-        struct ekb_chain *chain = made(&leaf_wish, leaf_key, issuer_key, P_256);
-        struct ekb_chain *issuer = made(&issuer_wish, issuer_key, issuer_key, P_256);
+        struct ekb_chain *chain = forge(&leaf_forgery, leaf_key, issuer_key);
+        struct ekb_chain *issuer = forge(&issuer_forgery, issuer_key, issuer_key);
         append(chain, issuer, 0);
         const struct ekb_identity identity = {.chain = chain, .key = key};
 
@@ -517,9 +449,10 @@ Test(gate, sorts_every_order_of_a_chain_with_its_root)
 
 Test(gate, sorts_a_lone_self_signed_certificate)
 {
-    static const struct wish wish = {.subject = "host", .issuer = "host", .eku = "serverAuth"};
+    static const struct forgery forgery = {
+        .subject = "host", .issuer = "host", .eku = "serverAuth"};
     EVP_PKEY *key = key_of(P_256);
-    struct ekb_chain *chain = made(&wish, key, key, P_256);
+    struct ekb_chain *chain = forge(&forgery, key, key);
     struct ekb_chain *sorted = NULL;
     struct ekb_fail fail = {0};
 
@@ -611,10 +544,10 @@ Test(gate, sorts_as_many_certificates_as_a_chain_may_have)
     for (int i = 0; i < EKB_GATE_MAX_CHAIN; i++) {
         char subject[32];
         char issuer[32];
-        const struct wish wish = {.subject = subject, .issuer = issuer, CA_EXTENSIONS};
+        const struct forgery forgery = {.subject = subject, .issuer = issuer, CA_EXTENSIONS};
         (void)snprintf(subject, sizeof subject, "level %d", i);
         (void)snprintf(issuer, sizeof issuer, "level %d", i + 1);
-        struct ekb_chain *one = made(&wish, key, key, P_256);
+        struct ekb_chain *one = forge(&forgery, key, key);
         append(wanted, one, 0);
         ekb_chain_destroy(one);
     }
@@ -639,7 +572,7 @@ Test(gate, takes_cas_for_the_trusted_list_and_nothing_else)
     static const struct {
         const char *name;
         enum kind kind;
-        struct wish wish;
+        struct forgery forgery;
         enum ekb_err err;
         const char *text; // The refusal, or the warning.
     } cases[] = {
@@ -698,11 +631,11 @@ Test(gate, takes_cas_for_the_trusted_list_and_nothing_else)
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct ekb_gate_warning warning = {""};
         struct ekb_fail fail = {0};
-        struct wish wish = cases[i].wish;
+        struct forgery forgery = cases[i].forgery;
         EVP_PKEY *key = key_of(cases[i].kind);
-        wish.subject = "x";
-        wish.issuer = wish.issuer != NULL ? wish.issuer : "x";
-        struct ekb_chain *chain = made(&wish, key, key, cases[i].kind);
+        forgery.subject = "x";
+        forgery.issuer = forgery.issuer != NULL ? forgery.issuer : "x";
+        struct ekb_chain *chain = forge(&forgery, key, key);
 
         const enum ekb_err err = ekb_gate_check_ca(chain, 0, NULL, NOON, &warning, &fail);
 
