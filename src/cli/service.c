@@ -250,7 +250,7 @@ static enum ekb_err prepare(struct service *service, struct ekb_fail *reterr_fai
     if (err != EKB_OK) {
         return err;
     }
-    if (ekb_tally_create(&service->tally, service->wish.num_listeners, 1) != EKB_OK ||
+    if (ekb_tally_create(&service->tally, service->wish.num_listeners, 1, 0) != EKB_OK ||
         ekb_event_queue_create(&service->events) != EKB_OK) {
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "server");
     }

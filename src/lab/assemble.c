@@ -1,5 +1,6 @@
 #include "ekubench/lab/assemble.h"
 
+#include "ekubench/stat/check.h"
 #include "ekubench/tls/alert.h"
 
 #include <math.h>
@@ -12,12 +13,22 @@
 // Rates of blocks that differ by more than this are worth a note (coefficient of variation).
 #define UNSTEADY_CV 0.2
 
-static bool had_to_wait(const struct ekb_stage *stage, const struct ekb_stage_side *side,
-                        uint32_t slice)
+// wait_percent returns for how much of the slice a worker waited for its CPU.
+static double wait_percent(const struct ekb_stage *stage, const struct ekb_stage_side *side,
+                           uint32_t slice)
 {
-    return side->tally != NULL &&
-           100.0 * (double)side->tally->run_delay_ns[slice] >
-               EKB_ASSEMBLE_MAX_WAIT_PERCENT * (double)stage->timeline.slice_ns;
+    return side->tally == NULL ? 0
+                               : 100.0 * (double)side->tally->run_delay_ns[slice] /
+                                     (double)stage->timeline.slice_ns;
+}
+
+struct ekb_covariates ekb_assemble_covariates(const struct ekb_stage *stage, uint32_t slice)
+{
+    return (struct ekb_covariates){
+        .steal_percent = stage->steal_by_slice[slice],
+        .wait_percent = fmax(wait_percent(stage, &stage->server, slice),
+                             wait_percent(stage, &stage->client, slice)),
+    };
 }
 
 // is_complete is true if the client went on beyond the end of the slice.
@@ -28,8 +39,8 @@ static bool is_complete(const struct ekb_stage *stage, uint32_t slice)
 
 static bool is_dropped(const struct ekb_stage *stage, uint32_t slice)
 {
-    return stage->steal_by_slice[slice] > EKB_ASSEMBLE_MAX_STEAL_PERCENT ||
-           had_to_wait(stage, &stage->server, slice) || had_to_wait(stage, &stage->client, slice);
+    const struct ekb_covariates covariates = ekb_assemble_covariates(stage, slice);
+    return ekb_check_is_disturbed(&covariates, 1);
 }
 
 void ekb_assemble_kept_slices(struct ekb_slice_sum *out_slices, const struct ekb_stage *stage,
@@ -276,7 +287,8 @@ static enum ekb_err add_all_throughput(struct ekb_record *record, const struct e
 {
     const size_t num_arms = stage->client.tally->num_arms;
     enum ekb_err err = add_throughput(record, stage, label->name, "", num_arms);
-    for (size_t i = 0; i < num_arms && err == EKB_OK; i++) {
+    // In a stage of blocks an arm runs part of the time only: lab/blocks has its rates.
+    for (size_t i = 0; i < num_arms && err == EKB_OK && stage->timeline.block_slices == 0; i++) {
         err = add_throughput(record, stage, label->name, arm_labels[i].name, i);
     }
     return err;
@@ -459,14 +471,15 @@ static void check_stage(struct ekb_record *record, const struct ekb_stage *stage
     if (stage->server.tally != NULL && stage->server.cpu < 0) {
         ekb_record_add_reason(record, "%s: client and server share a CPU", row->name);
     }
-    if (100.0 * (double)row->num_slices_dropped >
-        EKB_ASSEMBLE_MAX_DROPPED_PERCENT * (double)row->num_slices) {
+    // Of blocks, whole quadruples are dropped (lab/blocks).
+    const bool has_slices = stage->timeline.block_slices == 0;
+    if (has_slices && ekb_check_too_many_dropped(row->num_slices_dropped, row->num_slices)) {
         ekb_record_add_reason(
             record,
             "%s: other work or the hypervisor took the workers' CPUs in %llu of %llu slices",
             row->name, (unsigned long long)row->num_slices_dropped,
             (unsigned long long)row->num_slices);
-    } else if (row->num_slices_dropped > 0) {
+    } else if (has_slices && row->num_slices_dropped > 0) {
         ekb_record_add_note(
             record, "%s: left out of the estimates, for other work or steal: %llu of %llu slices",
             row->name, (unsigned long long)row->num_slices_dropped,

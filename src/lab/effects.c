@@ -2,260 +2,433 @@
 
 #include "ekubench/base/units.h"
 #include "ekubench/lab/assemble.h"
+#include "ekubench/stat/check.h"
+#include "ekubench/stat/replicate.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define CONFIDENCE 0.95
-#define CONTROL_CONFIDENCE 0.99
-#define BOOTSTRAP_SEED UINT64_C(20240301)
+#define DIFFERENCE_METHOD "differences paired by slice, Hodges-Lehmann, signed-rank interval"
+#define SLOPE_METHOD "least-squares slope in each slice, Hodges-Lehmann, signed-rank interval"
+#define CURVATURE_METHOD                                                                           \
+    "second-degree coefficient in each slice, Hodges-Lehmann, signed-rank interval"
 
-struct contrast {
-    const char *question;
+enum metric {
+    SERVER_CPU,
+    CLIENT_CPU,
+    WIRE,
+    NUM_METRICS
+};
+
+static const struct {
+    const char *name;
+    const char *unit;
+} metrics[NUM_METRICS] = {
+    [SERVER_CPU] = {EKB_METRIC_SERVER_CPU, "ns"},
+    [CLIENT_CPU] = {EKB_METRIC_CLIENT_CPU, "ns"},
+    [WIRE] = {EKB_METRIC_WIRE, "bytes"},
+};
+
+enum kind {
+    DIFFERENCE, // treated - control.
+    SLOPE,      // Over the depths, of the arms that `treated` names by depth.
+    CURVATURE,
+};
+
+struct row {
+    enum kind kind;
     const char *treated;
     const char *control;
+    const char *text; // NULL: "treated - control".
 };
 
-// The A/A control comes first: its interval decides whether the others get a verdict.
-static const struct contrast contrasts[] = {
-    {EKB_EFFECT_CONTROL, "on-d1-again", "on-d1"}, {EKB_EFFECT_EKU, "on-d1", "none-d1"},
-    {EKB_EFFECT_EKU, "off-d1", "none-d1"},        {EKB_EFFECT_EKU, "on-d1", "off-d1"},
-    {EKB_EFFECT_EKU, "on-d2", "none-d2"},         {EKB_EFFECT_EKU, "on-d3", "none-d3"},
-    {EKB_EFFECT_EKU, "on-d5", "none-d5"},         {EKB_EFFECT_LADDER, "raw-d1", "one-way"},
-    {EKB_EFFECT_LADDER, "parse-d1", "raw-d1"},    {EKB_EFFECT_LADDER, "none-d1", "parse-d1"},
-    {EKB_EFFECT_LADDER, "on-d1", "none-d1"},      {EKB_EFFECT_REJECT, "reject-d1", "on-d1"},
+struct family {
+    const char *question;
+    enum metric metric;
+    double equivalence;
+    const struct row *rows;
+    size_t num_rows;
 };
 
-#define NUM_DEPTHS 4
-static const double depths[NUM_DEPTHS] = {1, 2, 3, 5};
+static const struct row control_rows[] = {{DIFFERENCE, "on-d1-again", "on-d1", NULL}};
+static const struct row eku_rows[] = {
+    {DIFFERENCE, "on-d1", "none-d1", NULL}, {DIFFERENCE, "off-d1", "none-d1", NULL},
+    {DIFFERENCE, "on-d1", "off-d1", NULL},  {DIFFERENCE, "on-d2", "none-d2", NULL},
+    {DIFFERENCE, "on-d3", "none-d3", NULL}, {DIFFERENCE, "on-d5", "none-d5", NULL},
+};
+static const struct row ladder_rows[] = {
+    {DIFFERENCE, "parse-d1", "one-way", NULL}, {DIFFERENCE, "none-d1", "parse-d1", NULL},
+    {DIFFERENCE, "off-d1", "none-d1", NULL},   {DIFFERENCE, "on-d1", "off-d1", NULL},
+    {DIFFERENCE, "name-d1", "on-d1", NULL},    {DIFFERENCE, "crl-d1", "name-d1", NULL},
+};
+static const struct row depth_rows[] = {
+    {SLOPE, "on-d%u", NULL, EKB_CONTRAST_DEPTH_ON},
+    {SLOPE, "off-d%u", NULL, EKB_CONTRAST_DEPTH_OFF},
+    {SLOPE, "none-d%u", NULL, EKB_CONTRAST_DEPTH_NONE},
+};
+static const struct row server_depth_rows[] = {
+    {SLOPE, EKB_PLAN_SERVER_DEPTH_ARM, NULL, EKB_CONTRAST_SERVER_DEPTH},
+};
+static const struct row client_linearity_rows[] = {
+    {CURVATURE, "on-d%u", NULL, EKB_CONTRAST_CLIENT_CURVE},
+};
+static const struct row server_linearity_rows[] = {
+    {CURVATURE, EKB_PLAN_SERVER_DEPTH_ARM, NULL, EKB_CONTRAST_SERVER_CURVE},
+};
+static const struct row timer_rows[] = {{DIFFERENCE, EKB_PLAN_PROBE_ARM, "on-d2", NULL}};
+static const struct row reject_rows[] = {{DIFFERENCE, "reject-d1", "on-d1", NULL}};
 
-static struct ekb_record_effect *append(struct ekb_record *record)
+#define ROWS(rows) rows, sizeof(rows) / sizeof(rows)[0]
+static const struct family families[] = {
+    {EKB_EFFECT_EKU, SERVER_CPU, EKB_EFFECT_EQUIVALENCE_NS, ROWS(eku_rows)},
+    {EKB_EFFECT_LADDER, SERVER_CPU, EKB_EFFECT_EQUIVALENCE_NS, ROWS(ladder_rows)},
+    {EKB_EFFECT_LADDER, CLIENT_CPU, EKB_EFFECT_EQUIVALENCE_NS, ROWS(ladder_rows)},
+    {EKB_EFFECT_LADDER, WIRE, 0, ROWS(ladder_rows)},
+    {EKB_EFFECT_DEPTH, SERVER_CPU, 0, ROWS(depth_rows)},
+    {EKB_EFFECT_DEPTH, CLIENT_CPU, 0, ROWS(depth_rows)},
+    {EKB_EFFECT_DEPTH, WIRE, 0, ROWS(depth_rows)},
+    {EKB_EFFECT_SERVER_DEPTH, SERVER_CPU, 0, ROWS(server_depth_rows)},
+    {EKB_EFFECT_SERVER_DEPTH, CLIENT_CPU, 0, ROWS(server_depth_rows)},
+    {EKB_EFFECT_SERVER_DEPTH, WIRE, 0, ROWS(server_depth_rows)},
+    {EKB_EFFECT_LINEARITY, SERVER_CPU, 0, ROWS(client_linearity_rows)},
+    {EKB_EFFECT_LINEARITY, CLIENT_CPU, 0, ROWS(server_linearity_rows)},
+    {EKB_EFFECT_TIMERS, SERVER_CPU, 0, ROWS(timer_rows)},
+    {EKB_EFFECT_REJECT, SERVER_CPU, 0, ROWS(reject_rows)},
+    {EKB_EFFECT_REJECT, CLIENT_CPU, 0, ROWS(reject_rows)},
+};
+
+// Verdicts in words.
+
+typedef const char *format_amount(char out_text[EKB_UNITS_TEXT_LEN], double amount);
+
+static const char *format_plain(char out_text[EKB_UNITS_TEXT_LEN], double amount)
 {
-    struct ekb_record_effect *effects =
-        realloc(record->effects, (record->num_effects + 1) * sizeof effects[0]);
-    if (effects == NULL) {
-        return NULL;
-    }
-    record->effects = effects;
-    memset(&effects[record->num_effects], 0, sizeof effects[0]);
-    return &effects[record->num_effects++];
+    (void)snprintf(out_text, EKB_UNITS_TEXT_LEN, "%.3g bytes", amount);
+    return out_text;
 }
 
-// write_verdict says `slower` or `faster` only if the wider interval `family`, which allows for the
-// number of contrasts that answer the same question, excludes zero.
-static void write_verdict(struct ekb_record_effect *effect, const struct ekb_estimate *family,
-                          bool withheld)
+static const char *format_percent(char out_text[EKB_UNITS_TEXT_LEN], double amount)
+{
+    (void)snprintf(out_text, EKB_UNITS_TEXT_LEN, "%.2f %%", amount);
+    return out_text;
+}
+
+static format_amount *format_of(const char *unit)
+{
+    return strcmp(unit, "ns") == 0  ? ekb_units_format_ns
+           : strcmp(unit, "%") == 0 ? format_percent
+                                    : format_plain;
+}
+
+// write_change writes "slower by x [lo, hi]"; of bytes, "more".
+static void write_change(struct ekb_record_effect *effect, const char *word, double sign)
 {
     char estimate[EKB_UNITS_TEXT_LEN];
     char low[EKB_UNITS_TEXT_LEN];
     char high[EKB_UNITS_TEXT_LEN];
+    format_amount *const format = format_of(effect->unit);
     const struct ekb_estimate *e = &effect->estimate;
-    if (withheld) {
-        (void)snprintf(effect->verdict, sizeof effect->verdict,
-                       "withheld: the A/A control shows a difference");
-    } else if (family->low > 0) {
-        (void)snprintf(effect->verdict, sizeof effect->verdict, "slower by %s [%s, %s]",
-                       ekb_units_format_ns(estimate, e->estimate), ekb_units_format_ns(low, e->low),
-                       ekb_units_format_ns(high, e->high));
-    } else if (family->high < 0) {
-        (void)snprintf(effect->verdict, sizeof effect->verdict, "faster by %s [%s, %s]",
-                       ekb_units_format_ns(estimate, -e->estimate),
-                       ekb_units_format_ns(low, -e->high), ekb_units_format_ns(high, -e->low));
-    } else {
+    (void)snprintf(effect->verdict, sizeof effect->verdict, "%s by %s [%s, %s]", word,
+                   format(estimate, sign * e->estimate), format(low, sign > 0 ? e->low : -e->high),
+                   format(high, sign > 0 ? e->high : -e->low));
+}
+
+static void write_verdict(struct ekb_record_effect *effect, const struct ekb_contrast *contrast)
+{
+    char amount[EKB_UNITS_TEXT_LEN];
+    format_amount *const format = format_of(effect->unit);
+    const bool is_size = strcmp(effect->unit, "bytes") == 0;
+    switch (contrast->verdict) {
+    case EKB_VERDICT_SLOWER:
+        write_change(effect, is_size ? "more" : "slower", 1);
+        break;
+    case EKB_VERDICT_FASTER:
+        write_change(effect, is_size ? "less" : "faster", -1);
+        break;
+    case EKB_VERDICT_EQUIVALENT:
+        (void)snprintf(effect->verdict, sizeof effect->verdict, "equivalent within %s",
+                       format(amount, contrast->equivalence));
+        break;
+    case EKB_VERDICT_UNDETECTED:
         (void)snprintf(effect->verdict, sizeof effect->verdict,
                        "no detectable difference; smallest detectable %s",
-                       ekb_units_format_ns(estimate, effect->mde));
+                       format(amount, contrast->mde));
+        break;
+    case EKB_VERDICT_WITHHELD:
+        (void)snprintf(effect->verdict, sizeof effect->verdict,
+                       "withheld: the A/A control shows a difference");
+        break;
     }
 }
 
-// An estimate with the two intervals that are made of it.
-struct estimates {
-    struct ekb_estimate own;    // At CONFIDENCE.
-    struct ekb_estimate family; // At the confidence that the whole family needs (Bonferroni).
-};
-
-// family_confidence returns the confidence of each of `num_members` intervals that together have
-// CONFIDENCE.
-static double family_confidence(size_t num_members)
+enum ekb_err ekb_effects_append(struct ekb_record *record, const struct ekb_effect_label *label,
+                                const struct ekb_contrast *contrast)
 {
-    return 1.0 - (1.0 - CONFIDENCE) / (double)num_members;
-}
-
-// finish fills what all effects have in common.
-static void finish(struct ekb_record_effect *effect, const char *question, const char *stage_name,
-                   const struct estimates *estimates, bool withheld, const char *method)
-{
-    (void)snprintf(effect->question, sizeof effect->question, "%s", question);
-    (void)snprintf(effect->stage, sizeof effect->stage, "%s", stage_name);
-    (void)snprintf(effect->unit, sizeof effect->unit, "ns");
-    (void)snprintf(effect->method, sizeof effect->method, "%s", method);
-    effect->estimate = estimates->own;
-    effect->mde = ekb_estimate_minimum_detectable(&estimates->own);
-    write_verdict(effect, &estimates->family, withheld);
-}
-
-struct workspace {
-    const struct ekb_plan_stage *plan;
-    const struct ekb_stage *stage;
-    size_t num_slices;
-    struct ekb_slice_sum *slices; // Kept slices of every arm, one arm after another.
-};
-
-static const struct ekb_slice_sum *slices_of(const struct workspace *work, const char *arm_name)
-{
-    const int arm = ekb_plan_arm_index(work->plan, arm_name);
-    return arm < 0 ? NULL : work->slices + (size_t)arm * work->num_slices;
-}
-
-static bool control_differs(const struct workspace *work)
-{
-    const struct ekb_slice_sum *again = slices_of(work, contrasts[0].treated);
-    const struct ekb_slice_sum *once = slices_of(work, contrasts[0].control);
-    struct ekb_estimate estimate;
-    if (again == NULL || once == NULL ||
-        ekb_estimate_slice_difference(&estimate, again, once, work->num_slices, CONTROL_CONFIDENCE,
-                                      BOOTSTRAP_SEED) != EKB_OK) {
-        return false;
-    }
-    return estimate.low > 0 || estimate.high < 0;
-}
-
-static size_t num_contrasts_of(const char *question)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < sizeof contrasts / sizeof contrasts[0]; i++) {
-        count += strcmp(contrasts[i].question, question) == 0 ? 1 : 0;
-    }
-    return count;
-}
-
-static enum ekb_err add_contrast(struct ekb_record *record, const struct workspace *work,
-                                 const struct contrast *contrast, bool withheld)
-{
-    const struct ekb_slice_sum *treated = slices_of(work, contrast->treated);
-    const struct ekb_slice_sum *control = slices_of(work, contrast->control);
-    const double wide = family_confidence(num_contrasts_of(contrast->question));
-    struct estimates estimates;
-    if (treated == NULL || control == NULL ||
-        ekb_estimate_slice_difference(&estimates.own, treated, control, work->num_slices,
-                                      CONFIDENCE, BOOTSTRAP_SEED) != EKB_OK ||
-        ekb_estimate_slice_difference(&estimates.family, treated, control, work->num_slices, wide,
-                                      BOOTSTRAP_SEED) != EKB_OK) {
+    if (!contrast->known) {
         return EKB_OK;
     }
-    struct ekb_record_effect *effect = append(record);
-    if (effect == NULL) {
+    struct ekb_record_effect *effects =
+        realloc(record->effects, (record->num_effects + 1) * sizeof effects[0]);
+    if (effects == NULL) {
         return EKB_NOMEM;
     }
-    (void)snprintf(effect->contrast, sizeof effect->contrast, "%s - %s", contrast->treated,
-                   contrast->control);
-    finish(effect, contrast->question, work->plan->name, &estimates, withheld,
-           "mean of differences paired by slice, percentile bootstrap over slices");
+    record->effects = effects;
+    struct ekb_record_effect *effect = &effects[record->num_effects++];
+    *effect = (struct ekb_record_effect){
+        .estimate = contrast->estimate,
+        .bootstrap = contrast->bootstrap,
+        .p_adjusted = contrast->adjusted_p,
+        .equivalence = contrast->equivalence,
+        .mde = contrast->mde,
+    };
+    EKB_RECORD_COPY(effect->question, label->question);
+    EKB_RECORD_COPY(effect->contrast, label->contrast);
+    EKB_RECORD_COPY(effect->stage, label->stage);
+    EKB_RECORD_COPY(effect->metric, label->metric);
+    EKB_RECORD_COPY(effect->unit, label->unit);
+    EKB_RECORD_COPY(effect->method, label->method);
+    write_verdict(effect, contrast);
     return EKB_OK;
 }
 
-static enum ekb_err add_slope(struct ekb_record *record, const struct workspace *work,
-                              enum ekb_eku_mode mode, bool withheld)
+// From slices to contrasts.
+
+struct workspace {
+    const struct ekb_plan_stage *plan;
+    size_t num_slices;
+    size_t num_contrasts;
+    size_t num_skewed;                         // Of them, those whose two estimators disagree.
+    struct ekb_slice_sum *slices[NUM_METRICS]; // Kept ones of every arm, one arm after another.
+    bool withheld[NUM_METRICS];
+};
+
+static const struct ekb_slice_sum *slices_of(const struct workspace *work, enum metric metric,
+                                             const char *arm_name)
 {
-    struct estimates estimates;
-    struct ekb_slice_sum *by_depth = calloc(NUM_DEPTHS * work->num_slices, sizeof by_depth[0]);
-    if (by_depth == NULL) {
+    const int arm = ekb_plan_arm_index(work->plan, arm_name);
+    return arm < 0 ? NULL : work->slices[metric] + (size_t)arm * work->num_slices;
+}
+
+static size_t differences(double *out_values, const struct workspace *work, enum metric metric,
+                          const struct row *row)
+{
+    const struct ekb_slice_sum *treated = slices_of(work, metric, row->treated);
+    const struct ekb_slice_sum *control = slices_of(work, metric, row->control);
+    return treated == NULL || control == NULL
+               ? 0
+               : ekb_replicate_differences(out_values, NULL, treated, control, work->num_slices);
+}
+
+// name_of_depth names the arm of the pattern that has `depth`. The arm with the shortest chain of
+// the server is the one with the shortest of the client.
+static void name_of_depth(char out_name[EKB_PLAN_NAME_LEN], const char *pattern, unsigned depth)
+{
+    const char *mark = strstr(pattern, "%u");
+    if (strcmp(pattern, EKB_PLAN_SERVER_DEPTH_ARM) == 0 && depth == ekb_plan_depths[0]) {
+        (void)snprintf(out_name, EKB_PLAN_NAME_LEN, "on-d%u", depth);
+    } else {
+        (void)snprintf(out_name, EKB_PLAN_NAME_LEN, "%.*s%u", (int)(mark - pattern), pattern,
+                       depth);
+    }
+}
+
+// over_depths gives slopes or curvatures over the arms of a pattern.
+static enum ekb_err over_depths(double *out_values, size_t *out_num_values,
+                                const struct workspace *work, enum metric metric,
+                                const struct row *row)
+{
+    double x[EKB_PLAN_NUM_DEPTHS];
+    struct ekb_slice_sum *slices = calloc(EKB_PLAN_NUM_DEPTHS * work->num_slices, sizeof slices[0]);
+    const struct ekb_slice_arms arms = {
+        .slices = slices, .num_slices = work->num_slices, .x = x, .num_arms = EKB_PLAN_NUM_DEPTHS};
+    if (slices == NULL) {
         return EKB_NOMEM;
     }
-    bool complete = true;
-    for (size_t i = 0; i < NUM_DEPTHS; i++) {
+    // An arm that is missing has empty slices, and so there are no values.
+    for (size_t i = 0; i < EKB_PLAN_NUM_DEPTHS; i++) {
         char name[EKB_PLAN_NAME_LEN];
-        (void)snprintf(name, sizeof name, "%s-d%.0f", ekb_eku_mode_name(mode), depths[i]);
-        const struct ekb_slice_sum *slices = slices_of(work, name);
-        complete = complete && slices != NULL;
-        if (slices != NULL) {
-            memcpy(by_depth + i * work->num_slices, slices, work->num_slices * sizeof slices[0]);
+        name_of_depth(name, row->treated, ekb_plan_depths[i]);
+        const struct ekb_slice_sum *arm = slices_of(work, metric, name);
+        x[i] = ekb_plan_depths[i];
+        if (arm != NULL) {
+            memcpy(slices + i * work->num_slices, arm, work->num_slices * sizeof arm[0]);
         }
     }
-    enum ekb_err err = ekb_estimate_slice_slope(&estimates.own, by_depth, depths, NUM_DEPTHS,
-                                                work->num_slices, CONFIDENCE, BOOTSTRAP_SEED);
-    if (err == EKB_OK) {
-        err = ekb_estimate_slice_slope(&estimates.family, by_depth, depths, NUM_DEPTHS,
-                                       work->num_slices, family_confidence(EKB_EKU_NUM_MODES),
-                                       BOOTSTRAP_SEED);
-    }
-    free(by_depth);
-    if (!complete || err != EKB_OK) {
-        return EKB_OK;
-    }
-    struct ekb_record_effect *effect = append(record);
-    if (effect == NULL) {
+    *out_num_values = row->kind == SLOPE ? ekb_replicate_slopes(out_values, NULL, &arms)
+                                         : ekb_replicate_curvatures(out_values, NULL, &arms);
+    free(slices);
+    return EKB_OK;
+}
+
+#define MAX_ROWS 8
+
+// A family while it is worked on.
+struct answer {
+    struct ekb_contrast contrasts[MAX_ROWS];
+    double *values; // Of one row after another, num_slices each.
+};
+
+static enum ekb_err fill_answer(struct answer *answer, const struct workspace *work,
+                                const struct family *family)
+{
+    enum ekb_err err = EKB_OK;
+    EKB_CHECK(family->num_rows <= MAX_ROWS);
+    answer->values = calloc(family->num_rows * work->num_slices + 1, sizeof answer->values[0]);
+    if (answer->values == NULL) {
         return EKB_NOMEM;
     }
-    (void)snprintf(effect->contrast, sizeof effect->contrast, "%s: per certificate, depth 1 to 5",
-                   ekb_eku_mode_name(mode));
-    finish(effect, EKB_EFFECT_DEPTH, work->plan->name, &estimates, withheld,
-           "least-squares slope in each slice, mean, percentile bootstrap over slices");
+    for (size_t i = 0; i < family->num_rows && err == EKB_OK; i++) {
+        const struct row *row = &family->rows[i];
+        double *values = answer->values + i * work->num_slices;
+        size_t num_values = 0;
+        if (row->kind == DIFFERENCE) {
+            num_values = differences(values, work, family->metric, row);
+        } else {
+            err = over_depths(values, &num_values, work, family->metric, row);
+        }
+        answer->contrasts[i] = (struct ekb_contrast){
+            .values = values, .num_values = num_values, .equivalence = family->equivalence};
+    }
+    return err;
+}
+
+static const char *method_of(enum kind kind)
+{
+    return kind == DIFFERENCE ? DIFFERENCE_METHOD : kind == SLOPE ? SLOPE_METHOD : CURVATURE_METHOD;
+}
+
+static enum ekb_err append_answer(struct ekb_record *record, struct workspace *work,
+                                  const struct family *family, const struct answer *answer)
+{
+    enum ekb_err err = EKB_OK;
+    for (size_t i = 0; i < family->num_rows && err == EKB_OK; i++) {
+        const struct row *row = &family->rows[i];
+        char text[EKB_RECORD_TEXT_LEN];
+        (void)snprintf(text, sizeof text, "%s - %s", row->treated,
+                       row->control != NULL ? row->control : "");
+        const struct ekb_effect_label label = {
+            .question = family->question,
+            .contrast = row->text != NULL ? row->text : text,
+            .stage = work->plan->name,
+            .metric = metrics[family->metric].name,
+            .unit = metrics[family->metric].unit,
+            .method = method_of(row->kind),
+        };
+        const struct ekb_contrast *contrast = &answer->contrasts[i];
+        work->num_contrasts += contrast->known ? 1 : 0;
+        work->num_skewed += contrast->known && ekb_verdict_estimators_disagree(contrast) ? 1 : 0;
+        err = ekb_effects_append(record, &label, contrast);
+    }
+    return err;
+}
+
+static enum ekb_err add_family(struct ekb_record *record, struct workspace *work,
+                               const struct family *family, bool withheld)
+{
+    struct answer answer = {.values = NULL};
+    enum ekb_err err = fill_answer(&answer, work, family);
+    if (err == EKB_OK) {
+        err = ekb_verdict_decide(answer.contrasts, family->num_rows, withheld);
+    }
+    if (err == EKB_OK) {
+        err = append_answer(record, work, family, &answer);
+    }
+    free(answer.values);
+    return err;
+}
+
+// check_replicates says what the replicates of the control have that the estimators do not expect.
+static void check_replicates(struct ekb_record *record, const struct workspace *work,
+                             enum metric metric, const struct ekb_contrast *control)
+{
+    struct ekb_trend trend;
+    if (ekb_check_is_correlated(control->values, control->num_values)) {
+        ekb_record_add_note(record,
+                            "%s: %s: slices resemble the ones before them (lag-1 autocorrelation "
+                            "%.2f): intervals are narrower than they should be",
+                            work->plan->name, metrics[metric].name,
+                            ekb_check_autocorrelation(control->values, control->num_values));
+    }
+    if (ekb_check_trend(&trend, control->values, control->num_values) == EKB_OK &&
+        trend.p < EKB_CHECK_LEVEL) {
+        ekb_record_add_note(record, "%s: %s: no steady state (Spearman's rho with time %.2f)",
+                            work->plan->name, metrics[metric].name, trend.rho);
+    }
+}
+
+// add_control adds the A/A control, which is always shown, and decides whether the verdicts in its
+// metric are withheld.
+static enum ekb_err add_control(struct ekb_record *record, struct workspace *work,
+                                enum metric metric)
+{
+    const struct family family = {EKB_EFFECT_CONTROL, metric, 0, ROWS(control_rows)};
+    struct answer answer = {.values = NULL};
+    enum ekb_err err = fill_answer(&answer, work, &family);
+    if (err == EKB_OK) {
+        const struct ekb_contrast *control = &answer.contrasts[0];
+        check_replicates(record, work, metric, control);
+        work->withheld[metric] = ekb_verdict_control_differs(control->values, control->num_values);
+        err = ekb_verdict_decide(answer.contrasts, 1, false);
+    }
+    if (err == EKB_OK) {
+        err = append_answer(record, work, &family, &answer);
+    }
+    if (work->withheld[metric]) {
+        ekb_record_add_reason(record,
+                              "%s: the A/A control shows a difference where there is none (%s)",
+                              work->plan->name, metrics[metric].name);
+    }
+    free(answer.values);
+    return err;
+}
+
+static const struct ekb_slice_sum *tallied(const struct ekb_stage *stage, enum metric metric,
+                                           size_t arm)
+{
+    const struct ekb_tally *tally =
+        metric == SERVER_CPU ? stage->server.tally : stage->client.tally;
+    return metric == WIRE ? tally->arms[arm].wire_by_slice : tally->arms[arm].steps_by_slice;
+}
+
+static enum ekb_err fill_workspace(struct workspace *work, const struct ekb_stage *stage)
+{
+    for (unsigned metric = 0; metric < NUM_METRICS; metric++) {
+        struct ekb_slice_sum *slices =
+            calloc(work->plan->num_arms * work->num_slices + 1, sizeof slices[0]);
+        work->slices[metric] = slices;
+        if (slices == NULL) {
+            return EKB_NOMEM;
+        }
+        for (size_t i = 0; i < work->plan->num_arms; i++) {
+            ekb_assemble_kept_slices(slices + i * work->num_slices, stage,
+                                     tallied(stage, (enum metric)metric, i), EKB_SLICE_MEASURED);
+        }
+    }
     return EKB_OK;
 }
 
 enum ekb_err ekb_effects_add(struct ekb_record *record, const struct ekb_plan_stage *plan,
                              const struct ekb_stage *stage)
 {
-    struct workspace work = {
-        .plan = plan, .stage = stage, .num_slices = stage->timeline.num_slices};
-    work.slices = calloc(plan->num_arms * work.num_slices, sizeof work.slices[0]);
-    if (work.slices == NULL) {
-        return EKB_NOMEM;
+    struct workspace work = {.plan = plan, .num_slices = stage->timeline.num_slices};
+    enum ekb_err err = fill_workspace(&work, stage);
+    for (unsigned metric = 0; metric < NUM_METRICS && err == EKB_OK; metric++) {
+        err = add_control(record, &work, (enum metric)metric);
     }
-    for (size_t i = 0; i < plan->num_arms; i++) {
-        ekb_assemble_kept_slices(work.slices + i * work.num_slices, stage,
-                                 stage->server.tally->arms[i].steps_by_slice, EKB_SLICE_MEASURED);
+    for (size_t i = 0; i < sizeof families / sizeof families[0] && err == EKB_OK; i++) {
+        err = add_family(record, &work, &families[i], work.withheld[families[i].metric]);
     }
-    const bool withheld = control_differs(&work);
-    enum ekb_err err = EKB_OK;
-    for (size_t i = 0; i < sizeof contrasts / sizeof contrasts[0] && err == EKB_OK; i++) {
-        // The control itself is always shown.
-        err = add_contrast(record, &work, &contrasts[i], withheld && i > 0);
+    if (work.num_skewed > 0) {
+        ekb_record_add_note(
+            record,
+            "%s: in %zu of %zu contrasts the mean lies apart from the estimate by more "
+            "than a fifth of its interval: spikes, which the estimate sets aside",
+            plan->name, work.num_skewed, work.num_contrasts);
     }
-    for (unsigned mode = 0; mode < EKB_EKU_NUM_MODES && err == EKB_OK; mode++) {
-        err = add_slope(record, &work, (enum ekb_eku_mode)mode, withheld);
-    }
-    if (withheld) {
-        ekb_record_add_reason(record, "%s: the A/A control shows a difference where there is none",
-                              plan->name);
-    }
-    free(work.slices);
-    return err;
-}
-
-// fill_floor compares arm 0 with the floor. Its steps are summed by connection, and the kernel's
-// part is taken in proportion to them: CPU time over completed handshakes would be too much,
-// because each slice begins with an empty loop and ends with connections that are half done.
-static enum ekb_err fill_floor(struct ekb_record_side_floor *floor, const struct ekb_stage *stage,
-                               const struct ekb_stage_side *side, const struct ekb_record_cpu *cpu)
-{
-    const struct ekb_tally *tally = side->tally;
-    struct ekb_estimate steps;
-    if (tally->floor.moments.count == 0) {
-        return EKB_OK;
-    }
-    floor->interval_known =
-        ekb_assemble_mean(&floor->interval, stage, tally->floor_by_slice, EKB_SLICE_FLOOR);
-    if (floor->interval_known && floor->interval.estimate > 0 && cpu->steps_ns > 0 &&
-        ekb_assemble_mean(&steps, stage, tally->arms[0].steps_by_slice, EKB_SLICE_MEASURED)) {
-        const double ratio = steps.estimate / floor->interval.estimate;
-        floor->steps_over_memory = (struct ekb_record_real){true, ratio};
-        floor->over_memory =
-            (struct ekb_record_real){true, ratio * (double)cpu->total_ns / (double)cpu->steps_ns};
-    }
-    return ekb_record_summarize(&floor->memory_ns, &tally->floor.moments, tally->floor.hist);
-}
-
-enum ekb_err ekb_effects_add_floors(struct ekb_record *record, const struct ekb_stage *stage)
-{
-    record->floors_known = true;
-    enum ekb_err err = fill_floor(&record->server_floor, stage, &stage->server,
-                                  &record->server_cpu[record->num_server_cpu - 1]);
-    if (err == EKB_OK) {
-        err = fill_floor(&record->client_floor, stage, &stage->client,
-                         &record->client_cpu[record->num_client_cpu - 1]);
+    for (unsigned metric = 0; metric < NUM_METRICS; metric++) {
+        free(work.slices[metric]);
     }
     return err;
 }

@@ -1,9 +1,13 @@
 #include "ekubench/lab/measure.h"
 
 #include "ekubench/lab/assemble.h"
+#include "ekubench/lab/blocks.h"
+#include "ekubench/lab/component.h"
 #include "ekubench/lab/effects.h"
+#include "ekubench/lab/floors.h"
 #include "ekubench/lab/session.h"
 #include "ekubench/lab/stores.h"
+#include "ekubench/peer/flights.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -24,6 +28,7 @@ struct staging {
     struct ekb_client_arm client_arms[EKB_PLAN_MAX_ARMS];
     uint8_t expect_accept[EKB_PLAN_MAX_ARMS];
     struct ekb_record_arm labels[EKB_PLAN_MAX_ARMS];
+    struct ekb_flights flights;
     struct ekb_server_options server;
     struct ekb_client_options client;
 };
@@ -35,7 +40,8 @@ static void label_arm(struct ekb_record_arm *label, const struct ekb_plan *plan,
     *label = (struct ekb_record_arm){.depth = arm->depth};
     EKB_RECORD_COPY(label->name, arm->name);
     EKB_RECORD_COPY(label->eku, ekb_eku_mode_name(arm->policy.eku));
-    EKB_RECORD_COPY(label->verify, ekb_verify_level_name(arm->policy.verify));
+    EKB_RECORD_COPY(label->verify,
+                    arm->bare_tcp ? "tcp" : ekb_verify_level_name(arm->policy.verify));
     EKB_RECORD_COPY(label->key, ekb_key_type_name(plan->key_type));
     EKB_RECORD_COPY(label->client_eku, arm->depth == 0 ? "" : ekb_eku_format(eku, arm->client_eku));
     EKB_RECORD_COPY(label->tls, ekb_tls_version_name(plan->version));
@@ -48,18 +54,27 @@ static enum ekb_err set_up(struct staging *staging, const struct ekb_plan *plan,
 {
     struct ekb_address loopback;
     enum ekb_err err = ekb_address_parse(&loopback, "127.0.0.1:0", reterr_fail);
+    if (err == EKB_OK && stage->tcp_floor) {
+        err = ekb_flights_record(&staging->flights, ekb_stores_server(stores, &stage->arms[0]),
+                                 ekb_stores_client(stores, &stage->arms[0]), plan->version,
+                                 reterr_fail);
+    }
     for (size_t i = 0; i < stage->num_arms; i++) {
         const struct ekb_plan_arm *arm = &stage->arms[i];
-        staging->listeners[i] = (struct ekb_listener){.address = loopback,
-                                                      .policy = arm->policy,
-                                                      .version = plan->version,
-                                                      .arm = (uint16_t)i,
-                                                      .fd = -1};
+        staging->listeners[i] =
+            (struct ekb_listener){.address = loopback,
+                                  .policy = arm->policy,
+                                  .version = plan->version,
+                                  .store_path = ekb_stores_server(stores, arm),
+                                  .flights = arm->bare_tcp ? &staging->flights : NULL,
+                                  .probe = arm->probe,
+                                  .arm = (uint16_t)i,
+                                  .fd = -1};
         staging->expect_accept[i] = arm->expect_accept ? 1 : 0;
         label_arm(&staging->labels[i], plan, arm);
     }
     staging->server = (struct ekb_server_options){
-        .store_path = ekb_stores_server(stores),
+        .store_path = ekb_stores_server(stores, &stage->arms[0]),
         .listeners = staging->listeners,
         .num_listeners = stage->num_arms,
         .max_connections = room_for(stage),
@@ -76,6 +91,7 @@ static enum ekb_err set_up(struct staging *staging, const struct ekb_plan *plan,
             (struct ekb_client_arm){.target = staging->listeners[i].address,
                                     .store_path = ekb_stores_client(stores, &stage->arms[i]),
                                     .version = plan->version,
+                                    .flights = stage->arms[i].bare_tcp ? &staging->flights : NULL,
                                     .kind = stage->client,
                                     .expect_accept = stage->arms[i].expect_accept};
     }
@@ -86,7 +102,8 @@ static enum ekb_err set_up(struct staging *staging, const struct ekb_plan *plan,
         .deadline_ns = plan->deadline_ns,
         .seed = plan->seed,
         .confirm = EKB_CONFIRM_BYTE,
-        .floor_server_store = stage->floor_every > 0 ? ekb_stores_server(stores) : NULL,
+        .floor_server_store =
+            stage->floor_every > 0 ? ekb_stores_server(stores, &stage->arms[0]) : NULL,
     };
     return err;
 }
@@ -107,13 +124,17 @@ static struct ekb_record_stage label_stage(const struct ekb_plan_stage *stage)
 }
 
 static enum ekb_err add_answers(struct ekb_record *record, const struct ekb_plan_stage *plan,
-                                const struct ekb_stage *stage)
+                                const struct ekb_stage *stage, uint64_t seed)
 {
     if (strcmp(plan->name, EKB_PLAN_STAGE_COST) == 0) {
-        return ekb_effects_add(record, plan, stage);
+        const enum ekb_err err = ekb_effects_add(record, plan, stage);
+        return err != EKB_OK ? err : ekb_component_add(record, plan, stage);
+    }
+    if (plan->block_slices > 0) {
+        return ekb_blocks_add(record, plan, stage, seed);
     }
     if (strcmp(plan->name, EKB_PLAN_STAGE_FLOOR) == 0) {
-        return ekb_effects_add_floors(record, stage);
+        return ekb_floors_add(record, stage);
     }
     return EKB_OK;
 }
@@ -132,7 +153,10 @@ static enum ekb_err run_stage(struct ekb_record *record, const struct ekb_plan *
     const struct ekb_timeline timeline = {.slice_ns = plan_stage->slice_ns,
                                           .num_slices = plan_stage->num_slices,
                                           .num_warmup = plan_stage->num_warmup,
-                                          .floor_every = plan_stage->floor_every};
+                                          .floor_every = plan_stage->floor_every,
+                                          .tcp_floor = plan_stage->tcp_floor,
+                                          .block_slices = plan_stage->block_slices,
+                                          .washout_slices = plan_stage->washout_slices};
     struct staging staging;
     struct ekb_stage stage = {0};
     enum ekb_err err = set_up(&staging, plan, plan_stage, stores, reterr_fail);
@@ -144,7 +168,7 @@ static enum ekb_err run_stage(struct ekb_record *record, const struct ekb_plan *
         const struct ekb_record_stage label = label_stage(plan_stage);
         err = ekb_assemble_stage(record, &stage, &label, staging.labels);
         if (err == EKB_OK) {
-            err = add_answers(record, plan_stage, &stage);
+            err = add_answers(record, plan_stage, &stage, plan->seed);
         }
         if (record->plan.cipher[0] == '\0') {
             EKB_RECORD_COPY(record->plan.cipher, stage.client.tally->cipher);

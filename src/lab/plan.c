@@ -6,35 +6,77 @@
 
 #define BOTH (EKB_EKU_SERVER_AUTH | EKB_EKU_CLIENT_AUTH)
 
-static const unsigned depths[] = {1, 2, 3, 5};
+const unsigned ekb_plan_depths[EKB_PLAN_NUM_DEPTHS] = {1, 2, 3, 5};
 
 // The built-in plans differ in length only. Slices of the cost stage are short, because the slice
-// is the unit of replication; those of the load stage long enough for a rate.
+// is the unit of replication.
 static const struct {
     const char *name;
     uint32_t cost_slices; // 250 ms each.
     uint32_t floor_slices;
-    uint32_t load_slices; // 500 ms each.
+    uint32_t num_quadruples; // Of four blocks each.
+    uint32_t block_slices;   // 200 ms each.
 } lengths[] = {
-    {"quick", 4 + 60, 4 + 16, 4 + 16},     // 16 s + 5 s + 10 s
-    {"standard", 4 + 216, 4 + 48, 4 + 60}, // 55 s + 13 s + 32 s
+    {"quick", 4 + 48, 2 + 18, 6, 4},      // 13 s + 5 s + 21 s
+    {"standard", 4 + 156, 2 + 42, 12, 5}, // 40 s + 11 s + 49 s
 };
+
+// plan_policy is the default policy, but for CRLs: the server's store has some, for the one arm
+// that is about them.
+static struct ekb_policy plan_policy(void)
+{
+    struct ekb_policy policy = ekb_policy_default();
+    policy.crl = EKB_CRL_OFF;
+    return policy;
+}
 
 static void add_arm(struct ekb_plan_stage *stage, const char *name, struct ekb_policy policy,
                     unsigned depth, unsigned client_eku)
 {
     assert(stage->num_arms < EKB_PLAN_MAX_ARMS);
     struct ekb_plan_arm *arm = &stage->arms[stage->num_arms++];
-    *arm = (struct ekb_plan_arm){
-        .policy = policy, .depth = depth, .client_eku = client_eku, .expect_accept = true};
+    *arm = (struct ekb_plan_arm){.policy = policy,
+                                 .depth = depth,
+                                 .client_eku = client_eku,
+                                 .server_depth = 1,
+                                 .expect_accept = true};
     (void)snprintf(arm->name, sizeof arm->name, "%s", name);
+}
+
+// add_rungs adds the rungs of the ladder that are none of the modes: below them, where nothing is
+// verified and the mode is the one that asks for nothing, and above them.
+static void add_rungs(struct ekb_plan_stage *stage)
+{
+    struct ekb_policy policy = plan_policy();
+    policy.eku = EKB_EKU_NONE;
+    policy.verify = EKB_VERIFY_ONE_WAY;
+    add_arm(stage, "one-way", policy, 0, 0);
+    policy.verify = EKB_VERIFY_PARSE;
+    add_arm(stage, "parse-d1", policy, 1, BOTH);
+
+    policy = plan_policy();
+    EKB_CHECK(ekb_name_parse(&policy.name, EKB_PLAN_CLIENT_NAME) == EKB_OK);
+    add_arm(stage, "name-d1", policy, 1, BOTH);
+    policy.crl = EKB_CRL_ON;
+    add_arm(stage, "crl-d1", policy, 1, BOTH);
+}
+
+// add_server_depths adds longer chains of the server; on-d1 is the first of them.
+static void add_server_depths(struct ekb_plan_stage *stage)
+{
+    for (size_t i = 1; i < EKB_PLAN_NUM_DEPTHS; i++) {
+        char name[EKB_PLAN_NAME_LEN];
+        (void)snprintf(name, sizeof name, EKB_PLAN_SERVER_DEPTH_ARM, ekb_plan_depths[i]);
+        add_arm(stage, name, plan_policy(), 1, BOTH);
+        stage->arms[stage->num_arms - 1].server_depth = ekb_plan_depths[i];
+    }
 }
 
 // The chain presented is the same in all three modes: its leaf has both usages, so that every mode
 // accepts it.
 static void make_cost_stage(struct ekb_plan_stage *stage, uint32_t num_slices)
 {
-    struct ekb_policy policy = ekb_policy_default();
+    struct ekb_policy policy = plan_policy();
     char name[EKB_PLAN_NAME_LEN];
     *stage = (struct ekb_plan_stage){
         .name = EKB_PLAN_STAGE_COST,
@@ -45,11 +87,12 @@ static void make_cost_stage(struct ekb_plan_stage *stage, uint32_t num_slices)
         .client = EKB_CLIENT_FULL,
     };
 
-    for (size_t i = 0; i < sizeof depths / sizeof depths[0]; i++) {
+    for (size_t i = 0; i < EKB_PLAN_NUM_DEPTHS; i++) {
         for (unsigned mode = 0; mode < EKB_EKU_NUM_MODES; mode++) {
             policy.eku = (enum ekb_eku_mode)mode;
-            (void)snprintf(name, sizeof name, "%s-d%u", ekb_eku_mode_name(policy.eku), depths[i]);
-            add_arm(stage, name, policy, depths[i], BOTH);
+            (void)snprintf(name, sizeof name, "%s-d%u", ekb_eku_mode_name(policy.eku),
+                           ekb_plan_depths[i]);
+            add_arm(stage, name, policy, ekb_plan_depths[i], BOTH);
         }
     }
     policy.eku = EKB_EKU_ON;
@@ -57,47 +100,52 @@ static void make_cost_stage(struct ekb_plan_stage *stage, uint32_t num_slices)
     add_arm(stage, "reject-d1", policy, 1, EKB_EKU_SERVER_AUTH);
     stage->arms[stage->num_arms - 1].expect_accept = false;
 
-    // Nothing is verified on these, so the mode is the one that asks for nothing.
-    policy.eku = EKB_EKU_NONE;
-    policy.verify = EKB_VERIFY_PARSE;
-    add_arm(stage, "parse-d1", policy, 1, BOTH);
-    policy.verify = EKB_VERIFY_RAW;
-    add_arm(stage, "raw-d1", policy, 1, BOTH);
-    policy.verify = EKB_VERIFY_ONE_WAY;
-    add_arm(stage, "one-way", policy, 0, 0);
+    policy = plan_policy();
+    add_arm(stage, EKB_PLAN_PROBE_ARM, policy, 2, BOTH);
+    stage->arms[stage->num_arms - 1].probe = true;
+    add_rungs(stage);
+    add_server_depths(stage);
 }
 
-// One arm, enough in flight to keep both sides busy, and every second slice the same handshake in
-// memory.
+// One arm, enough in flight to keep both sides busy; in turn with it the same bytes without TLS,
+// and the same handshake without a socket.
 static void make_floor_stage(struct ekb_plan_stage *stage, uint32_t num_slices)
 {
     *stage = (struct ekb_plan_stage){
         .name = EKB_PLAN_STAGE_FLOOR,
         .in_flight = 64,
         .slice_ns = 250 * EKB_NS_PER_MS,
-        .num_warmup = 4,
+        .num_warmup = 2,
         .num_slices = num_slices,
-        .floor_every = 2,
+        .floor_every = 3,
+        .tcp_floor = true,
         .client = EKB_CLIENT_FULL,
     };
-    add_arm(stage, "on-d1", ekb_policy_default(), 1, BOTH);
+    add_arm(stage, "on-d1", plan_policy(), 1, BOTH);
+    add_arm(stage, EKB_PLAN_TCP_ARM, plan_policy(), 1, BOTH);
+    stage->arms[stage->num_arms - 1].bare_tcp = true;
 }
 
-static void make_load_stage(struct ekb_plan_stage *stage, uint32_t num_slices, uint32_t in_flight)
+// Blocks of one arm each: A (EKU on), its twin, and B (no EKU check). Connections of the block
+// before take in_flight / rate to end, half a second or so: the washout.
+static void make_load_stage(struct ekb_plan_stage *stage, uint32_t num_quadruples,
+                            uint32_t block_slices, uint32_t in_flight)
 {
-    struct ekb_policy policy = ekb_policy_default();
+    struct ekb_policy policy = plan_policy();
     *stage = (struct ekb_plan_stage){
         .name = EKB_PLAN_STAGE_LOAD,
         .in_flight = in_flight,
-        .slice_ns = 500 * EKB_NS_PER_MS,
-        .num_warmup = 4,
-        .num_slices = num_slices,
+        .slice_ns = 200 * EKB_NS_PER_MS,
+        .num_warmup = 6,
+        .num_slices = 6 + num_quadruples * 4 * block_slices,
+        .block_slices = block_slices,
+        .washout_slices = 3,
         .client = EKB_CLIENT_FULL,
     };
-    for (unsigned mode = 0; mode < EKB_EKU_NUM_MODES; mode++) {
-        policy.eku = (enum ekb_eku_mode)mode;
-        add_arm(stage, ekb_eku_mode_name(policy.eku), policy, 1, BOTH);
-    }
+    add_arm(stage, "on", policy, 1, BOTH);
+    add_arm(stage, "on-again", policy, 1, BOTH);
+    policy.eku = EKB_EKU_NONE;
+    add_arm(stage, "none", policy, 1, BOTH);
 }
 
 enum ekb_err ekb_plan_builtin(struct ekb_plan *out_plan, const char *name,
@@ -121,7 +169,8 @@ enum ekb_err ekb_plan_builtin(struct ekb_plan *out_plan, const char *name,
     (void)snprintf(out_plan->name, sizeof out_plan->name, "%s", name);
     make_cost_stage(&out_plan->stages[0], lengths[length].cost_slices);
     make_floor_stage(&out_plan->stages[1], lengths[length].floor_slices);
-    make_load_stage(&out_plan->stages[2], lengths[length].load_slices,
+    make_load_stage(&out_plan->stages[2], lengths[length].num_quadruples,
+                    lengths[length].block_slices,
                     settings->in_flight != 0 ? settings->in_flight : EKB_PLAN_DEFAULT_IN_FLIGHT);
     return EKB_OK;
 }

@@ -28,7 +28,8 @@ struct run {
     const struct ekb_stage_control *control;
     struct ekb_timeline *timeline; // Shared with the workers.
     struct ekb_worker workers[NUM_WORKERS];
-    struct ekb_host_ticks ticks; // At the last slice boundary.
+    struct ekb_host_ticks ticks; // At the last slice boundary, as the next.
+    struct ekb_net_counters network;
     uint32_t slice;
     bool aborted;
 };
@@ -91,11 +92,13 @@ static enum ekb_err prepare(struct run *run, const struct ekb_timeline *timeline
     run->timeline = mmap(NULL, sizeof *run->timeline, PROT_READ | PROT_WRITE,
                          MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     stage->steal_by_slice = calloc(timeline->num_slices, sizeof stage->steal_by_slice[0]);
+    stage->network_by_slice = calloc(timeline->num_slices, sizeof stage->network_by_slice[0]);
     if (run->timeline == MAP_FAILED || stage->steal_by_slice == NULL ||
-        ekb_tally_create(&stage->client.tally, run->client->num_arms, timeline->num_slices) !=
-            EKB_OK ||
+        stage->network_by_slice == NULL ||
+        ekb_tally_create(&stage->client.tally, run->client->num_arms, timeline->num_slices,
+                         ekb_timeline_num_blocks(timeline)) != EKB_OK ||
         (run->server != NULL && ekb_tally_create(&stage->server.tally, run->client->num_arms,
-                                                 timeline->num_slices) != EKB_OK)) {
+                                                 timeline->num_slices, 0) != EKB_OK)) {
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "stage");
     }
     *run->timeline = *timeline;
@@ -152,8 +155,24 @@ static void look_at_memory(struct run *run)
     }
 }
 
-// look_at_steal attributes the steal since the last slice boundary to the slices that have ended.
-static void look_at_steal(struct run *run, uint64_t now_ns)
+static struct ekb_net_counters grown(const struct ekb_net_counters *before,
+                                     const struct ekb_net_counters *after)
+{
+    return (struct ekb_net_counters){
+        .listen_overflows = after->listen_overflows - before->listen_overflows,
+        .listen_drops = after->listen_drops - before->listen_drops,
+        .retransmitted_segments = after->retransmitted_segments - before->retransmitted_segments,
+        .loss_probes = after->loss_probes - before->loss_probes,
+        .request_queue_full_cookies =
+            after->request_queue_full_cookies - before->request_queue_full_cookies,
+        .time_wait_overflows = after->time_wait_overflows - before->time_wait_overflows,
+        .aborts_on_memory = after->aborts_on_memory - before->aborts_on_memory,
+    };
+}
+
+// look_around attributes the steal and what the network counted since the last slice boundary to
+// the slices that have ended: the counters to the last of them.
+static void look_around(struct run *run, uint64_t now_ns)
 {
     struct ekb_host_ticks ticks;
     const uint32_t slice = ekb_timeline_slice(run->timeline, now_ns);
@@ -163,6 +182,11 @@ static void look_at_steal(struct run *run, uint64_t now_ns)
     const double percent = ekb_host_steal_percent(&run->ticks, &ticks);
     for (uint32_t i = run->slice; i < slice; i++) {
         run->stage->steal_by_slice[i] = percent;
+    }
+    struct ekb_net_counters network;
+    if (ekb_net_read_counters(&network) && slice > 0) {
+        run->stage->network_by_slice[slice - 1] = grown(&run->network, &network);
+        run->network = network;
     }
     run->stage->steal_known = true;
     run->ticks = ticks;
@@ -216,7 +240,7 @@ static void watch(struct run *run)
     while (!run->workers[CLIENT].ended && now_ns < last_ns) {
         ekb_worker_update(run->workers, NUM_WORKERS, next_look(run, now_ns) - now_ns);
         now_ns = ekb_clock_now_ns();
-        look_at_steal(run, now_ns);
+        look_around(run, now_ns);
         look_at_memory(run);
         report_progress(run, now_ns);
         abort_if_asked(run);
@@ -227,6 +251,7 @@ static void watch(struct run *run)
 static void go(struct run *run)
 {
     (void)ekb_host_read_ticks(&run->ticks);
+    (void)ekb_net_read_counters(&run->network);
     run->timeline->origin_ns = ekb_clock_now_ns() + LEAD_NS;
     ekb_worker_command_go(&run->workers[SERVER]);
     ekb_worker_command_go(&run->workers[CLIENT]);
@@ -243,21 +268,6 @@ static void end_workers(struct run *run)
     }
     const uint64_t server_ns = run->server != NULL ? run->server->deadline_ns : 0;
     ekb_worker_reap(&run->workers[SERVER], run->aborted ? EKB_NS_PER_S : server_ns + END_NS);
-}
-
-static struct ekb_net_counters grown(const struct ekb_net_counters *before,
-                                     const struct ekb_net_counters *after)
-{
-    return (struct ekb_net_counters){
-        .listen_overflows = after->listen_overflows - before->listen_overflows,
-        .listen_drops = after->listen_drops - before->listen_drops,
-        .retransmitted_segments = after->retransmitted_segments - before->retransmitted_segments,
-        .loss_probes = after->loss_probes - before->loss_probes,
-        .request_queue_full_cookies =
-            after->request_queue_full_cookies - before->request_queue_full_cookies,
-        .time_wait_overflows = after->time_wait_overflows - before->time_wait_overflows,
-        .aborts_on_memory = after->aborts_on_memory - before->aborts_on_memory,
-    };
 }
 
 enum ekb_err ekb_stage_run(struct ekb_stage *out_stage, struct ekb_server_options *server,
@@ -306,5 +316,6 @@ void ekb_stage_deinit(struct ekb_stage *stage)
     ekb_tally_destroy(stage->server.tally);
     ekb_tally_destroy(stage->client.tally);
     free(stage->steal_by_slice);
+    free(stage->network_by_slice);
     *stage = (struct ekb_stage){0};
 }

@@ -2,6 +2,7 @@
 
 #include "ekubench/base/file.h"
 #include "ekubench/pki/hierarchy.h"
+#include "ekubench/store/change.h"
 #include "ekubench/store/store.h"
 
 #include <errno.h>
@@ -13,7 +14,9 @@
 #define VALIDITY_S (INT64_C(30) * 24 * 3600)
 #define BACKDATE_S INT64_C(3600)
 
-struct client_store {
+// A store of one side with a chain of its own.
+struct chain_store {
+    enum ekb_store_side side;
     unsigned depth;
     unsigned eku;
     char *path;
@@ -21,76 +24,128 @@ struct client_store {
 
 struct ekb_stores {
     char *directory;
-    char *server;
-    struct client_store clients[EKB_PLAN_MAX_ARMS];
-    size_t num_clients;
+    struct chain_store stores[2 * EKB_PLAN_MAX_ARMS];
+    size_t num_stores;
     struct ekb_hierarchy *hierarchy;
 };
 
-static enum ekb_err fill_store(struct ekb_stores *stores, const char *path,
-                               enum ekb_store_side side, unsigned depth, unsigned eku,
+// issue_crls makes a CRL of the root, with nobody on it.
+static enum ekb_err issue_crls(struct ekb_crls **out_crls, const struct ekb_stores *stores,
                                struct ekb_fail *reterr_fail)
 {
-    static const char *const names[EKB_STORE_NUM_SIDES] = {"server.ekubench.test",
-                                                           "client.ekubench.test"};
+    const int64_t now = (int64_t)time(NULL);
+    const struct ekb_crl_spec spec = {.this_update = now - BACKDATE_S,
+                                      .next_update = now + VALIDITY_S};
+    struct ekb_crls *crls = ekb_crls_create();
+    if (crls == NULL) {
+        return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "stores");
+    }
+    const enum ekb_err err =
+        ekb_crls_issue(crls, ekb_hierarchy_root_ca(stores->hierarchy), &spec, reterr_fail);
+    if (err != EKB_OK) {
+        ekb_crls_destroy(crls);
+        return err;
+    }
+    *out_crls = crls;
+    return EKB_OK;
+}
+
+// write_store puts everything into the store, as one change.
+static enum ekb_err write_store(const struct ekb_stores *stores, const struct chain_store *store,
+                                const struct ekb_identity *identity, const struct ekb_crls *crls,
+                                struct ekb_fail *reterr_fail)
+{
+    struct ekb_change *change = NULL;
+    enum ekb_err err = ekb_change_begin(&change, store->path, reterr_fail);
+    if (err == EKB_OK) {
+        err = ekb_change_put_identity(change, store->side, identity, reterr_fail);
+    }
+    if (err == EKB_OK) {
+        err = ekb_change_put_trust(change, ekb_hierarchy_root(stores->hierarchy), reterr_fail);
+    }
+    if (err == EKB_OK && store->side == EKB_STORE_SERVER) {
+        err = ekb_change_put_crls(change, crls, reterr_fail);
+    }
+    if (err == EKB_OK) {
+        err = ekb_change_commit(change, reterr_fail);
+    }
+    ekb_change_destroy(change);
+    return err;
+}
+
+static enum ekb_err fill_store(struct ekb_stores *stores, const struct chain_store *store,
+                               struct ekb_fail *reterr_fail)
+{
+    static const char *const names[EKB_STORE_NUM_SIDES] = {EKB_PLAN_SERVER_NAME,
+                                                           EKB_PLAN_CLIENT_NAME};
     static const char *const loopback = "127.0.0.1";
-    const struct ekb_mint_leaf spec = {.common_name = names[side],
-                                       .eku = eku,
-                                       .dns_names = &names[side],
+    const struct ekb_mint_leaf spec = {.common_name = names[store->side],
+                                       .eku = store->eku,
+                                       .dns_names = &names[store->side],
                                        .num_dns_names = 1,
                                        .ip_addresses = &loopback,
-                                       .num_ip_addresses = side == EKB_STORE_SERVER ? 1 : 0};
+                                       .num_ip_addresses = store->side == EKB_STORE_SERVER ? 1 : 0};
     struct ekb_identity identity = {0};
-    enum ekb_err err = ekb_hierarchy_issue(&identity.chain, &identity.key, stores->hierarchy, depth,
-                                           &spec, reterr_fail);
+    struct ekb_crls *crls = NULL;
+    enum ekb_err err = ekb_hierarchy_issue(&identity.chain, &identity.key, stores->hierarchy,
+                                           store->depth, &spec, reterr_fail);
     if (err == EKB_OK) {
-        err = ekb_store_write_identity(path, side, &identity, reterr_fail);
+        err = issue_crls(&crls, stores, reterr_fail);
     }
     if (err == EKB_OK) {
-        err = ekb_store_write_trust(path, ekb_hierarchy_root(stores->hierarchy), reterr_fail);
+        err = write_store(stores, store, &identity, crls, reterr_fail);
     }
+    ekb_crls_destroy(crls);
     ekb_chain_destroy(identity.chain);
     ekb_key_destroy(identity.key);
     return err;
 }
 
-// chain_of returns the depth and usages of the chain that `arm` presents. An arm whose server asks
-// for no certificate still has a store: its client would present it.
-static struct client_store chain_of(const struct ekb_plan_arm *arm)
+// server_of and client_of return what the two sides of `arm` present. An arm whose server asks for
+// no certificate still has a client store: its client would present it.
+static struct chain_store server_of(const struct ekb_plan_arm *arm)
 {
-    const bool asks_nothing = arm->depth == 0;
-    return (struct client_store){.depth = asks_nothing ? 1 : arm->depth,
-                                 .eku = asks_nothing ? EKB_EKU_SERVER_AUTH | EKB_EKU_CLIENT_AUTH
-                                                     : arm->client_eku};
+    return (struct chain_store){
+        .side = EKB_STORE_SERVER, .depth = arm->server_depth, .eku = EKB_EKU_SERVER_AUTH};
 }
 
-static const struct client_store *find_client(const struct ekb_stores *stores,
-                                              const struct ekb_plan_arm *arm)
+static struct chain_store client_of(const struct ekb_plan_arm *arm)
 {
-    const struct client_store wanted = chain_of(arm);
-    for (size_t i = 0; i < stores->num_clients; i++) {
-        if (stores->clients[i].depth == wanted.depth && stores->clients[i].eku == wanted.eku) {
-            return &stores->clients[i];
+    const bool asks_nothing = arm->depth == 0;
+    return (struct chain_store){.side = EKB_STORE_CLIENT,
+                                .depth = asks_nothing ? 1 : arm->depth,
+                                .eku = asks_nothing ? EKB_EKU_SERVER_AUTH | EKB_EKU_CLIENT_AUTH
+                                                    : arm->client_eku};
+}
+
+static const struct chain_store *find(const struct ekb_stores *stores, struct chain_store wanted)
+{
+    for (size_t i = 0; i < stores->num_stores; i++) {
+        const struct chain_store *store = &stores->stores[i];
+        if (store->side == wanted.side && store->depth == wanted.depth &&
+            store->eku == wanted.eku) {
+            return store;
         }
     }
     return NULL;
 }
 
-static enum ekb_err add_client(struct ekb_stores *stores, const struct ekb_plan_arm *arm,
-                               struct ekb_fail *reterr_fail)
+static enum ekb_err add(struct ekb_stores *stores, struct chain_store wanted,
+                        struct ekb_fail *reterr_fail)
 {
-    if (find_client(stores, arm) != NULL) {
+    if (find(stores, wanted) != NULL) {
         return EKB_OK;
     }
-    struct client_store *client = &stores->clients[stores->num_clients];
-    *client = chain_of(arm);
-    if (asprintf(&client->path, "%s/client-%zu", stores->directory, stores->num_clients) < 0) {
-        client->path = NULL;
+    EKB_CHECK(stores->num_stores < sizeof stores->stores / sizeof stores->stores[0]);
+    struct chain_store *store = &stores->stores[stores->num_stores];
+    *store = wanted;
+    if (asprintf(&store->path, "%s/%s-%zu", stores->directory,
+                 wanted.side == EKB_STORE_SERVER ? "server" : "client", stores->num_stores) < 0) {
+        store->path = NULL;
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "stores");
     }
-    stores->num_clients++;
-    return fill_store(stores, client->path, EKB_STORE_CLIENT, client->depth, client->eku,
-                      reterr_fail);
+    stores->num_stores++;
+    return fill_store(stores, store, reterr_fail);
 }
 
 static enum ekb_err make_directory(struct ekb_stores *stores, struct ekb_fail *reterr_fail)
@@ -108,8 +163,7 @@ static enum ekb_err make_directory(struct ekb_stores *stores, struct ekb_fail *r
         stores->directory = NULL;
         return EKB_SYSTEM;
     }
-    stores->server = ekb_file_join(stores->directory, "server");
-    return stores->server != NULL ? EKB_OK : ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "stores");
+    return EKB_OK;
 }
 
 enum ekb_err ekb_stores_create(struct ekb_stores **out_stores, const struct ekb_plan *plan,
@@ -125,13 +179,12 @@ enum ekb_err ekb_stores_create(struct ekb_stores **out_stores, const struct ekb_
         err = ekb_hierarchy_create(&stores->hierarchy, plan->key_type, now - BACKDATE_S,
                                    now + VALIDITY_S, reterr_fail);
     }
-    if (err == EKB_OK) {
-        err = fill_store(stores, stores->server, EKB_STORE_SERVER, 1, EKB_EKU_SERVER_AUTH,
-                         reterr_fail);
-    }
     for (size_t i = 0; i < plan->num_stages; i++) {
         for (size_t j = 0; j < plan->stages[i].num_arms && err == EKB_OK; j++) {
-            err = add_client(stores, &plan->stages[i].arms[j], reterr_fail);
+            err = add(stores, server_of(&plan->stages[i].arms[j]), reterr_fail);
+            if (err == EKB_OK) {
+                err = add(stores, client_of(&plan->stages[i].arms[j]), reterr_fail);
+            }
         }
     }
     if (err != EKB_OK) {
@@ -150,23 +203,27 @@ void ekb_stores_destroy(struct ekb_stores *stores)
     if (stores->directory != NULL) {
         ekb_file_remove_tree(stores->directory);
     }
-    for (size_t i = 0; i < stores->num_clients; i++) {
-        free(stores->clients[i].path);
+    for (size_t i = 0; i < stores->num_stores; i++) {
+        free(stores->stores[i].path);
     }
     ekb_hierarchy_destroy(stores->hierarchy);
-    free(stores->server);
     free(stores->directory);
     free(stores);
 }
 
-const char *ekb_stores_server(const struct ekb_stores *stores)
+static const char *path_of(const struct ekb_stores *stores, struct chain_store wanted)
 {
-    return stores->server;
+    const struct chain_store *store = find(stores, wanted);
+    EKB_CHECK(store != NULL);
+    return store->path;
+}
+
+const char *ekb_stores_server(const struct ekb_stores *stores, const struct ekb_plan_arm *arm)
+{
+    return path_of(stores, server_of(arm));
 }
 
 const char *ekb_stores_client(const struct ekb_stores *stores, const struct ekb_plan_arm *arm)
 {
-    const struct client_store *client = find_client(stores, arm);
-    EKB_CHECK(client != NULL);
-    return client->path;
+    return path_of(stores, client_of(arm));
 }

@@ -13,6 +13,7 @@
 #include "ekubench/peer/sequence.h"
 #include "ekubench/store/store.h"
 #include "peer/engine.h"
+#include "peer/floor.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -28,7 +29,8 @@ struct client {
     const struct ekb_client_options *options;
     struct ekb_tls_config **configs; // By arm.
     struct ekb_tls_config *floor_server;
-    struct ekb_sequence sequence;
+    struct ekb_sequence sequence; // Of the arms with TLS, which come first.
+    uint16_t num_tls_arms;
     struct ekb_address sources[MAX_SOURCES];
     size_t num_sources; // 0: the system chooses.
     size_t next_source;
@@ -44,6 +46,9 @@ static enum ekb_err make_config(struct ekb_tls_config **out_config,
 {
     struct ekb_store *store = NULL;
     const bool full = arm->kind == EKB_CLIENT_FULL;
+    if (arm->flights != NULL) {
+        return ekb_tls_config_create_bare(out_config, EKB_ROLE_CLIENT, arm->flights);
+    }
     const unsigned need = EKB_STORE_NEED_CLIENT | (full ? EKB_STORE_NEED_TRUST : 0u);
     if (arm->store_path != NULL) {
         const enum ekb_err err = ekb_store_load(&store, arm->store_path, need, reterr_fail);
@@ -225,11 +230,28 @@ static const struct ekb_address *next_source(struct client *client)
     return &client->sources[client->next_source];
 }
 
+// next_arm draws an arm with TLS; in TCP slices it takes the one without, and in a block the
+// block's.
+static uint16_t next_arm(struct client *client)
+{
+    const struct ekb_timeline *timeline = client->options->timeline;
+    const uint32_t block = ekb_timeline_block(timeline, client->engine.slice);
+    if (ekb_engine_slice_kind(&client->engine) == EKB_SLICE_TCP) {
+        return client->num_tls_arms;
+    }
+    if (block == UINT32_MAX) {
+        return ekb_sequence_next(&client->sequence);
+    }
+    const struct ekb_quadruple quadruple =
+        ekb_quadruple_make(client->options->seed, block / EKB_QUADRUPLE_LEN);
+    return (uint16_t)quadruple.arms[block % EKB_QUADRUPLE_LEN];
+}
+
 static void start_one(struct client *client)
 {
     struct ekb_engine *engine = &client->engine;
     enum ekb_err err = EKB_OK;
-    const uint16_t arm_index = ekb_sequence_next(&client->sequence);
+    const uint16_t arm_index = next_arm(client);
     const struct ekb_address *target = &client->options->arms[arm_index].target;
 
     client->num_started++;
@@ -283,6 +305,19 @@ static bool may_start(const struct client *client)
            (max_starts == 0 || client->num_started < max_starts);
 }
 
+// is_ending is true at the end of a slice that is followed by one of another kind: what is in
+// flight ends in the slice in which it began, so that the slice's processor time is that of its
+// handshakes.
+static bool is_ending(const struct client *client, uint64_t now_ns)
+{
+    const struct ekb_timeline *timeline = client->options->timeline;
+    const uint32_t slice = ekb_timeline_slice(timeline, now_ns);
+    const enum ekb_slice_kind next = ekb_timeline_kind(timeline, slice + 1);
+    return timeline->floor_every > 0 && next != EKB_SLICE_OVER &&
+           ekb_timeline_kind(timeline, slice) != next &&
+           now_ns + ekb_timeline_ending_ns(timeline) >= ekb_timeline_start(timeline, slice + 1);
+}
+
 static bool turn(void *context, uint64_t now_ns)
 {
     struct client *client = context;
@@ -305,11 +340,12 @@ static bool turn(void *context, uint64_t now_ns)
         engine->wake_ns = client->options->timeline->origin_ns;
         return true;
     }
-    for (int i = 0; kind != EKB_SLICE_FLOOR && i < MAX_BURST && may_start(client); i++) {
+    const bool starts = kind != EKB_SLICE_FLOOR && !is_ending(client, now_ns);
+    for (int i = 0; starts && i < MAX_BURST && may_start(client); i++) {
         start_one(client);
     }
     // The rest of a long start goes out as soon as the first completions are handled.
-    engine->wake_ns = kind != EKB_SLICE_FLOOR && may_start(client) ? now_ns : UINT64_MAX;
+    engine->wake_ns = starts && may_start(client) ? now_ns : UINT64_MAX;
     return true;
 }
 
@@ -355,24 +391,15 @@ static bool is_one_family(const struct ekb_client_options *options)
     return true;
 }
 
-static enum ekb_err make_floor_server(struct client *client, struct ekb_fail *reterr_fail)
+static uint16_t count_tls_arms(const struct ekb_client_options *options)
 {
-    struct ekb_store *store = NULL;
-    enum ekb_err err = ekb_store_load(&store, client->options->floor_server_store,
-                                      EKB_STORE_NEED_SERVER | EKB_STORE_NEED_TRUST, reterr_fail);
-    if (err != EKB_OK) {
-        return err;
+    uint16_t count = 0;
+    while (count < options->num_arms && options->arms[count].flights == NULL) {
+        count++;
     }
-    const struct ekb_tls_options tls = {
-        .role = EKB_ROLE_SERVER,
-        .version = client->options->arms[0].version,
-        .identity = ekb_store_identity(store, EKB_STORE_SERVER),
-        .trust = ekb_store_trust(store),
-        .policy = ekb_policy_default(),
-    };
-    err = ekb_tls_config_create(&client->floor_server, &tls, reterr_fail);
-    ekb_store_destroy(store);
-    return err;
+    EKB_CHECK(count > 0);
+    EKB_CHECK(options->timeline->block_slices == 0 || count == EKB_QUADRUPLE_NUM_ARMS);
+    return count;
 }
 
 static enum ekb_err prepare(struct client *client, int control_fd, struct ekb_fail *reterr_fail)
@@ -380,12 +407,14 @@ static enum ekb_err prepare(struct client *client, int control_fd, struct ekb_fa
     const struct ekb_client_options *options = client->options;
     enum ekb_err err = make_configs(&client->configs, options, reterr_fail);
     if (err == EKB_OK && options->floor_server_store != NULL) {
-        err = make_floor_server(client, reterr_fail);
+        err = ekb_floor_make_server(&client->floor_server, options->floor_server_store,
+                                    options->arms[0].version, reterr_fail);
     }
     if (err != EKB_OK) {
         return err;
     }
-    ekb_sequence_init(&client->sequence, (uint16_t)options->num_arms, options->seed);
+    client->num_tls_arms = count_tls_arms(options);
+    ekb_sequence_init(&client->sequence, client->num_tls_arms, options->seed);
     spread_sources(client);
     const struct ekb_engine_options engine_options = {
         .max_connections = options->in_flight,

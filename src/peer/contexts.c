@@ -2,34 +2,51 @@
 
 #include "ekubench/store/store.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct ekb_contexts {
     size_t num_configs;
     struct ekb_tls_config **configs; // By listener; some may be the same.
 };
 
+static bool have_one_store(const struct ekb_listener *a, const struct ekb_listener *b)
+{
+    return a->store_path == b->store_path || (a->store_path != NULL && b->store_path != NULL &&
+                                              strcmp(a->store_path, b->store_path) == 0);
+}
+
 static bool are_alike(const struct ekb_listener *a, const struct ekb_listener *b)
 {
-    return a->version == b->version && a->resumption == b->resumption &&
+    return a->flights == b->flights && a->probe == b->probe && a->version == b->version &&
+           a->resumption == b->resumption && have_one_store(a, b) &&
            ekb_policy_equal(&a->policy, &b->policy);
 }
 
-static unsigned needs(const struct ekb_server_options *options)
+// load_store reads the store of `listener`, with all that its users need.
+static enum ekb_err load_store(struct ekb_store **out_store,
+                               const struct ekb_server_options *options,
+                               const struct ekb_listener *listener, struct ekb_fail *reterr_fail)
 {
+    const char *path = listener->store_path != NULL ? listener->store_path : options->store_path;
     unsigned need = EKB_STORE_NEED_SERVER;
     for (size_t i = 0; i < options->num_listeners; i++) {
-        const struct ekb_policy *policy = &options->listeners[i].policy;
-        need |= policy->verify == EKB_VERIFY_FULL ? EKB_STORE_NEED_TRUST : 0u;
-        need |= policy->crl == EKB_CRL_ON ? EKB_STORE_NEED_CRLS : 0u;
+        const struct ekb_listener *user = &options->listeners[i];
+        if (have_one_store(user, listener)) {
+            need |= user->policy.verify == EKB_VERIFY_FULL ? EKB_STORE_NEED_TRUST : 0u;
+            need |= user->policy.crl == EKB_CRL_ON ? EKB_STORE_NEED_CRLS : 0u;
+        }
     }
-    return need;
+    return ekb_store_load(out_store, path, need, reterr_fail);
 }
 
+// fill reads each store once if the listeners that share it stand together.
 static enum ekb_err fill(struct ekb_contexts *contexts, const struct ekb_server_options *options,
-                         const struct ekb_store *store, const struct ekb_tls_observer *observer,
-                         struct ekb_fail *reterr_fail)
+                         const struct ekb_tls_observer *observer, struct ekb_fail *reterr_fail)
 {
+    const struct ekb_listener *owner = NULL; // Of the store that is in hand.
+    struct ekb_store *store = NULL;
     enum ekb_err err = EKB_OK;
     for (size_t i = 0; i < options->num_listeners && err == EKB_OK; i++) {
         const struct ekb_listener *listener = &options->listeners[i];
@@ -39,6 +56,20 @@ static enum ekb_err fill(struct ekb_contexts *contexts, const struct ekb_server_
         }
         if (contexts->configs[i] != NULL) {
             continue;
+        }
+        if (listener->flights != NULL) {
+            err = ekb_tls_config_create_bare(&contexts->configs[i], EKB_ROLE_SERVER,
+                                             listener->flights);
+            continue;
+        }
+        if (owner == NULL || !have_one_store(owner, listener)) {
+            ekb_store_destroy(store);
+            store = NULL;
+            owner = listener;
+            err = load_store(&store, options, listener, reterr_fail);
+            if (err != EKB_OK) {
+                break;
+            }
         }
         const struct ekb_tls_options tls = {
             .role = EKB_ROLE_SERVER,
@@ -50,9 +81,11 @@ static enum ekb_err fill(struct ekb_contexts *contexts, const struct ekb_server_
             .verify_at = options->verify_at,
             .policy = listener->policy,
             .observer = observer,
+            .probe = listener->probe && observer != NULL,
         };
         err = ekb_tls_config_create(&contexts->configs[i], &tls, reterr_fail);
     }
+    ekb_store_destroy(store);
     return err;
 }
 
@@ -61,7 +94,6 @@ enum ekb_err ekb_contexts_create(struct ekb_contexts **out_contexts,
                                  const struct ekb_tls_observer *observer,
                                  struct ekb_fail *reterr_fail)
 {
-    struct ekb_store *store = NULL;
     EKB_CHECK(options->num_listeners > 0);
     struct ekb_contexts *contexts = calloc(1, sizeof *contexts);
     if (contexts != NULL) {
@@ -72,11 +104,7 @@ enum ekb_err ekb_contexts_create(struct ekb_contexts **out_contexts,
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "listeners");
     }
     contexts->num_configs = options->num_listeners;
-    enum ekb_err err = ekb_store_load(&store, options->store_path, needs(options), reterr_fail);
-    if (err == EKB_OK) {
-        err = fill(contexts, options, store, observer, reterr_fail);
-    }
-    ekb_store_destroy(store);
+    const enum ekb_err err = fill(contexts, options, observer, reterr_fail);
     if (err != EKB_OK) {
         ekb_contexts_destroy(contexts);
         return err;

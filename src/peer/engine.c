@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 // How long a wait may be at most when nothing else limits it.
@@ -114,6 +115,28 @@ void ekb_engine_stop(struct ekb_engine *engine, uint64_t stop_deadline_ns)
     engine->stopping = true;
 }
 
+static struct ekb_tally_usage read_usage(void)
+{
+    struct rusage usage;
+    if (getrusage(RUSAGE_SELF, &usage) != 0) {
+        return (struct ekb_tally_usage){0};
+    }
+    return (struct ekb_tally_usage){.voluntary_switches = (uint64_t)usage.ru_nvcsw,
+                                    .involuntary_switches = (uint64_t)usage.ru_nivcsw,
+                                    .minor_faults = (uint64_t)usage.ru_minflt,
+                                    .major_faults = (uint64_t)usage.ru_majflt};
+}
+
+static struct ekb_tally_usage usage_since(const struct ekb_tally_usage *before,
+                                          const struct ekb_tally_usage *now)
+{
+    return (struct ekb_tally_usage){
+        .voluntary_switches = now->voluntary_switches - before->voluntary_switches,
+        .involuntary_switches = now->involuntary_switches - before->involuntary_switches,
+        .minor_faults = now->minor_faults - before->minor_faults,
+        .major_faults = now->major_faults - before->major_faults};
+}
+
 // tick notes the CPU time at the start of every slice that has begun since the last tick.
 static void tick(struct ekb_engine *engine, uint64_t now_ns)
 {
@@ -128,8 +151,10 @@ static void tick(struct ekb_engine *engine, uint64_t now_ns)
     }
     const struct ekb_cpu_time cpu = ekb_clock_cpu();
     const uint64_t run_delay_ns = ekb_clock_run_delay_ns();
+    const struct ekb_tally_usage usage = read_usage();
     if (engine->ticked && engine->slice < timeline->num_slices) {
         tally->run_delay_ns[engine->slice] = run_delay_ns - engine->slice_run_delay_ns;
+        tally->usage[engine->slice] = usage_since(&engine->slice_usage, &usage);
     }
     if (engine->ticked && ekb_timeline_kind(timeline, engine->slice) == EKB_SLICE_MEASURED) {
         tally->user_ns += cpu.user_ns - engine->slice_cpu.user_ns;
@@ -141,6 +166,7 @@ static void tick(struct ekb_engine *engine, uint64_t now_ns)
     engine->slice = slice;
     engine->slice_cpu = cpu;
     engine->slice_run_delay_ns = run_delay_ns;
+    engine->slice_usage = usage;
     engine->ticked = true;
 }
 
@@ -165,6 +191,7 @@ struct ekb_conn *ekb_conn_take(struct ekb_engine *engine, int fd, uint16_t arm, 
     conn->steps_ns = 0;
     conn->verify_ns = 0;
     conn->sent_bytes = 0;
+    conn->received_bytes = 0;
     ekb_deadlines_arm(engine->deadlines[EKB_CONN_TIME_PHASE], conn->slot, now_ns);
     tally->arms[arm].started++;
     tally->open_connections = ekb_engine_num_open(engine);
@@ -262,6 +289,24 @@ void ekb_conn_end(struct ekb_conn *conn)
     conn->ended = true;
 }
 
+static void add_to_slice(struct ekb_slice_sum *slice, uint64_t value)
+{
+    slice->count++;
+    slice->sum += value;
+}
+
+// keep_in_block adds the latency to that of its block, unless it began in the one before.
+static void keep_in_block(struct ekb_engine *engine, const struct ekb_conn *conn)
+{
+    const struct ekb_timeline *timeline = engine->options.timeline;
+    const uint32_t block = ekb_timeline_block(timeline, engine->slice);
+    if (block < engine->options.tally->num_blocks &&
+        ekb_timeline_block(timeline, ekb_timeline_slice(timeline, conn->planned_ns)) == block) {
+        ekb_distribution_add(&engine->options.tally->latency_by_block[block],
+                             conn->verdict_ns - conn->planned_ns);
+    }
+}
+
 // keep_sample adds what the connection cost to its arm, if it is one of those that are measured.
 static void keep_sample(struct ekb_engine *engine, const struct ekb_conn *conn)
 {
@@ -278,10 +323,11 @@ static void keep_sample(struct ekb_engine *engine, const struct ekb_conn *conn)
     if (conn->connected_ns != 0) {
         ekb_distribution_add(&arm->connect, conn->connected_ns - conn->planned_ns);
         ekb_distribution_add(&arm->latency, conn->verdict_ns - conn->planned_ns);
+        keep_in_block(engine, conn);
     }
     arm->sent_bytes += conn->sent_bytes;
-    arm->steps_by_slice[engine->slice].count++;
-    arm->steps_by_slice[engine->slice].sum += conn->steps_ns;
+    add_to_slice(&arm->steps_by_slice[engine->slice], conn->steps_ns);
+    add_to_slice(&arm->wire_by_slice[engine->slice], conn->sent_bytes + conn->received_bytes);
 }
 
 static void close_socket(struct ekb_engine *engine, struct ekb_conn *conn)
@@ -379,8 +425,9 @@ static void handle(void *context, const struct ekb_completion *completion)
         ekb_conn_decide(engine, conn, EKB_OUTCOME_FAILED, EKB_DEADLINE, -1);
         ekb_conn_end(conn);
     } else {
-        if (completion->tag.op == EKB_OP_SEND && completion->result > 0) {
-            conn->sent_bytes += (uint64_t)completion->result;
+        if (completion->tag.op != EKB_OP_CONNECT && completion->result > 0) {
+            *(completion->tag.op == EKB_OP_SEND ? &conn->sent_bytes : &conn->received_bytes) +=
+                (uint64_t)completion->result;
         }
         engine->role.complete(engine->role.context, conn, completion);
     }
@@ -419,8 +466,7 @@ static void measure_floor(struct ekb_engine *engine)
     const uint64_t spent_ns =
         engine->options.floor_side == EKB_ROLE_SERVER ? outcome.server_ns : outcome.client_ns;
     ekb_distribution_add(&tally->floor, spent_ns);
-    tally->floor_by_slice[engine->slice].count++;
-    tally->floor_by_slice[engine->slice].sum += spent_ns;
+    add_to_slice(&tally->floor_by_slice[engine->slice], spent_ns);
 }
 
 static uint64_t wait_for(const struct ekb_engine *engine, uint64_t now_ns)

@@ -66,6 +66,7 @@ struct ekb_conn {
     uint64_t steps_ns;
     uint64_t verify_ns;
     uint64_t sent_bytes;
+    uint64_t received_bytes;
     struct ekb_endpoint *endpoint;
     uint8_t *rx; // EKB_CONN_RX_LEN bytes.
 };
@@ -127,6 +128,7 @@ struct ekb_engine {
     uint32_t slice;   // Of the last tick.
     struct ekb_cpu_time slice_cpu; // At its start.
     uint64_t slice_run_delay_ns;
+    struct ekb_tally_usage slice_usage;
     bool ticked;
     bool stopping;
     uint64_t stop_deadline_ns;

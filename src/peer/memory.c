@@ -8,12 +8,14 @@ struct side {
     struct ekb_endpoint *endpoint;
     uint64_t spent_ns;
     uint64_t sent_bytes;
+    size_t last_len;
     uint8_t wire[EKB_ENDPOINT_TX_LEN]; // What it sent last, as the receiver's buffer.
 };
 
 struct ekb_memory_pair {
     struct side client;
     struct side server;
+    struct ekb_flights flights;
 };
 
 enum ekb_err ekb_memory_pair_create(struct ekb_memory_pair **out_pair)
@@ -55,12 +57,21 @@ static bool carry(struct side *from, struct side *to, const struct ekb_clock *cl
     }
     memcpy(from->wire, pending, wire_len);
     from->sent_bytes += wire_len;
+    from->last_len = wire_len;
     ekb_endpoint_sent(from->endpoint, wire_len);
     const uint64_t sent_ns = ekb_clock_now(clock);
     ekb_endpoint_feed(to->endpoint, from->wire, wire_len);
     from->spent_ns += sent_ns - begin_ns;
     to->spent_ns += ekb_clock_now(clock) - sent_ns;
     return true;
+}
+
+static void note_flight(struct ekb_memory_pair *pair, bool moved, size_t len)
+{
+    if (moved && pair->flights.num < EKB_FLIGHTS_MAX) {
+        pair->flights.len[pair->flights.num] = (uint32_t)len;
+    }
+    pair->flights.num += moved ? 1 : 0;
 }
 
 // The results of the calls below are read at the end: an endpoint keeps its first error.
@@ -99,13 +110,17 @@ void ekb_memory_handshake(struct ekb_memory_pair *pair, struct ekb_memory_outcom
 
     start(&pair->client, client, clock);
     start(&pair->server, server, clock);
+    pair->flights.num = 0;
     while (moved) {
         moved = carry(&pair->client, &pair->server, clock);
+        note_flight(pair, moved, pair->client.last_len);
         if (!confirmed && ekb_endpoint_state(server_end) == EKB_ENDPOINT_READY) {
             confirmed = true;
             confirm(&pair->server, clock);
         }
-        moved = carry(&pair->server, &pair->client, clock) || moved;
+        const bool answered = carry(&pair->server, &pair->client, clock);
+        note_flight(pair, answered, pair->server.last_len);
+        moved = moved || answered;
     }
 
     *out_outcome = (struct ekb_memory_outcome){
@@ -124,4 +139,5 @@ void ekb_memory_handshake(struct ekb_memory_pair *pair, struct ekb_memory_outcom
     out_outcome->server_ns = pair->server.spent_ns;
     out_outcome->client_sent_bytes = pair->client.sent_bytes;
     out_outcome->server_sent_bytes = pair->server.sent_bytes;
+    out_outcome->flights = pair->flights;
 }

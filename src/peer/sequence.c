@@ -21,3 +21,22 @@ uint16_t ekb_sequence_next(struct ekb_sequence *sequence)
     }
     return sequence->block[sequence->position++];
 }
+
+struct ekb_quadruple ekb_quadruple_make(uint64_t seed, uint32_t index)
+{
+    struct ekb_rng rng;
+    struct ekb_quadruple quadruple;
+    ekb_rng_init(&rng, seed ^ (UINT64_C(0x9e3779b97f4a7c15) * (index + UINT64_C(1))));
+    quadruple.begins_with_b = ekb_rng_below(&rng, 2) != 0;
+    uint64_t twin = ekb_rng_below(&rng, 2); // Which A is the twin: the first or the second.
+    for (uint32_t i = 0; i < EKB_QUADRUPLE_LEN; i++) {
+        const bool is_inner = i == 1 || i == 2;
+        if (is_inner != quadruple.begins_with_b) {
+            quadruple.arms[i] = EKB_QUADRUPLE_B;
+        } else {
+            quadruple.arms[i] = twin == 0 ? EKB_QUADRUPLE_TWIN : EKB_QUADRUPLE_A;
+            twin ^= 1;
+        }
+    }
+    return quadruple;
+}

@@ -18,9 +18,11 @@
 
 #include "ekubench/peer/event.h"
 #include "ekubench/peer/listen.h"
-#include "ekubench/store/store.h"
+#include "ekubench/peer/sequence.h"
+#include "ekubench/pki/probe.h"
 #include "peer/contexts.h"
 #include "peer/engine.h"
+#include "peer/floor.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -38,6 +40,7 @@ struct server {
     uint64_t *rearm_at_ns; // By listener; 0: accepting.
     struct ekb_tls_observer observer;
     uint64_t verify_begin_ns;
+    struct ekb_sequence repeats; // Order of the numbers of repeats of probes.
     bool accepts_cancelled;
 };
 
@@ -54,6 +57,31 @@ static void verify_end(void *context)
         server->engine.current->verify_ns +=
             ekb_clock_now(&server->engine.options.clock) - server->verify_begin_ns;
     }
+}
+
+static void add_probe(const struct server *server, unsigned probe, uint64_t count, uint64_t ns)
+{
+    struct ekb_slice_sum *slice = &server->options->tally->probes[probe][server->engine.slice];
+    slice->count += count;
+    slice->sum += ns;
+}
+
+// verified takes a sample of what verification costs.
+static void verified(void *context, void *chain)
+{
+    struct server *server = context;
+    struct ekb_probe_sample sample;
+    if (server->engine.current == NULL ||
+        ekb_engine_slice_kind(&server->engine) != EKB_SLICE_MEASURED) {
+        return;
+    }
+    const uint16_t repeats = ekb_sequence_next(&server->repeats);
+    ekb_probe_measure(&sample, chain, &server->engine.options.clock, ekb_tally_repeats[repeats]);
+    add_probe(server, EKB_TALLY_PROBE_EMPTY, 1, sample.empty_ns);
+    add_probe(server, EKB_TALLY_PROBE_PURPOSE, sample.num_checked, sample.purpose_ns);
+    add_probe(server, EKB_TALLY_PROBE_PARSE, sample.num_checked, sample.parse_ns);
+    add_probe(server, EKB_TALLY_PROBE_VERIFY, 1, server->engine.current->verify_ns);
+    add_probe(server, EKB_TALLY_PROBE_REPEATS + repeats, 1, sample.repeats_ns);
 }
 
 enum ekb_err ekb_server_check(const struct ekb_server_options *options,
@@ -136,6 +164,9 @@ static enum ekb_err renew(struct server *server, struct ekb_fail *reterr_fail)
     }
     for (size_t i = 0; i < wanted.num_listeners; i++) {
         const struct ekb_listener *now = &server->options->listeners[i];
+        wanted.listeners[i].store_path = now->store_path;
+        wanted.listeners[i].flights = now->flights;
+        wanted.listeners[i].probe = now->probe;
         ekb_listener_take_terms(&wanted.listeners[i],
                                 wanted.reload_from != NULL ? &wanted.reload_from[i] : now);
     }
@@ -359,33 +390,15 @@ static enum ekb_outcome expected(const void *context, uint16_t arm)
     return server->options->expect_accept[arm] != 0 ? EKB_OUTCOME_ACCEPTED : EKB_OUTCOME_REJECTED;
 }
 
-static enum ekb_err make_floor_client(struct server *server, struct ekb_fail *reterr_fail)
-{
-    struct ekb_store *store = NULL;
-    enum ekb_err err = ekb_store_load(&store, server->options->floor_client_store,
-                                      EKB_STORE_NEED_CLIENT | EKB_STORE_NEED_TRUST, reterr_fail);
-    if (err != EKB_OK) {
-        return err;
-    }
-    const struct ekb_tls_options tls = {
-        .role = EKB_ROLE_CLIENT,
-        .version = server->options->listeners[server->options->floor_listener].version,
-        .identity = ekb_store_identity(store, EKB_STORE_CLIENT),
-        .trust = ekb_store_trust(store),
-        .policy = ekb_policy_default(),
-    };
-    err = ekb_tls_config_create(&server->floor_client, &tls, reterr_fail);
-    ekb_store_destroy(store);
-    return err;
-}
-
 static enum ekb_err prepare(struct server *server, int control_fd, struct ekb_fail *reterr_fail)
 {
     const struct ekb_server_options *options = server->options;
     enum ekb_err err =
         ekb_contexts_create(&server->contexts, options, &server->observer, reterr_fail);
     if (err == EKB_OK && options->floor_client_store != NULL) {
-        err = make_floor_client(server, reterr_fail);
+        err =
+            ekb_floor_make_client(&server->floor_client, options->floor_client_store,
+                                  options->listeners[options->floor_listener].version, reterr_fail);
     }
     if (err != EKB_OK) {
         return err;
@@ -423,8 +436,11 @@ enum ekb_err ekb_server_run(const struct ekb_server_options *options, int contro
                             struct ekb_fail *reterr_fail)
 {
     struct server server = {.options = options};
-    server.observer = (struct ekb_tls_observer){
-        .verify_begin = verify_begin, .verify_end = verify_end, .context = &server};
+    server.observer = (struct ekb_tls_observer){.verify_begin = verify_begin,
+                                                .verify_end = verify_end,
+                                                .verified = verified,
+                                                .context = &server};
+    ekb_sequence_init(&server.repeats, EKB_TALLY_NUM_REPEATS, 1);
 
     enum ekb_err err = prepare(&server, control_fd, reterr_fail);
     if (err == EKB_OK) {

@@ -2,6 +2,8 @@
 
 #include <sys/mman.h>
 
+const uint32_t ekb_tally_repeats[EKB_TALLY_NUM_REPEATS] = {0, 8, 32, 64};
+
 // A region is measured first and cut afterwards by the same code: with `base` NULL `take` only adds
 // up.
 struct region {
@@ -24,7 +26,8 @@ static void take_distribution(struct region *region, struct ekb_distribution *di
     }
 }
 
-static struct ekb_tally *lay_out(struct region *region, size_t num_arms, size_t num_slices)
+static struct ekb_tally *lay_out(struct region *region, size_t num_arms, size_t num_slices,
+                                 size_t num_blocks)
 {
     struct ekb_tally measuring = {0};
     struct ekb_tally_arm measuring_arm = {0};
@@ -33,14 +36,24 @@ static struct ekb_tally *lay_out(struct region *region, size_t num_arms, size_t 
 
     tally->num_arms = num_arms;
     tally->num_slices = num_slices;
+    tally->num_blocks = num_blocks;
     tally->arms = take(region, num_arms, sizeof tally->arms[0]);
     tally->cpu_ns_at = take(region, num_slices + 1, sizeof(uint64_t));
+    tally->usage = take(region, num_slices, sizeof tally->usage[0]);
     tally->run_delay_ns = take(region, num_slices, sizeof(uint64_t));
     tally->steps_ns = take(region, num_slices, sizeof(uint64_t));
     tally->completed = take(region, num_slices, sizeof(uint64_t));
     tally->accepted_by_arm = take(region, num_slices * num_arms, sizeof(uint64_t));
     tally->floor_by_slice = take(region, num_slices, sizeof(struct ekb_slice_sum));
     take_distribution(region, &tally->floor);
+    for (size_t i = 0; i < EKB_TALLY_NUM_PROBES; i++) {
+        tally->probes[i] = take(region, num_slices, sizeof(struct ekb_slice_sum));
+    }
+    tally->latency_by_block = take(region, num_blocks, sizeof tally->latency_by_block[0]);
+    for (size_t i = 0; i < num_blocks; i++) {
+        struct ekb_distribution measuring_block = {.hist = NULL};
+        take_distribution(region, placed != NULL ? &tally->latency_by_block[i] : &measuring_block);
+    }
     for (size_t i = 0; i < num_arms; i++) {
         struct ekb_tally_arm *arm = placed != NULL ? &tally->arms[i] : &measuring_arm;
         take_distribution(region, &arm->latency);
@@ -48,6 +61,7 @@ static struct ekb_tally *lay_out(struct region *region, size_t num_arms, size_t 
         take_distribution(region, &arm->steps);
         take_distribution(region, &arm->verify);
         arm->steps_by_slice = take(region, num_slices, sizeof(struct ekb_slice_sum));
+        arm->wire_by_slice = take(region, num_slices, sizeof(struct ekb_slice_sum));
     }
     return placed;
 }
@@ -57,10 +71,11 @@ struct header {
     size_t mapped_len;
 };
 
-enum ekb_err ekb_tally_create(struct ekb_tally **out_tally, size_t num_arms, size_t num_slices)
+enum ekb_err ekb_tally_create(struct ekb_tally **out_tally, size_t num_arms, size_t num_slices,
+                              size_t num_blocks)
 {
     struct region region = {.base = NULL, .used = sizeof(struct header)};
-    (void)lay_out(&region, num_arms, num_slices);
+    (void)lay_out(&region, num_arms, num_slices, num_blocks);
     const size_t mapped_len = region.used;
 
     uint8_t *memory = mmap(NULL, mapped_len, PROT_READ | PROT_WRITE,
@@ -70,7 +85,7 @@ enum ekb_err ekb_tally_create(struct ekb_tally **out_tally, size_t num_arms, siz
     }
     ((struct header *)(void *)memory)->mapped_len = mapped_len;
     region = (struct region){.base = memory, .used = sizeof(struct header)};
-    *out_tally = lay_out(&region, num_arms, num_slices);
+    *out_tally = lay_out(&region, num_arms, num_slices, num_blocks);
     EKB_CHECK(region.used == mapped_len);
     return EKB_OK;
 }

@@ -64,6 +64,11 @@ const struct ekb_chain *ekb_hierarchy_root(const struct ekb_hierarchy *hierarchy
     return ekb_ca_certificate(hierarchy->cas[0]);
 }
 
+const struct ekb_ca *ekb_hierarchy_root_ca(const struct ekb_hierarchy *hierarchy)
+{
+    return hierarchy->cas[0];
+}
+
 enum ekb_err ekb_hierarchy_issue(struct ekb_chain **out_chain, struct ekb_key **out_key,
                                  struct ekb_hierarchy *hierarchy, unsigned depth,
                                  const struct ekb_mint_leaf *spec, struct ekb_fail *reterr_fail)

@@ -1,6 +1,8 @@
 #include "ekubench/stat/estimate.h"
 
 #include "ekubench/base/rng.h"
+#include "ekubench/stat/distribution.h"
+#include "stat/sort.h"
 
 #include <assert.h>
 #include <math.h>
@@ -21,56 +23,12 @@
 // done here. The bias-corrected and accelerated interval was not taken: it helps with skewness,
 // which slice means have little of, and is as narrow as the plain one.
 
-// The power and the level that ekb_estimate_minimum_detectable promises.
-#define Z_975 1.959963984540054
-#define Z_800 0.841621233572914
-
-static double normal_cdf(double z)
-{
-    return 0.5 * erfc(-z / sqrt(2.0));
-}
-
-// Bisection, because it is called once per interval and must be right, not fast.
-static double normal_quantile(double p)
-{
-    double low = -40.0;
-    double high = 40.0;
-    for (int i = 0; i < 100; i++) {
-        const double middle = 0.5 * (low + high);
-        if (normal_cdf(middle) < p) {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    return 0.5 * (low + high);
-}
-
-// The Cornish-Fisher expansion (Abramowitz and Stegun 26.7.5): at p = 0.975 it is 0.1 % low with 5
-// degrees of freedom, the fewest used here, and better with more.
-static double student_quantile(double p, double freedom)
-{
-    const double z = normal_quantile(p);
-    const double z2 = z * z;
-    const double g1 = z * (z2 + 1.0) / 4.0;
-    const double g2 = z * ((5.0 * z2 + 16.0) * z2 + 3.0) / 96.0;
-    const double g3 = z * (((3.0 * z2 + 19.0) * z2 + 17.0) * z2 - 15.0) / 384.0;
-    return z + (g1 + (g2 + g3 / freedom) / freedom) / freedom;
-}
-
 // tail_of returns the share of resamples to leave out at each end.
 static double tail_of(double confidence, size_t n)
 {
     const double count = (double)n;
-    const double t = student_quantile(0.5 + 0.5 * confidence, count - 1.0);
-    return normal_cdf(-sqrt(count / (count - 1.0)) * t);
-}
-
-static int compare_doubles(const void *left, const void *right)
-{
-    const double a = *(const double *)left;
-    const double b = *(const double *)right;
-    return (a > b) - (a < b);
+    const double t = ekb_student_quantile(0.5 + 0.5 * confidence, count - 1.0);
+    return ekb_normal_cdf(-sqrt(count / (count - 1.0)) * t);
 }
 
 // quantile_of returns the `p` quantile of sorted values: rank p * (num + 1), between ranks linear.
@@ -164,7 +122,7 @@ static enum ekb_err bootstrap(struct ekb_estimate *out_estimate, const struct sa
     for (size_t i = 0; i < EKB_ESTIMATE_RESAMPLES; i++) {
         sample->resampled[i] = resample(sample, origin, &rng);
     }
-    qsort(sample->resampled, EKB_ESTIMATE_RESAMPLES, sizeof *sample->resampled, compare_doubles);
+    ekb_sort_doubles(sample->resampled, EKB_ESTIMATE_RESAMPLES);
 
     const double tail = tail_of(confidence, sample->n);
     *out_estimate = (struct ekb_estimate){
@@ -174,11 +132,6 @@ static enum ekb_err bootstrap(struct ekb_estimate *out_estimate, const struct sa
         .n = sample->n,
     };
     return EKB_OK;
-}
-
-static double slice_mean(const struct ekb_slice_sum *slice)
-{
-    return (double)slice->sum / (double)slice->count;
 }
 
 enum ekb_err ekb_estimate_mean(struct ekb_estimate *out_estimate, const double *values,
@@ -216,99 +169,4 @@ enum ekb_err ekb_estimate_slice_ratio(struct ekb_estimate *out_estimate,
     const enum ekb_err result = bootstrap(out_estimate, &sample, confidence, seed);
     free(sample.memory);
     return result;
-}
-
-enum ekb_err ekb_estimate_slice_difference(struct ekb_estimate *out_estimate,
-                                           const struct ekb_slice_sum *treated,
-                                           const struct ekb_slice_sum *control, size_t num_slices,
-                                           double confidence, uint64_t seed)
-{
-    struct sample sample = {0};
-    const enum ekb_err err = sample_init(&sample, num_slices, UNWEIGHTED);
-    if (err != EKB_OK) {
-        return err;
-    }
-    for (size_t i = 0; i < num_slices; i++) {
-        if (treated[i].count > 0 && control[i].count > 0) {
-            sample.values[sample.n++] = slice_mean(&treated[i]) - slice_mean(&control[i]);
-        }
-    }
-    const enum ekb_err result = bootstrap(out_estimate, &sample, confidence, seed);
-    free(sample.memory);
-    return result;
-}
-
-static double mean_of(const double *values, size_t num_values)
-{
-    double sum = 0.0;
-    for (size_t i = 0; i < num_values; i++) {
-        sum += values[i];
-    }
-    return num_values == 0 ? 0.0 : sum / (double)num_values;
-}
-
-// slope_of returns the least-squares slope of one slice. The y need not be centred, because the
-// centred x add up to zero; the first is taken off to keep the terms small.
-static double slope_of(const struct ekb_slice_sum *slice, size_t stride, const double *x,
-                       size_t num_arms)
-{
-    const double x_mean = mean_of(x, num_arms);
-    const double y_first = slice_mean(slice);
-    double xy = 0.0;
-    double xx = 0.0;
-    for (size_t a = 0; a < num_arms; a++) {
-        const double dx = x[a] - x_mean;
-        xy += dx * (slice_mean(&slice[a * stride]) - y_first);
-        xx += dx * dx;
-    }
-    return xy / xx;
-}
-
-static bool slice_is_full(const struct ekb_slice_sum *slice, size_t stride, size_t num_arms)
-{
-    for (size_t a = 0; a < num_arms; a++) {
-        if (slice[a * stride].count == 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool all_equal(const double *x, size_t num)
-{
-    for (size_t i = 1; i < num; i++) {
-        if (x[i] < x[0] || x[i] > x[0]) {
-            return false;
-        }
-    }
-    return true;
-}
-
-enum ekb_err ekb_estimate_slice_slope(struct ekb_estimate *out_estimate,
-                                      const struct ekb_slice_sum *slices, const double *x,
-                                      size_t num_arms, size_t num_slices, double confidence,
-                                      uint64_t seed)
-{
-    if (all_equal(x, num_arms)) {
-        return EKB_USAGE;
-    }
-    struct sample sample = {0};
-    const enum ekb_err err = sample_init(&sample, num_slices, UNWEIGHTED);
-    if (err != EKB_OK) {
-        return err;
-    }
-    for (size_t s = 0; s < num_slices; s++) {
-        if (slice_is_full(&slices[s], num_slices, num_arms)) {
-            sample.values[sample.n++] = slope_of(&slices[s], num_slices, x, num_arms);
-        }
-    }
-    const enum ekb_err result = bootstrap(out_estimate, &sample, confidence, seed);
-    free(sample.memory);
-    return result;
-}
-
-double ekb_estimate_minimum_detectable(const struct ekb_estimate *estimate)
-{
-    const double standard_error = (estimate->high - estimate->low) / (2.0 * Z_975);
-    return (Z_975 + Z_800) * standard_error;
 }

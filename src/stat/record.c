@@ -50,6 +50,7 @@ void ekb_record_deinit(struct ekb_record *record)
     free(record->arms);
     free(record->throughput);
     free(record->effects);
+    free(record->blocks);
     free(record->server_cpu);
     free(record->client_cpu);
     memset(record, 0, sizeof *record);

@@ -363,13 +363,41 @@ static json_t *effect_of(struct writer *writer, const struct ekb_record_effect *
     put(writer, object, "question", text_of(effect->question));
     put(writer, object, "contrast", text_of(effect->contrast));
     put(writer, object, "stage", text_of(effect->stage));
+    put(writer, object, "metric", text_of(effect->metric));
     put(writer, object, "unit", text_of(effect->unit));
     put(writer, object, "estimate", real_of(effect->estimate.estimate));
     put(writer, object, "ci95", ci95_of(writer, &effect->estimate));
     put(writer, object, "n", u64_of(writer, effect->estimate.n));
     put(writer, object, "mde", real_of(effect->mde));
+    put(writer, object, "p_adjusted", real_of(effect->p_adjusted));
+    put(writer, object, "equivalence", real_of(effect->equivalence));
+    put(writer, object, "bootstrap_estimate", real_of(effect->bootstrap.estimate));
+    put(writer, object, "bootstrap_ci95", ci95_of(writer, &effect->bootstrap));
     put(writer, object, "verdict", text_of(effect->verdict));
     put(writer, object, "method", text_of(effect->method));
+    return object;
+}
+
+static json_t *block_of(struct writer *writer, const struct ekb_record_block *block)
+{
+    json_t *object = json_object();
+    put(writer, object, "stage", text_of(block->stage));
+    put(writer, object, "arm", text_of(block->arm));
+    put(writer, object, "quadruple", u64_of(writer, block->quadruple));
+    put(writer, object, "disturbed", json_boolean(block->disturbed));
+    put(writer, object, "measured_ns", u64_of(writer, block->measured_ns));
+    put(writer, object, "accepted", u64_of(writer, block->accepted));
+    put(writer, object, "accepted_per_s", real_of(block->accepted_per_s));
+    put(writer, object, "p99_ns", u64_or_null(writer, &block->p99_ns));
+    put(writer, object, "server_cpu_ns", real_or_null(&block->server_cpu_ns));
+    put(writer, object, "client_cpu_ns", real_or_null(&block->client_cpu_ns));
+    put(writer, object, "steal_percent", real_of(block->steal_percent));
+    put(writer, object, "wait_percent", real_of(block->wait_percent));
+    put(writer, object, "voluntary_switches", u64_of(writer, block->voluntary_switches));
+    put(writer, object, "involuntary_switches", u64_of(writer, block->involuntary_switches));
+    put(writer, object, "page_faults", u64_of(writer, block->page_faults));
+    put(writer, object, "retransmitted_segments", u64_of(writer, block->retransmitted_segments));
+    put(writer, object, "listen_overflows", u64_of(writer, block->listen_overflows));
     return object;
 }
 
@@ -395,6 +423,11 @@ static json_t *floor_or_null(struct writer *writer, bool known,
     return object;
 }
 
+static json_t *estimate_or_null(bool known, const struct ekb_estimate *estimate)
+{
+    return known ? real_of(estimate->estimate) : json_null();
+}
+
 static json_t *floors_of(struct writer *writer, const struct ekb_record *record)
 {
     const bool known = record->floors_known;
@@ -403,10 +436,20 @@ static json_t *floors_of(struct writer *writer, const struct ekb_record *record)
         floor_mean_or_null(known, &record->server_floor));
     put(writer, object, "memory_handshake_client_ns",
         floor_mean_or_null(known, &record->client_floor));
-    put(writer, object, "tcp_exchange_server_ns", json_null());
-    put(writer, object, "tcp_exchange_client_ns", json_null());
-    put(writer, object, "engine_tax_percent_server", json_null());
-    put(writer, object, "engine_tax_percent_client", json_null());
+    const struct ekb_record_side_floor *server = &record->server_floor;
+    const struct ekb_record_side_floor *client = &record->client_floor;
+    put(writer, object, "tcp_exchange_server_ns",
+        estimate_or_null(known && server->tcp_known, &server->tcp));
+    put(writer, object, "tcp_exchange_client_ns",
+        estimate_or_null(known && client->tcp_known, &client->tcp));
+    put(writer, object, "engine_tax_percent_server",
+        estimate_or_null(known && server->tax_known, &server->tax_percent));
+    put(writer, object, "engine_tax_percent_client",
+        estimate_or_null(known && client->tax_known, &client->tax_percent));
+    put(writer, object, "engine_tax_percent_server_ci95",
+        known && server->tax_known ? ci95_of(writer, &server->tax_percent) : json_null());
+    put(writer, object, "engine_tax_percent_client_ci95",
+        known && client->tax_known ? ci95_of(writer, &client->tax_percent) : json_null());
     put(writer, object, "memory_handshake_server",
         floor_or_null(writer, known, &record->server_floor));
     put(writer, object, "memory_handshake_client",
@@ -507,6 +550,11 @@ static json_t *record_of(struct writer *writer, const struct ekb_record *record)
     put(writer, object, "arms", arms);
     put(writer, object, "throughput", throughput);
     put(writer, object, "effects", effects);
+    json_t *blocks = json_array();
+    for (size_t i = 0; i < record->num_blocks; i++) {
+        append(writer, blocks, block_of(writer, &record->blocks[i]));
+    }
+    put(writer, object, "blocks", blocks);
     put(writer, object, "floors", floors_of(writer, record));
     put(writer, object, "cpu", cpu_of(writer, record));
     put(writer, object, "validity", validity_of(writer, record));

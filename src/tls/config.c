@@ -1,5 +1,6 @@
 #include "ekubench/tls/config.h"
 
+#include "ekubench/tls/endpoint.h"
 #include "pki/pki_internal.h"
 #include "tls/tls_internal.h"
 
@@ -64,6 +65,7 @@ static enum ssl_verify_result_t accept_unseen(SSL *ssl, uint8_t *out_alert)
 struct judge {
     struct ekb_verifier *verifier;
     const struct ekb_tls_observer *observer;
+    bool probe;
 };
 
 static void free_judge(void *parent, void *pointer, CRYPTO_EX_DATA *data, int index, long argl,
@@ -102,6 +104,9 @@ static int verify_chain(X509_STORE_CTX *store_context, void *arg)
     const bool accepted = ekb_verifier_run(judge->verifier, store_context, &depth);
     if (judge->observer != NULL) {
         judge->observer->verify_end(judge->observer->context);
+    }
+    if (judge->probe && accepted) {
+        judge->observer->verified(judge->observer->context, store_context);
     }
     limit_session(X509_STORE_CTX_get_ex_data(store_context, SSL_get_ex_data_X509_STORE_CTX_idx()));
     return accepted ? 1 : 0;
@@ -184,6 +189,7 @@ static enum ekb_err set_judge(SSL_CTX *context, const struct ekb_tls_options *op
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "certificate verification");
     }
     judge->observer = options->observer;
+    judge->probe = options->probe && options->observer != NULL;
     const enum ekb_err err = ekb_verifier_create(&judge->verifier, &verify, reterr_fail);
     if (err != EKB_OK) {
         return err;
@@ -287,6 +293,26 @@ enum ekb_err ekb_tls_config_create(struct ekb_tls_config **out_config,
 out:
     ekb_tls_config_destroy(config);
     return err;
+}
+
+enum ekb_err ekb_tls_config_create_bare(struct ekb_tls_config **out_config, enum ekb_role role,
+                                        const struct ekb_flights *flights)
+{
+    bool fits = flights->num > 0 && flights->num % 2 == 0 && flights->num <= EKB_FLIGHTS_MAX;
+    for (uint32_t i = 0; fits && i < flights->num; i++) {
+        fits = flights->len[i] > 0 && flights->len[i] <= EKB_ENDPOINT_TX_LEN;
+    }
+    if (!fits) {
+        return EKB_USAGE;
+    }
+    struct ekb_tls_config *config = calloc(1, sizeof *config);
+    if (config == NULL) {
+        return EKB_NOMEM;
+    }
+    config->role = role;
+    config->flights = *flights;
+    *out_config = config;
+    return EKB_OK;
 }
 
 void ekb_tls_config_destroy(struct ekb_tls_config *config)

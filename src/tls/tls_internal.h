@@ -10,7 +10,8 @@
 struct ekb_tls_config {
     SSL_CTX *context;
     enum ekb_role role;
-    const char *sni; // Owned copy, or NULL.
+    const char *sni;            // Owned copy, or NULL.
+    struct ekb_flights flights; // Of a bare configuration, which has no context.
 };
 
 // ekb_endpoint_note_event is the context's info callback: it keeps the alerts of a connection.

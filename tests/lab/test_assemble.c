@@ -593,8 +593,8 @@ Test(assemble, keeps_slices_of_the_kind_that_were_not_stolen)
     struct ekb_slice_sum all[NUM_SLICES];
     struct ekb_slice_sum kept[NUM_SLICES];
     stage.timeline.floor_every = 5;
-    stage.steal_by_slice[4] = EKB_ASSEMBLE_MAX_STEAL_PERCENT + 0.1;
-    stage.steal_by_slice[5] = EKB_ASSEMBLE_MAX_STEAL_PERCENT;
+    stage.steal_by_slice[4] = EKB_CHECK_MAX_STEAL_PERCENT + 0.1;
+    stage.steal_by_slice[5] = EKB_CHECK_MAX_STEAL_PERCENT;
     for (uint32_t i = 0; i < NUM_SLICES; i++) {
         all[i] = (struct ekb_slice_sum){i + 1, 100 * (i + 1)};
     }

@@ -32,12 +32,13 @@ static struct ekb_plan_arm *add_arm(struct ekb_plan_stage *stage, const char *na
     arm->policy.eku = mode;
     arm->depth = depth;
     arm->client_eku = BOTH;
+    arm->server_depth = 1;
     arm->expect_accept = true;
     (void)snprintf(arm->name, sizeof arm->name, "%s", name);
     return arm;
 }
 
-// A plan of less than three seconds: everything that a real one has, in short slices.
+// A plan of about five seconds: everything that a real one has, in short slices.
 static void make_plan(void)
 {
     plan = (struct ekb_plan){.name = "tiny",
@@ -63,17 +64,22 @@ static void make_plan(void)
                                      .in_flight = 8,
                                      .slice_ns = 50 * EKB_NS_PER_MS,
                                      .num_warmup = 1,
-                                     .num_slices = 1 + 14,
-                                     .floor_every = 2};
+                                     .num_slices = 1 + 21,
+                                     .floor_every = 3,
+                                     .tcp_floor = true};
     (void)add_arm(floor, "on-d1", EKB_EKU_ON, 1);
+    add_arm(floor, EKB_PLAN_TCP_ARM, EKB_EKU_ON, 1)->bare_tcp = true;
     struct ekb_plan_stage *load = &plan.stages[2];
     *load = (struct ekb_plan_stage){.name = EKB_PLAN_STAGE_LOAD,
                                     .in_flight = 20,
-                                    .slice_ns = 100 * EKB_NS_PER_MS,
+                                    .slice_ns = 50 * EKB_NS_PER_MS,
                                     .num_warmup = 1,
-                                    .num_slices = 1 + 5};
+                                    .num_slices = 1 + 6 * 4 * 2,
+                                    .block_slices = 2,
+                                    .washout_slices = 1};
     (void)add_arm(load, "on", EKB_EKU_ON, 1);
-    (void)add_arm(load, "none", EKB_EKU_NONE, 2);
+    (void)add_arm(load, "on-again", EKB_EKU_ON, 1);
+    (void)add_arm(load, "none", EKB_EKU_NONE, 1);
 }
 
 static void set_up(void)
@@ -142,7 +148,7 @@ Test(measure, has_expected_outcomes_that_reconcile)
 {
     run_well();
 
-    cr_assert_eq(record.num_arms, 7);
+    cr_assert_eq(record.num_arms, 9);
     for (size_t i = 0; i < record.num_arms; i++) {
         const struct ekb_record_arm *arm = &record.arms[i];
         const bool accept = strcmp(arm->name, "reject-d1") != 0;
@@ -171,7 +177,7 @@ Test(measure, describes_the_plan_that_it_ran)
     cr_expect_eq(strncmp(record.plan.cipher, "TLS_", 4), 0, "%s", record.plan.cipher);
     cr_assert_eq(record.plan.num_stages, 3);
     cr_expect_eq(record.plan.stages[0].num_slices, 12);
-    cr_expect_eq(record.plan.stages[1].floor_every, 2);
+    cr_expect_eq(record.plan.stages[1].floor_every, 3);
     const struct ekb_record_arm *rejected = ekb_record_find_arm(&record, "cost", "reject-d1");
     cr_assert_not_null(rejected);
     cr_expect_str_eq(rejected->client_eku, "serverAuth");
@@ -223,7 +229,7 @@ Test(measure, has_throughput_and_cpu_of_every_stage)
 {
     run_well();
 
-    cr_expect_eq(record.num_throughput, 5 + 2 + 3);
+    cr_expect_eq(record.num_throughput, 5 + 3 + 1);
     cr_assert_eq(record.num_server_cpu, 3);
     cr_assert_eq(record.num_client_cpu, 3);
     for (size_t i = 0; i < 3; i++) {

@@ -166,11 +166,12 @@ struct rung_case {
 Test(plan, has_the_rungs_of_the_ladder)
 {
     static const struct rung_case cases[] = {{"parse-d1", EKB_VERIFY_PARSE, 1},
-                                             {"raw-d1", EKB_VERIFY_RAW, 1},
-                                             {"one-way", EKB_VERIFY_ONE_WAY, 0}};
+                                             {"one-way", EKB_VERIFY_ONE_WAY, 0},
+                                             {"name-d1", EKB_VERIFY_FULL, 1},
+                                             {"crl-d1", EKB_VERIFY_FULL, 1}};
     const struct ekb_plan plan = builtin("quick");
 
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const struct ekb_plan_arm *arm = arm_of(&plan, EKB_PLAN_STAGE_COST, cases[i].name);
         cr_expect_eq(arm->policy.verify, cases[i].verify, "%s", cases[i].name);
         cr_expect_eq(arm->depth, cases[i].depth, "%s", cases[i].name);

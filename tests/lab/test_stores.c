@@ -64,8 +64,8 @@ Test(stores, has_a_server_store_that_can_be_served)
 {
     struct ekb_stores *stores = create();
 
-    struct ekb_store *store =
-        load(ekb_stores_server(stores), EKB_STORE_NEED_SERVER | EKB_STORE_NEED_TRUST);
+    struct ekb_store *store = load(ekb_stores_server(stores, &plan.stages[0].arms[0]),
+                                   EKB_STORE_NEED_SERVER | EKB_STORE_NEED_TRUST);
 
     const struct ekb_identity *identity = ekb_store_identity(store, EKB_STORE_SERVER);
     cr_expect_eq(ekb_chain_eku(identity->chain, 0), EKB_EKU_SERVER_AUTH);
@@ -77,7 +77,8 @@ Test(stores, has_a_server_store_that_can_be_served)
 Test(stores, trusts_the_root_alone)
 {
     struct ekb_stores *stores = create();
-    struct ekb_store *store = load(ekb_stores_server(stores), EKB_STORE_NEED_TRUST);
+    struct ekb_store *store =
+        load(ekb_stores_server(stores, &plan.stages[0].arms[0]), EKB_STORE_NEED_TRUST);
 
     cr_expect_eq(ekb_chain_len(ekb_store_trust(store)), 1);
 
@@ -101,6 +102,10 @@ Test(stores, has_the_chain_that_each_arm_names)
                              ekb_chain_len(chain));
                 cr_expect_eq(ekb_chain_eku(chain, 0), arm->client_eku, "%s", arm->name);
             }
+            ekb_store_destroy(store);
+            store = load(ekb_stores_server(stores, arm), EKB_STORE_NEED_SERVER);
+            cr_expect_eq(ekb_chain_len(ekb_store_identity(store, EKB_STORE_SERVER)->chain),
+                         arm->server_depth, "%s", arm->name);
             ekb_store_destroy(store);
         }
     }
@@ -131,7 +136,8 @@ Test(stores, uses_the_key_type_of_the_plan)
 {
     plan.key_type = EKB_KEY_P384;
     struct ekb_stores *stores = create();
-    struct ekb_store *store = load(ekb_stores_server(stores), EKB_STORE_NEED_SERVER);
+    struct ekb_store *store =
+        load(ekb_stores_server(stores, &plan.stages[0].arms[0]), EKB_STORE_NEED_SERVER);
 
     cr_expect_eq(ekb_key_type_of(ekb_store_identity(store, EKB_STORE_SERVER)->key), EKB_KEY_P384);
 
@@ -142,7 +148,7 @@ Test(stores, uses_the_key_type_of_the_plan)
 Test(stores, lives_in_a_private_directory)
 {
     struct ekb_stores *stores = create();
-    char *copy = strdup(ekb_stores_server(stores));
+    char *copy = strdup(ekb_stores_server(stores, &plan.stages[0].arms[0]));
     cr_assert_not_null(copy);
 
     const char *directory = dirname(copy);

@@ -156,8 +156,8 @@ Test(allocations, nothing_is_allocated_by_our_code_once_the_workers_are_ready)
         .origin_ns = UINT64_MAX / 2, .slice_ns = 20 * EKB_NS_PER_S, .num_slices = 1};
     const uint8_t expect_accept = 1;
     struct ekb_tally *tallies[2] = {0};
-    cr_assert(eq(int, ekb_tally_create(&tallies[0], 1, 1), EKB_OK));
-    cr_assert(eq(int, ekb_tally_create(&tallies[1], 1, 1), EKB_OK));
+    cr_assert(eq(int, ekb_tally_create(&tallies[0], 1, 1, 0), EKB_OK));
+    cr_assert(eq(int, ekb_tally_create(&tallies[1], 1, 1, 0), EKB_OK));
     struct ekb_listener listener = {.policy = ekb_policy_default(), .version = EKB_TLS_ANY};
     cr_assert(eq(int, ekb_address_parse(&listener.address, "127.0.0.1:0", NULL), EKB_OK));
     setup->server = (struct ekb_server_options){.store_path = dir.path,

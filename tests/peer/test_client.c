@@ -76,7 +76,8 @@ static void start(void)
 {
     struct ekb_fail fail = {0};
     struct ekb_tally *tally = NULL;
-    cr_assert_eq(ekb_tally_create(&tally, load.options.num_arms, load.timeline.num_slices), EKB_OK);
+    cr_assert_eq(ekb_tally_create(&tally, load.options.num_arms, load.timeline.num_slices, 0),
+                 EKB_OK);
     load.options.tally = tally;
     load.timeline.origin_ns = ekb_clock_now_ns();
     cr_assert_eq(ekb_worker_spawn(&load.worker, EKB_WORKER_UNPINNED, body, &load.options, &fail),

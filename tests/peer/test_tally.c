@@ -9,12 +9,13 @@
 
 #define NUM_ARMS 3
 #define NUM_SLICES 5
+#define NUM_BLOCKS 3
 
 static struct ekb_tally *tally;
 
 static void set_up(void)
 {
-    cr_assert_eq(ekb_tally_create(&tally, NUM_ARMS, NUM_SLICES), EKB_OK);
+    cr_assert_eq(ekb_tally_create(&tally, NUM_ARMS, NUM_SLICES, NUM_BLOCKS), EKB_OK);
 }
 
 static void tear_down(void)
@@ -109,6 +110,8 @@ Test(tally, keeps_its_parts_apart_when_created)
     for (size_t i = 0; i < NUM_ARMS; i++) {
         parts[num++] = part("arm slices", tally->arms[i].steps_by_slice,
                             NUM_SLICES * sizeof tally->arms[i].steps_by_slice[0]);
+        parts[num++] = part("arm bytes", tally->arms[i].wire_by_slice,
+                            NUM_SLICES * sizeof tally->arms[i].wire_by_slice[0]);
     }
     for (size_t i = 0; i < NUM_DISTRIBUTIONS; i++) {
         parts[num++] = part("histogram", distribution_of(i)->hist, ekb_hist_size());
@@ -144,7 +147,7 @@ Test(tally, can_be_created_when_it_has_no_arms_or_no_slices)
     for (size_t i = 0; i < sizeof dimensions / sizeof dimensions[0]; i++) {
         struct ekb_tally *other = NULL;
 
-        const enum ekb_err err = ekb_tally_create(&other, dimensions[i][0], dimensions[i][1]);
+        const enum ekb_err err = ekb_tally_create(&other, dimensions[i][0], dimensions[i][1], 1);
 
         cr_expect_eq(err, EKB_OK, "%zu arms, %zu slices", dimensions[i][0], dimensions[i][1]);
         ekb_tally_destroy(other);
@@ -155,7 +158,7 @@ Test(tally, cannot_be_created_when_it_would_fill_the_address_space)
 {
     struct ekb_tally *huge = NULL;
 
-    const enum ekb_err err = ekb_tally_create(&huge, 1, (size_t)1 << 45);
+    const enum ekb_err err = ekb_tally_create(&huge, 1, (size_t)1 << 45, 0);
 
     cr_assert_eq(err, EKB_NOMEM, "%s", ekb_err_name(err));
     cr_assert_null(huge, "the output was changed");

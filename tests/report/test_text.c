@@ -1,5 +1,7 @@
 #include "ekubench/report/text.h"
 
+#include "ekubench/stat/words.h"
+
 #include <criterion/criterion.h>
 
 #include <stdbool.h>
@@ -92,14 +94,15 @@ static void set_latency(struct ekb_record_arm *arm)
     arm->latency_ns.p99 = known(941600000);
 }
 
-static void add_effect(const char *question, const char *contrast, double estimate, double low,
-                       double high, const char *verdict)
+static void add_effect(const char *question, const char *metric, const char *contrast,
+                       struct ekb_estimate estimate, const char *verdict)
 {
     record.effects = realloc(record.effects, (record.num_effects + 1) * sizeof record.effects[0]);
     cr_assert_not_null(record.effects);
     struct ekb_record_effect *effect = &record.effects[record.num_effects++];
-    *effect = (struct ekb_record_effect){.estimate = {estimate, low, high, 60}, .mde = 900};
+    *effect = (struct ekb_record_effect){.estimate = estimate, .mde = 900};
     SET_TEXT(effect->question, question);
+    SET_TEXT(effect->metric, metric);
     SET_TEXT(effect->contrast, contrast);
     SET_TEXT(effect->verdict, verdict);
 }
@@ -128,6 +131,49 @@ static void fill_cpu(struct ekb_record_cpu *cpu, const char *stage)
     cpu->busy_percent = real(99.7);
     cpu->memory_per_connection_bytes = real(40960);
     SET_TEXT(cpu->cpu_list, "12");
+}
+
+#define NOTHING "no detectable difference; smallest detectable 900 ns"
+
+static void fill_effects(void)
+{
+    static const char *const server = EKB_METRIC_SERVER_CPU;
+    static const char *const client = EKB_METRIC_CLIENT_CPU;
+    static const char *const rungs[] = {"parse-d1 - one-way", "none-d1 - parse-d1",
+                                        "off-d1 - none-d1",   "on-d1 - off-d1",
+                                        "name-d1 - on-d1",    "crl-d1 - name-d1"};
+#define E(estimate, low, high) (struct ekb_estimate){estimate, low, high, 60}
+    add_effect(EKB_EFFECT_CONTROL, server, "on-d1-again - on-d1", E(120, -300, 500), NOTHING);
+    add_effect(EKB_EFFECT_CONTROL, client, "on-d1-again - on-d1", E(-80, -700, 600), NOTHING);
+    add_effect(EKB_EFFECT_CONTROL, EKB_METRIC_WALL, "on-again - on", E(0.3, -0.9, 1.4), NOTHING);
+    add_effect(EKB_EFFECT_COMPONENT, EKB_METRIC_PURPOSE, EKB_CONTRAST_PURPOSE_TIMER,
+               E(23.1, 21.9, 24.2), "slower by 23.1 ns [21.9 ns, 24.2 ns]");
+    add_effect(EKB_EFFECT_COMPONENT, EKB_METRIC_PURPOSE, EKB_CONTRAST_PURPOSE_SLOPE,
+               E(19.1, 18.9, 19.2), "slower by 19.1 ns [18.9 ns, 19.2 ns]");
+    add_effect(EKB_EFFECT_EKU, server, "on-d1 - none-d1", E(42, -410, 490), NOTHING);
+    add_effect(EKB_EFFECT_EKU, server, "off-d1 - none-d1", E(-30, -450, 390), NOTHING);
+    add_effect(EKB_EFFECT_EKU, server, "on-d2 - none-d2", E(12, -390, 440), NOTHING);
+    add_effect(EKB_EFFECT_LOAD, server, "on - none", E(210, -1200, 1700), NOTHING);
+    add_effect(EKB_EFFECT_LOAD, EKB_METRIC_WALL, "on - none", E(0.2, -0.7, 1.1),
+               "equivalent within 2.00 %");
+    for (size_t i = 0; i < sizeof rungs / sizeof rungs[0]; i++) {
+        const double cost = 10000.0 * (double)(i + 1);
+        add_effect(EKB_EFFECT_LADDER, server, rungs[i], E(cost, cost - 500, cost + 500), "slower");
+        add_effect(EKB_EFFECT_LADDER, client, rungs[i], E(300, -500, 900), NOTHING);
+        add_effect(EKB_EFFECT_LADDER, EKB_METRIC_WIRE, rungs[i], E(i == 0 ? 621 : -0.02, -0.1, 0.1),
+                   NOTHING);
+    }
+    add_effect(EKB_EFFECT_DEPTH, server, EKB_CONTRAST_DEPTH_ON, E(75123, 74900, 75300),
+               "slower by 75.1 us [74.9 us, 75.3 us]");
+    add_effect(EKB_EFFECT_SERVER_DEPTH, client, EKB_CONTRAST_SERVER_DEPTH, E(68000, 67500, 68500),
+               "slower by 68 us");
+    add_effect(EKB_EFFECT_SERVER_DEPTH, EKB_METRIC_WIRE, EKB_CONTRAST_SERVER_DEPTH,
+               E(474, 473.9, 474.1), "more by 474 bytes");
+    add_effect(EKB_EFFECT_REJECT, server, "reject-d1 - on-d1", E(-169000, -170000, -168000),
+               "faster by 169 us [168 us, 170 us]");
+    add_effect(EKB_EFFECT_REJECT, client, "reject-d1 - on-d1", E(3600, 1900, 5300),
+               "slower by 3.60 us [1.90 us, 5.30 us]");
+#undef E
 }
 
 // A measurement as a whole: everything known that can be.
@@ -159,16 +205,7 @@ static void fill_measurement(void)
         add_rate("load", modes[m], 833.4);
     }
     add_rate("load", "", 2500.2);
-    add_effect("A/A control: the same treatment twice", "on-d1-again - on-d1", 120, -300, 500,
-               "no detectable difference; smallest detectable 900 ns");
-    add_effect("What does the EKU check cost?", "on-d1 - none-d1", 42, -410, 490,
-               "no detectable difference; smallest detectable 900 ns");
-    add_effect("What does the EKU check cost?", "off-d1 - none-d1", -30, -450, 390,
-               "no detectable difference; smallest detectable 900 ns");
-    add_effect("What does each extra certificate cost?", "on: per certificate, depth 1 to 5", 75123,
-               74900, 75300, "slower by 75.1 us [74.9 us, 75.3 us]");
-    add_effect("What does a rejected client cost?", "reject-d1 - on-d1", -169000, -170000, -168000,
-               "faster by 169 us [168 us, 170 us]");
+    fill_effects();
     record.server_cpu = allocate(2, sizeof record.server_cpu[0]);
     record.client_cpu = allocate(2, sizeof record.client_cpu[0]);
     record.num_server_cpu = 2;
@@ -182,8 +219,12 @@ static void fill_measurement(void)
         .memory_ns = {.known = true, .moments = {.count = 100, .sum = 30000000}},
         .interval_known = true,
         .interval = {300000, 299000, 301000, 12},
-        .over_memory = real(1.23),
-        .steps_over_memory = real(1.07),
+        .tcp_known = true,
+        .tcp = {21000, 20500, 21500, 12},
+        .measured_known = true,
+        .measured = {331000, 329000, 333000, 12},
+        .tax_known = true,
+        .tax_percent = {3.1, 2.2, 4.0, 12},
     };
     record.client_floor = record.server_floor;
     record.host.steal_percent = real(0.04);
@@ -361,7 +402,7 @@ Test(text, gives_costs_with_intervals)
 
     write_report();
 
-    const char *row = line_with("depth 1 ");
+    const char *row = line_with("depth 1      ");
     cr_expect(strstr(row, "325.0 [324.2, 325.9]") != NULL, "%s", row);
     row = line_with("depth 5 ");
     cr_expect(strstr(row, "625.0 [624.2, 625.9]") != NULL, "%s", row);
@@ -369,25 +410,102 @@ Test(text, gives_costs_with_intervals)
     cr_expect(strstr(row, "75.12 [74.90, 75.30]") != NULL, "%s", row);
 }
 
-Test(text, gives_the_verdicts_of_the_check)
+Test(text, answers_in_two_sentences_first_of_all)
 {
     fill_measurement();
 
     write_report();
 
-    cr_expect(strstr(line_with("  on: "), "no detectable difference; smallest detectable 900 ns") !=
-              NULL);
-    cr_expect(strstr(line_with("  off: "), "no detectable difference") != NULL);
+    const char *answer = strstr(text, "The answer\n");
+    cr_assert_not_null(answer);
+    cr_expect_lt(answer, strstr(text, "What does each rung"));
+    cr_expect(has("The EKU check costs the server 23.1 ns [21.9, 24.2] per certificate"), "%s",
+              answer);
+    cr_expect(has("by 42 ns"), "%s", answer);
+    cr_expect(has("133.00 us [132.80, 133.20]"), "%s", answer);
 }
 
-Test(text, gives_the_control)
+Test(text, has_its_sections_in_their_order)
+{
+    static const char *const titles[] = {
+        "\nThe answer\n",
+        "\nWhat does each rung of verification add?\n",
+        "\nWhat does the EKU check cost?\n",
+        "\nWhat does each extra certificate cost?\n",
+        "\nWhat does a rejected client cost?\n",
+        "\nUnder load\n",
+        "\nFloors: how much of it is this tool?\n",
+        "\nValidity\n",
+    };
+    const char *last = NULL;
+    fill_measurement();
+
+    write_report();
+
+    for (size_t i = 0; i < sizeof titles / sizeof titles[0]; i++) {
+        const char *title = strstr(text, titles[i]);
+        cr_assert_not_null(title, "no %s", titles[i]);
+        cr_expect_gt(title, last, "%s", titles[i]);
+        last = title;
+    }
+}
+
+Test(text, gives_what_each_rung_adds_on_both_sides)
 {
     fill_measurement();
 
     write_report();
 
-    cr_expect(has("A/A control (the same arm twice): difference 0.12 [-0.30, 0.50] us."), "%s",
-              line_with("A/A"));
+    const char *row = line_with("+ certificate requested and parsed");
+    cr_expect(strstr(row, "+10.0 [9.5, 10.5]") != NULL, "%s", row);
+    cr_expect(strstr(row, "+621") != NULL, "%s", row);
+    row = line_with("+ CRL checked");
+    cr_expect(strstr(row, "+60.0 [59.5, 60.5]") != NULL, "%s", row);
+    cr_expect(strstr(row, "+0.3 [-0.5, 0.9]") != NULL, "%s", row);
+    cr_expect(strstr(row, "+0\n") == NULL && strstr(row, " -0") == NULL, "%s", row);
+}
+
+Test(text, puts_the_channels_side_by_side)
+{
+    fill_measurement();
+
+    write_report();
+
+    const char *row = line_with("component, per certificate: timer");
+    cr_expect(strstr(row, "+23.1 [21.9, 24.2]") != NULL, "%s", row);
+    row = line_with("per handshake, server CPU, depth 1");
+    cr_expect(strstr(row, "no detectable difference") != NULL, "%s", row);
+    row = line_with("blocks, wall time per handshake");
+    cr_expect(strstr(row, "equivalent within 2.00 %") != NULL, "%s", row);
+    cr_expect(has("The channels agree: 23 ns"), "%s", text);
+}
+
+Test(text, says_so_when_the_channels_do_not_agree)
+{
+    fill_measurement();
+    for (size_t i = 0; i < record.num_effects; i++) {
+        if (strcmp(record.effects[i].contrast, "on-d2 - none-d2") == 0) {
+            record.effects[i].estimate = (struct ekb_estimate){900, 500, 1300, 60};
+        }
+    }
+
+    write_report();
+
+    cr_expect(has("The channels do not agree"), "%s", text);
+}
+
+Test(text, gives_the_controls)
+{
+    fill_measurement();
+
+    write_report();
+
+    cr_expect(has("A/A control (the same arm twice), server: difference 0.12 [-0.30, 0.50] us."),
+              "%s", line_with("A/A"));
+    cr_expect(has("client: difference -0.1 [-0.7, 0.6] us.") ||
+                  has("client: difference -0.08 [-0.70, 0.60] us."),
+              "%s", text);
+    cr_expect(has("differs by 0.3 [-0.9, 1.4] %."), "%s", text);
 }
 
 Test(text, gives_latencies_in_milliseconds)
@@ -435,16 +553,18 @@ Test(text, does_not_excuse_failures_when_they_are_not_expected)
     cr_expect_str_eq(line_with("peer_reset"), "  load/load: 7 x peer_reset");
 }
 
-Test(text, gives_floors_as_ratios)
+Test(text, gives_floors_with_the_engine_tax)
 {
     fill_measurement();
 
     write_report();
 
-    const char *row = line_with("1.07 x");
+    const char *row = line_with("300.0 [299.0, 301.0]");
     cr_expect(strncmp(row, "server", 6) == 0, "%s", row);
-    cr_expect(strstr(row, "300.0 [299.0, 301.0]") != NULL, "%s", row);
-    cr_expect(strstr(row, "1.23 x") != NULL, "%s", row);
+    cr_expect(strstr(row, "21.0 [20.5, 21.5]") != NULL, "%s", row);
+    cr_expect(strstr(row, "331.0 [329.0, 333.0]") != NULL, "%s", row);
+    cr_expect(strstr(row, "3.10 [2.20, 4.00]") != NULL || strstr(row, "3.1 [2.2, 4.0]") != NULL,
+              "%s", row);
 }
 
 Test(text, names_the_target_when_server_is_not_ours)
@@ -455,7 +575,7 @@ Test(text, names_the_target_when_server_is_not_ours)
 
     cr_expect(has("127.0.0.1:7001"));
     cr_expect(has("100 in flight"));
-    cr_expect(!has("What does verifying a client certificate cost"));
+    cr_expect(!has("The answer"));
 }
 
 Test(text, warns_when_acceptance_was_not_confirmed)
@@ -479,7 +599,7 @@ Test(text, shows_dash_when_cost_is_unknown)
 
     write_report();
 
-    const char *row = line_with("depth 1 ");
+    const char *row = line_with("depth 1      ");
     cr_expect(strstr(row, " - ") != NULL, "%s", row);
     cr_expect_null(strstr(row, "["), "%s", row);
     cr_expect_null(strstr(row, "0.0"), "%s", row);
@@ -551,7 +671,7 @@ Test(text, leaves_out_what_was_not_run)
 
     write_report();
 
-    cr_expect(!has("What does verifying a client certificate cost"));
+    cr_expect(!has("The answer"));
     cr_expect(!has("Under load"));
     cr_expect(!has("in memory"));
     cr_expect(!has("hypervisor"));
@@ -566,7 +686,7 @@ Test(text, leaves_out_floors_when_none_was_measured)
 
     write_report();
 
-    cr_expect(!has("us in memory"));
+    cr_expect(!has("Floors"));
 }
 
 // Validity.

@@ -509,8 +509,9 @@ Test(record, is_zero_after_deinit)
 Test(record, has_the_keys_of_the_schema_in_order)
 {
     static const char *const keys[] = {
-        "schema", "kind",       "started_at", "duration_ns", "build", "host",     "plan",
-        "arms",   "throughput", "effects",    "floors",      "cpu",   "validity", "interrupted",
+        "schema", "kind",   "started_at", "duration_ns", "build",
+        "host",   "plan",   "arms",       "throughput",  "effects",
+        "blocks", "floors", "cpu",        "validity",    "interrupted",
     };
     json_t *json = minimal_json();
 

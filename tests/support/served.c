@@ -59,7 +59,7 @@ void served_start(struct served *out_served, const char *store_path, const struc
     for (size_t i = 1; i < SERVED_MAX_LISTENERS && spec->listeners[i] != NULL; i++) {
         add_listener(out_served, spec->listeners[i]);
     }
-    cr_assert_eq(ekb_tally_create(&tally, out_served->options.num_listeners, 1), EKB_OK);
+    cr_assert_eq(ekb_tally_create(&tally, out_served->options.num_listeners, 1, 0), EKB_OK);
     out_served->options.tally = tally;
     cr_assert_eq(ekb_server_open(&out_served->options, &fail), EKB_OK, "%s", fail.detail);
     cr_assert_eq(ekb_worker_spawn(&out_served->worker, EKB_WORKER_UNPINNED, body,

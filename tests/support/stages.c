@@ -9,7 +9,7 @@
 
 static void init_side(struct ekb_stage_side *side, size_t num_arms, uint32_t num_slices, int cpu)
 {
-    cr_assert_eq(ekb_tally_create(&side->tally, num_arms, num_slices), EKB_OK);
+    cr_assert_eq(ekb_tally_create(&side->tally, num_arms, num_slices, 0), EKB_OK);
     side->cpu = cpu;
     for (uint32_t i = 0; i < num_slices; i++) {
         side->tally->cpu_ns_at[i] = 1000 + i * STAGE_FIXTURE_CPU_NS;
@@ -42,6 +42,8 @@ static void add_samples(const struct ekb_stage *stage, struct ekb_tally *tally, 
     arm->started += count;
     arm->steps_by_slice[slice].count += count;
     arm->steps_by_slice[slice].sum += count * steps_ns;
+    arm->wire_by_slice[slice].count += count;
+    arm->wire_by_slice[slice].sum += count * 3000;
     for (uint64_t i = 0;
          ekb_timeline_kind(&stage->timeline, slice) == EKB_SLICE_MEASURED && i < count; i++) {
         ekb_distribution_add(&arm->steps, steps_ns);

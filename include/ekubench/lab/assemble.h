@@ -6,18 +6,15 @@
 
 #include "ekubench/base/err.h"
 #include "ekubench/lab/stage.h"
+#include "ekubench/stat/check.h"
 #include "ekubench/stat/record.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-// A slice is left out of paired estimates, in all arms alike, when more than this share of the
-// machine's time was stolen in it, or when a worker waited longer than that share for its own CPU
-// because something else ran there. Fixed beforehand and blind to the outcome.
-#define EKB_ASSEMBLE_MAX_STEAL_PERCENT 5.0
-#define EKB_ASSEMBLE_MAX_WAIT_PERCENT 5.0
-// A stage that lost more than this share of its slices has no valid estimate.
-#define EKB_ASSEMBLE_MAX_DROPPED_PERCENT 20.0
+// ekb_assemble_covariates returns what happened in a slice beside the measurement: slices that
+// stat/check calls disturbed are left out of estimates, in all arms alike.
+struct ekb_covariates ekb_assemble_covariates(const struct ekb_stage *stage, uint32_t slice);
 
 // ekb_assemble_stage appends a finished stage to `record`: `label` describes it, `arm_labels` its
 // arms (one for each of the client's arms; only their descriptive fields are used). It adds the

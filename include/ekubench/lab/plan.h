@@ -12,6 +12,7 @@
 #include "ekubench/peer/client.h"
 #include "ekubench/pki/key.h"
 #include "ekubench/pki/policy.h"
+#include "ekubench/stat/words.h"
 #include "ekubench/tls/config.h"
 
 #include <stdbool.h>
@@ -23,15 +24,18 @@
 #define EKB_PLAN_NAME_LEN 32
 
 // The names of the built-in stages and of the arms that the analysis refers to.
-#define EKB_PLAN_STAGE_COST "cost"
-#define EKB_PLAN_STAGE_FLOOR "floor"
-#define EKB_PLAN_STAGE_LOAD "load"
+#define EKB_PLAN_STAGE_COST EKB_STAGE_COST
+#define EKB_PLAN_STAGE_FLOOR EKB_STAGE_FLOOR
+#define EKB_PLAN_STAGE_LOAD EKB_STAGE_LOAD
 
 struct ekb_plan_arm {
     char name[EKB_PLAN_NAME_LEN];
     struct ekb_policy policy;
-    unsigned depth;      // Certificates above the leaf of the client's chain.
-    unsigned client_eku; // EKB_EKU_* of the client's leaf.
+    unsigned depth;        // Certificates above the leaf of the client's chain.
+    unsigned client_eku;   // EKB_EKU_* of the client's leaf.
+    unsigned server_depth; // Certificates above the leaf of the server's chain.
+    bool probe;            // Timers inside of verification.
+    bool bare_tcp;         // No TLS: the bytes of arm 0's handshake. The last arm of a floor stage.
     bool expect_accept;
 };
 
@@ -42,6 +46,10 @@ struct ekb_plan_stage {
     uint32_t num_warmup; // Slices.
     uint32_t num_slices; // Warm-up included.
     uint32_t floor_every;
+    bool tcp_floor;
+    uint32_t block_slices; // 0: no blocks (peer/timeline). A stage of blocks has the arms A, its
+                           // twin, B.
+    uint32_t washout_slices;
     enum ekb_client_kind client;
     struct ekb_plan_arm arms[EKB_PLAN_MAX_ARMS];
     size_t num_arms;
@@ -64,6 +72,18 @@ struct ekb_plan_settings {
     enum ekb_tls_version version; // EKB_TLS_1_2 or EKB_TLS_1_3, if `version_set`.
     bool version_set;
 };
+
+// The depths of chains in the cost stage. Arms are called "on-d1", "off-d2", ...: EKU mode and
+// depth of the client's chain; "server-d2", ...: depth of the server's chain.
+#define EKB_PLAN_NUM_DEPTHS 4
+extern const unsigned ekb_plan_depths[EKB_PLAN_NUM_DEPTHS];
+#define EKB_PLAN_SERVER_DEPTH_ARM "server-d%u"
+#define EKB_PLAN_TCP_ARM "tcp"
+#define EKB_PLAN_PROBE_ARM "timed-d2" // As on-d2, with timers.
+
+// The names in the certificates of a run.
+#define EKB_PLAN_SERVER_NAME "server.ekubench.test"
+#define EKB_PLAN_CLIENT_NAME "client.ekubench.test"
 
 #define EKB_PLAN_DEFAULT_SEED 1
 #define EKB_PLAN_DEFAULT_IN_FLIGHT 2000

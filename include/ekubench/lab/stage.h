@@ -52,6 +52,7 @@ struct ekb_stage {
     struct ekb_stage_side server;
     struct ekb_stage_side client;
     double *steal_by_slice; // Percent of both CPUs' time, by slice; num_slices entries.
+    struct ekb_net_counters *network_by_slice; // Growth; num_slices entries.
     bool steal_known;
     bool network_known;
     struct ekb_net_counters network; // Growth over the stage.

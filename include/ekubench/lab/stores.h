@@ -1,4 +1,4 @@
-// The stores of a measurement: one CA hierarchy, the server's dual store, and one client store for
+// The stores of a measurement: one CA hierarchy, one server store and one client store for
 // each chain that the plan needs, on disk, as a deployment would have them.
 //
 // They live in a private temporary directory (mode 0700) that `ekb_stores_destroy` removes. All
@@ -20,9 +20,9 @@ EKB_NODISCARD enum ekb_err ekb_stores_create(struct ekb_stores **out_stores,
                                              struct ekb_fail *reterr_fail);
 void ekb_stores_destroy(struct ekb_stores *stores);
 
-// ekb_stores_server returns the path of the server's store, ekb_stores_client that of the client
-// store for `arm`; owned by `stores`.
-const char *ekb_stores_server(const struct ekb_stores *stores);
+// ekb_stores_server and ekb_stores_client return the paths of the stores of the two sides of `arm`,
+// which must be one of the plan's; owned by `stores`.
+const char *ekb_stores_server(const struct ekb_stores *stores, const struct ekb_plan_arm *arm);
 const char *ekb_stores_client(const struct ekb_stores *stores, const struct ekb_plan_arm *arm);
 
 #endif

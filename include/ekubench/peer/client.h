@@ -41,7 +41,8 @@ struct ekb_client_arm {
         *store_path; // The client store to present and the CAs to trust; NULL: no certificate.
     enum ekb_tls_version version;
     enum ekb_client_kind kind;
-    const char *sni;    // Or NULL.
+    const char *sni;                   // Or NULL.
+    const struct ekb_flights *flights; // No TLS: as many bytes, in TCP slices only. NULL: TLS.
     bool expect_accept; // Else a rejection is what is expected, and what is measured.
 };
 

@@ -26,6 +26,7 @@ struct ekb_memory_outcome {
     uint64_t server_ns;
     uint64_t client_sent_bytes;
     uint64_t server_sent_bytes;
+    struct ekb_flights flights; // As they went, up to EKB_FLIGHTS_MAX; `num` counts all.
 };
 
 // ekb_memory_pair_create makes a reusable pair; release it with `ekb_memory_pair_destroy` (NULL is

@@ -7,6 +7,7 @@
 
 #include "ekubench/base/rng.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define EKB_SEQUENCE_MAX_ARMS 256
@@ -24,5 +25,27 @@ void ekb_sequence_init(struct ekb_sequence *out_sequence, uint16_t num_arms, uin
 
 // ekb_sequence_next returns the next arm.
 uint16_t ekb_sequence_next(struct ekb_sequence *sequence);
+
+// Quadruples: the order of arms where a stretch of time has one arm only. Four blocks, ABBA or BAAB
+// by a seeded coin, so that a drift that is a straight line cancels and no periodic disturbance can
+// favour an arm. One of the two blocks of A, by another coin, is its twin: an arm of the same
+// treatment, the A/A control inside of each quadruple.
+
+#define EKB_QUADRUPLE_LEN 4
+
+enum ekb_quadruple_arm {
+    EKB_QUADRUPLE_A,
+    EKB_QUADRUPLE_TWIN,
+    EKB_QUADRUPLE_B,
+    EKB_QUADRUPLE_NUM_ARMS
+};
+
+struct ekb_quadruple {
+    enum ekb_quadruple_arm arms[EKB_QUADRUPLE_LEN];
+    bool begins_with_b;
+};
+
+// ekb_quadruple_make returns quadruple `index` of the run with that seed.
+struct ekb_quadruple ekb_quadruple_make(uint64_t seed, uint32_t index);
 
 #endif

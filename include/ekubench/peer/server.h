@@ -34,6 +34,9 @@ struct ekb_listener {
     struct ekb_policy policy;
     enum ekb_tls_version version;
     enum ekb_tls_resumption resumption;
+    const char *store_path;            // Its own store; NULL: the server's.
+    const struct ekb_flights *flights; // No TLS: as many bytes. NULL: TLS.
+    bool probe;   // Timers inside of verification, on every connection (pki/probe).
     uint16_t arm; // Where its connections are counted.
     int fd;       // Set by `ekb_server_open`.
 };

@@ -42,20 +42,47 @@ struct ekb_tally_arm {
     struct ekb_distribution verify;
     uint64_t sent_bytes; // On the wire, TLS records with their headers.
     struct ekb_slice_sum *steps_by_slice;
+    struct ekb_slice_sum *wire_by_slice; // Bytes sent and received, TLS records with their headers.
 };
+
+// What the kernel did to a worker in a slice.
+struct ekb_tally_usage {
+    uint64_t voluntary_switches;
+    uint64_t involuntary_switches;
+    uint64_t minor_faults;
+    uint64_t major_faults;
+};
+
+// What probes have measured (pki/probe), each a sum over samples by slice.
+enum ekb_tally_probe {
+    EKB_TALLY_PROBE_EMPTY,
+    EKB_TALLY_PROBE_PURPOSE, // By certificate.
+    EKB_TALLY_PROBE_PARSE,   // By certificate.
+    EKB_TALLY_PROBE_VERIFY,  // By handshake.
+    EKB_TALLY_PROBE_REPEATS, // And the next ones: of so many repeats, as ekb_tally_repeats says.
+    EKB_TALLY_NUM_REPEATS = 4,
+    EKB_TALLY_NUM_PROBES = EKB_TALLY_PROBE_REPEATS + EKB_TALLY_NUM_REPEATS
+};
+extern const uint32_t ekb_tally_repeats[EKB_TALLY_NUM_REPEATS]; // 0, 8, 32, 64
 
 struct ekb_tally {
     size_t num_arms;
     size_t num_slices;
+    size_t num_blocks;
     struct ekb_tally_arm *arms;
 
     // By slice. `cpu_ns_at[i]` is the worker's CPU time at the start of slice i (num_slices + 1
     // entries; 0: not reached).
     uint64_t *cpu_ns_at;
+    struct ekb_tally_usage *usage;
     uint64_t *run_delay_ns; // How long something else had the worker's CPU.
     uint64_t *steps_ns;
     uint64_t *completed;       // Accepted or rejected.
     uint64_t *accepted_by_arm; // [slice * num_arms + arm]
+
+    struct ekb_slice_sum *probes[EKB_TALLY_NUM_PROBES]; // Server only; by slice.
+    struct ekb_distribution
+        *latency_by_block; // Client only; of the block's arm, without the washout.
 
     struct ekb_distribution floor; // The in-memory handshake, this side's part of it.
     struct ekb_slice_sum *floor_by_slice;
@@ -75,7 +102,7 @@ struct ekb_tally {
 // ekb_tally_create makes an empty tally in newly-mapped shared memory; release it with
 // `ekb_tally_destroy` (NULL is legal). EKB_NOMEM.
 EKB_NODISCARD enum ekb_err ekb_tally_create(struct ekb_tally **out_tally, size_t num_arms,
-                                            size_t num_slices);
+                                            size_t num_slices, size_t num_blocks);
 void ekb_tally_destroy(struct ekb_tally *tally);
 
 // ekb_distribution_add counts one sample.

@@ -27,6 +27,9 @@ void ekb_hierarchy_destroy(struct ekb_hierarchy *hierarchy);
 // `hierarchy`.
 const struct ekb_chain *ekb_hierarchy_root(const struct ekb_hierarchy *hierarchy);
 
+// ekb_hierarchy_root_ca returns the root itself, to sign other things; owned by `hierarchy`.
+const struct ekb_ca *ekb_hierarchy_root_ca(const struct ekb_hierarchy *hierarchy);
+
 // ekb_hierarchy_issue makes a key and a certificate with `depth` certificates above it (1 to
 // EKB_MINT_MAX_DEPTH), making the intermediates that it needs. Key type and validity of `spec` are
 // the hierarchy's, whatever it says. As ekb_ca_issue.

@@ -50,31 +50,4 @@ EKB_NODISCARD enum ekb_err ekb_estimate_slice_ratio(struct ekb_estimate *out_est
                                                     size_t num_slices, double confidence,
                                                     uint64_t seed);
 
-// ekb_estimate_slice_difference estimates how much more a handshake of `treated` costs than one of
-// `control`: the mean over slices of the difference of the two slice means, resampling slices. The
-// two arrays are paired by index; a slice in which either arm has count 0 is left out. Errors as
-// ekb_estimate_mean.
-EKB_NODISCARD enum ekb_err ekb_estimate_slice_difference(struct ekb_estimate *out_estimate,
-                                                         const struct ekb_slice_sum *treated,
-                                                         const struct ekb_slice_sum *control,
-                                                         size_t num_slices, double confidence,
-                                                         uint64_t seed);
-
-// ekb_estimate_slice_slope estimates the cost of one more unit of x (one more certificate): in each
-// slice a least-squares line through the slice means of the `num_arms` arms at the finite `x[]`,
-// then the mean of the slopes with its interval over slices. `slices[a * num_slices + s]` is slice
-// s of arm a. A slice in which an arm has count 0 is left out. Errors as ekb_estimate_mean;
-// EKB_USAGE if all x are equal.
-EKB_NODISCARD enum ekb_err ekb_estimate_slice_slope(struct ekb_estimate *out_estimate,
-                                                    const struct ekb_slice_sum *slices,
-                                                    const double *x, size_t num_arms,
-                                                    size_t num_slices, double confidence,
-                                                    uint64_t seed);
-
-// ekb_estimate_minimum_detectable returns the smallest effect that an experiment with this
-// interval, at confidence 0.95, would detect with 80 % power at 5 %: 2.8 standard errors (z.975 +
-// z.80), the standard error taken from the width of the interval. With few replicates it errs on
-// the large side, as the interval does.
-double ekb_estimate_minimum_detectable(const struct ekb_estimate *estimate);
-
 #endif

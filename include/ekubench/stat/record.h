@@ -69,7 +69,7 @@ struct ekb_record_arm {
     char name[EKB_RECORD_NAME_LEN];
     char stage[EKB_RECORD_NAME_LEN];
     char eku[8];    // "on", "off", "none"; "" = unknown
-    char verify[8]; // "full", "parse", "raw", "one-way"; "" = unknown
+    char verify[8]; // "full", "parse", "raw", "one-way", "tcp" (no TLS); "" = unknown
     uint64_t depth; // Certificates above the leaf of the client's chain; 0: none sent.
     char key[EKB_RECORD_NAME_LEN];     // Key type of the client's chain, "p256".
     char client_eku[64];               // EKUs in the client's leaf.
@@ -105,12 +105,35 @@ struct ekb_record_throughput {
     size_t num_blocks;
 };
 
+// A block: a stretch of time under load with one arm.
+struct ekb_record_block {
+    char stage[EKB_RECORD_NAME_LEN];
+    char arm[EKB_RECORD_NAME_LEN];
+    uint64_t quadruple;
+    bool disturbed;       // Its quadruple is left out.
+    uint64_t measured_ns; // Its length without the washout.
+    uint64_t accepted;    // In it.
+    double accepted_per_s;
+    struct ekb_record_u64 p99_ns;                        // Of the latency.
+    struct ekb_record_real server_cpu_ns, client_cpu_ns; // All CPU per handshake.
+    // Of the whole block, the washout included.
+    double steal_percent;
+    double wait_percent;
+    uint64_t voluntary_switches, involuntary_switches, page_faults; // Of both workers.
+    uint64_t retransmitted_segments, listen_overflows;
+};
+
 struct ekb_record_effect {
     char question[EKB_RECORD_TEXT_LEN];
     char contrast[EKB_RECORD_TEXT_LEN];
     char stage[EKB_RECORD_NAME_LEN];
-    char unit[16]; // "ns"
+    char
+        metric[EKB_RECORD_NAME_LEN]; // Of what: "server_cpu_ns", "client_cpu_ns", "wire_bytes", ...
+    char unit[16];                   // "ns", "bytes", "%"
     struct ekb_estimate estimate;
+    struct ekb_estimate bootstrap; // The cross-check: mean and bootstrap interval.
+    double p_adjusted;             // NaN if there was no test.
+    double equivalence;            // What counts as no difference that matters; 0: nothing does.
     double mde;
     char verdict[EKB_RECORD_TEXT_LEN];
     char method[EKB_RECORD_TEXT_LEN];
@@ -152,8 +175,14 @@ struct ekb_record_stage {
 struct ekb_record_side_floor {
     struct ekb_record_summary memory_ns;
     bool interval_known;
-    struct ekb_estimate interval;
-    struct ekb_record_real over_memory; // All CPU per handshake of the same kind / memory.
+    struct ekb_estimate interval; // Of the handshake in memory.
+    bool tcp_known;
+    struct ekb_estimate tcp; // All CPU per connection that exchanges the same bytes without TLS.
+    bool measured_known;
+    struct ekb_estimate measured; // All CPU per handshake over the loop.
+    bool tax_known;
+    struct ekb_estimate tax_percent;    // 100 (measured / (memory + tcp) - 1)
+    struct ekb_record_real over_memory; // measured / memory
     struct ekb_record_real steps_over_memory;
 };
 
@@ -198,6 +227,8 @@ struct ekb_record {
     size_t num_throughput;
     struct ekb_record_effect *effects;
     size_t num_effects;
+    struct ekb_record_block *blocks;
+    size_t num_blocks;
 
     bool floors_known;
     struct ekb_record_side_floor server_floor, client_floor;

@@ -15,6 +15,7 @@
 #include "ekubench/pki/policy.h"
 #include "ekubench/store/store.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum ekb_role {
@@ -39,10 +40,13 @@ enum ekb_tls_version {
     "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384"
 
 // Told of the begin and the end of each certificate chain verification (so that the caller can time
-// it; this layer has no clock). Called from within ekb_endpoint_* on the connection being driven.
+// it; this layer has no clock), and, if `probe` is set in the options, afterwards of a chain that
+// was accepted, which is for ekb_probe_measure (pki/probe) and for the time of the call only.
+// Called from within ekb_endpoint_* on the connection being driven.
 struct ekb_tls_observer {
     void (*verify_begin)(void *context);
     void (*verify_end)(void *context);
+    void (*verified)(void *context, void *chain); // May be NULL without `probe`.
     void *context;
 };
 
@@ -70,6 +74,15 @@ struct ekb_tls_options {
     const int64_t *verify_at;           // Time of verification, seconds since the epoch; NULL: now.
     const char *sni;                    // Client: server name to ask for, or NULL.
     const struct ekb_tls_observer *observer; // Borrowed, or NULL.
+    bool probe;                              // Call the observer's `verified`.
+};
+
+// The lengths of a handshake's flights in bytes, in turn, the client's first. The last is the
+// server's.
+#define EKB_FLIGHTS_MAX 8
+struct ekb_flights {
+    uint32_t len[EKB_FLIGHTS_MAX];
+    uint32_t num;
 };
 
 struct ekb_tls_config;
@@ -79,6 +92,15 @@ struct ekb_tls_config;
 const char *ekb_tls_version_name(enum ekb_tls_version version);
 EKB_NODISCARD enum ekb_err ekb_tls_version_parse(enum ekb_tls_version *out_version,
                                                  const char *text);
+
+// ekb_tls_config_create_bare makes a configuration without TLS: its endpoints exchange as many
+// bytes as `flights` says, and end as a handshake does, the server READY when the client's last
+// flight has come and the client with one byte of application data when the server's has. It is the
+// floor under the transport. EKB_USAGE if there are no flights, an odd number of them, or one is
+// longer than EKB_ENDPOINT_TX_LEN or empty; EKB_NOMEM.
+EKB_NODISCARD enum ekb_err ekb_tls_config_create_bare(struct ekb_tls_config **out_config,
+                                                      enum ekb_role role,
+                                                      const struct ekb_flights *flights);
 
 // ekb_tls_config_create makes a newly-allocated configuration; release it with
 // `ekb_tls_config_destroy` (NULL is legal), even while connections that began with it go on.

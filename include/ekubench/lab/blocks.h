@@ -1,0 +1,28 @@
+// Blocks: what EKU verification does to throughput and tail latency under load, where arms cannot
+// run beside one another because they would share a queue.
+//
+// A block has one arm; four make a quadruple (peer/sequence), and the quadruple is the unit of
+// replication.
+
+#ifndef EKUBENCH_LAB_BLOCKS_H
+#define EKUBENCH_LAB_BLOCKS_H
+
+#include "ekubench/base/err.h"
+#include "ekubench/lab/plan.h"
+#include "ekubench/lab/stage.h"
+#include "ekubench/stat/record.h"
+#include "ekubench/stat/words.h"
+
+// Differences smaller than these matter to nobody.
+#define EKB_BLOCKS_EQUIVALENCE_WALL_PERCENT 2.0
+#define EKB_BLOCKS_EQUIVALENCE_P99_PERCENT 5.0
+
+// ekb_blocks_add appends to `record` a row for each block of the stage that was finished, and the
+// contrast of the two treatments over quadruples, in wall time, tail latency and server CPU time,
+// with its A/A control. A quadruple with a disturbed block (stat/check) is left out whole; when
+// that are too many the record is not clean. `seed` is that of the client's order. EKB_NOMEM.
+EKB_NODISCARD enum ekb_err ekb_blocks_add(struct ekb_record *record,
+                                          const struct ekb_plan_stage *plan,
+                                          const struct ekb_stage *stage, uint64_t seed);
+
+#endif

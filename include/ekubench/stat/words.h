@@ -1,0 +1,46 @@
+// The words of a result: the names by which whoever writes effects and whoever reads them know
+// them. They are part of the result's form (docs/result.md): added, never changed.
+
+#ifndef EKUBENCH_STAT_WORDS_H
+#define EKUBENCH_STAT_WORDS_H
+
+// Questions.
+#define EKB_EFFECT_CONTROL "A/A control: the same treatment twice"
+#define EKB_EFFECT_COMPONENT "What do the parts of verification cost?"
+#define EKB_EFFECT_EKU "What does the EKU check cost?"
+#define EKB_EFFECT_LOAD "What does the EKU check cost under load?"
+#define EKB_EFFECT_DEPTH "What does each extra certificate of the client's chain cost?"
+#define EKB_EFFECT_SERVER_DEPTH "What does each extra certificate of the server's chain cost?"
+#define EKB_EFFECT_LINEARITY "Does each extra certificate cost the same?"
+#define EKB_EFFECT_LADDER "What does each rung of verification add?"
+#define EKB_EFFECT_TIMERS "What do the timers inside of verification cost?"
+#define EKB_EFFECT_REJECT "What does a rejected client cost?"
+
+// Metrics: what is compared, each a mean per handshake unless it says otherwise.
+#define EKB_METRIC_SERVER_CPU "server_cpu_ns"
+#define EKB_METRIC_CLIENT_CPU "client_cpu_ns"
+#define EKB_METRIC_WIRE "wire_bytes"            // Both directions, TLS records with their headers.
+#define EKB_METRIC_WALL "wall_ns_per_handshake" // The inverse of the rate.
+#define EKB_METRIC_P99 "latency_p99_ns"         // 99th percentile.
+#define EKB_METRIC_PURPOSE "purpose_check_ns"   // By certificate.
+#define EKB_METRIC_PARSE "parse_ns"             // By certificate.
+#define EKB_METRIC_VERIFY "verify_chain_ns"
+
+// Contrasts that are no difference of two arms.
+#define EKB_CONTRAST_PURPOSE_TIMER "purpose check, per certificate: timer - empty timer"
+#define EKB_CONTRAST_PURPOSE_SLOPE "purpose check of the leaf: slope over 0, 8, 32, 64 repeats"
+#define EKB_CONTRAST_PARSE "parsing, per certificate: timer - empty timer"
+#define EKB_CONTRAST_VERIFY "chain verification, depth 2: timer - empty timer"
+#define EKB_CONTRAST_DEPTH_ON "EKU on: per certificate, depth 1 to 5"
+#define EKB_CONTRAST_DEPTH_OFF "EKU off: per certificate, depth 1 to 5"
+#define EKB_CONTRAST_DEPTH_NONE "no EKU check: per certificate, depth 1 to 5"
+#define EKB_CONTRAST_SERVER_DEPTH "server's chain: per certificate, depth 1 to 5"
+#define EKB_CONTRAST_CLIENT_CURVE "client's chain: curvature over depth 1 to 5"
+#define EKB_CONTRAST_SERVER_CURVE "server's chain: curvature over depth 1 to 5"
+
+// Stages of the built-in plans.
+#define EKB_STAGE_COST "cost"
+#define EKB_STAGE_FLOOR "floor"
+#define EKB_STAGE_LOAD "load"
+
+#endif

@@ -1,0 +1,304 @@
+#include "ekubench/lab/blocks.h"
+
+#include "ekubench/lab/assemble.h"
+#include "ekubench/lab/effects.h"
+#include "ekubench/peer/sequence.h"
+#include "ekubench/stat/check.h"
+#include "ekubench/stat/replicate.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define METHOD "quadruples ABBA or BAAB of blocks, Hodges-Lehmann, signed-rank interval"
+
+// CPU time of one side over the measured part of a block.
+static struct ekb_record_real cpu_per_handshake(const struct ekb_timeline *timeline,
+                                                const struct ekb_tally *tally, uint32_t first,
+                                                uint32_t end)
+{
+    uint64_t cpu_ns = 0;
+    uint64_t completed = 0;
+    for (uint32_t i = first; i < end; i++) {
+        if (ekb_timeline_kind(timeline, i) == EKB_SLICE_MEASURED) {
+            cpu_ns += tally->cpu_ns_at[i + 1] - tally->cpu_ns_at[i];
+            completed += tally->completed[i];
+        }
+    }
+    return completed > 0 ? (struct ekb_record_real){.known = true,
+                                                    .value = (double)cpu_ns / (double)completed}
+                         : (struct ekb_record_real){0};
+}
+
+static void add_usage(struct ekb_record_block *block, const struct ekb_tally *tally, uint32_t slice)
+{
+    const struct ekb_tally_usage *usage = &tally->usage[slice];
+    block->voluntary_switches += usage->voluntary_switches;
+    block->involuntary_switches += usage->involuntary_switches;
+    block->page_faults += usage->minor_faults + usage->major_faults;
+}
+
+// fill_block describes block `index` from its slices [first, end).
+static void fill_block(struct ekb_record_block *block, const struct ekb_stage *stage,
+                       uint32_t index, uint32_t first, uint32_t end)
+{
+    const struct ekb_timeline *timeline = &stage->timeline;
+    const struct ekb_tally *client = stage->client.tally;
+    const struct ekb_distribution *latency = &client->latency_by_block[index];
+    struct ekb_covariates mean = {0};
+    uint64_t measured_ns = 0;
+    for (uint32_t i = first; i < end; i++) {
+        const struct ekb_covariates covariates = ekb_assemble_covariates(stage, i);
+        mean.steal_percent += covariates.steal_percent / (double)(end - first);
+        mean.wait_percent += covariates.wait_percent / (double)(end - first);
+        block->retransmitted_segments += stage->network_by_slice[i].retransmitted_segments;
+        block->listen_overflows += stage->network_by_slice[i].listen_overflows;
+        add_usage(block, client, i);
+        add_usage(block, stage->server.tally, i);
+        if (ekb_timeline_kind(timeline, i) == EKB_SLICE_MEASURED) {
+            measured_ns += timeline->slice_ns;
+            for (size_t arm = 0; arm < client->num_arms; arm++) {
+                block->accepted += client->accepted_by_arm[i * client->num_arms + arm];
+            }
+        }
+    }
+    block->disturbed = ekb_check_is_disturbed(&mean, 1);
+    block->steal_percent = mean.steal_percent;
+    block->wait_percent = mean.wait_percent;
+    block->measured_ns = measured_ns;
+    block->accepted_per_s = (double)block->accepted * 1e9 / (double)measured_ns;
+    block->server_cpu_ns = cpu_per_handshake(timeline, stage->server.tally, first, end);
+    block->client_cpu_ns = cpu_per_handshake(timeline, client, first, end);
+    // Ten samples beyond it, or it is no percentile.
+    if (latency->moments.count >= 1000) {
+        block->p99_ns = (struct ekb_record_u64){.known = true,
+                                                .value = ekb_hist_percentile(latency->hist, 99.0)};
+    }
+}
+
+static bool is_finished(const struct ekb_stage *stage, uint32_t end)
+{
+    return stage->client.tally->cpu_ns_at[end] != 0 && stage->server.tally->cpu_ns_at[end] != 0;
+}
+
+static enum ekb_err add_rows(struct ekb_record *record, const struct ekb_plan_stage *plan,
+                             const struct ekb_stage *stage, uint64_t seed)
+{
+    const uint32_t num_blocks = ekb_timeline_num_blocks(&stage->timeline);
+    struct ekb_record_block *rows =
+        realloc(record->blocks, (record->num_blocks + num_blocks + 1) * sizeof rows[0]);
+    if (rows == NULL) {
+        return EKB_NOMEM;
+    }
+    record->blocks = rows;
+    for (uint32_t index = 0; index < num_blocks; index++) {
+        const uint32_t first = stage->timeline.num_warmup + index * plan->block_slices;
+        const uint32_t end = first + plan->block_slices;
+        const struct ekb_quadruple quadruple = ekb_quadruple_make(seed, index / EKB_QUADRUPLE_LEN);
+        if (!is_finished(stage, end)) {
+            break;
+        }
+        struct ekb_record_block *block = &rows[record->num_blocks++];
+        *block = (struct ekb_record_block){.quadruple = index / EKB_QUADRUPLE_LEN};
+        EKB_RECORD_COPY(block->stage, plan->name);
+        EKB_RECORD_COPY(block->arm, plan->arms[quadruple.arms[index % EKB_QUADRUPLE_LEN]].name);
+        fill_block(block, stage, index, first, end);
+    }
+    return EKB_OK;
+}
+
+// From blocks to contrasts.
+
+enum metric {
+    WALL,
+    P99,
+    SERVER_CPU,
+    NUM_METRICS
+};
+
+static const struct {
+    const char *name;
+    const char *unit;
+    double equivalence;
+} metrics[NUM_METRICS] = {
+    [WALL] = {EKB_METRIC_WALL, "%", EKB_BLOCKS_EQUIVALENCE_WALL_PERCENT},
+    [P99] = {EKB_METRIC_P99, "%", EKB_BLOCKS_EQUIVALENCE_P99_PERCENT},
+    [SERVER_CPU] = {EKB_METRIC_SERVER_CPU, "ns", EKB_EFFECT_EQUIVALENCE_NS},
+};
+
+// value_of returns what is compared of one block: of times in percent the logarithm. NaN if
+// unknown.
+static double value_of(const struct ekb_record_block *block, enum metric metric)
+{
+    switch (metric) {
+    case WALL:
+        return block->accepted > 0 ? -log(block->accepted_per_s) : (double)NAN;
+    case P99:
+        return block->p99_ns.known ? log((double)block->p99_ns.value) : (double)NAN;
+    case SERVER_CPU:
+        return block->server_cpu_ns.known ? block->server_cpu_ns.value : (double)NAN;
+    case NUM_METRICS:
+        break;
+    }
+    return (double)NAN;
+}
+
+// The contrasts of all quadruples in one metric.
+struct contrasts {
+    double *treatment; // A - B.
+    double *control;   // Twin - A.
+    size_t num;
+};
+
+static double scaled(double difference, enum metric metric)
+{
+    return metric == SERVER_CPU ? difference : 100.0 * expm1(difference);
+}
+
+// add_quadruple adds the contrasts of four blocks, unless one of their values is unknown.
+static void add_quadruple(struct contrasts *contrasts, const struct ekb_record_block *blocks,
+                          const struct ekb_quadruple *quadruple, enum metric metric)
+{
+    double values[EKB_QUADRUPLE_LEN];
+    double twin = 0;
+    double plain = 0;
+    for (size_t i = 0; i < EKB_QUADRUPLE_LEN; i++) {
+        values[i] = value_of(&blocks[i], metric);
+        if (isnan(values[i])) {
+            return;
+        }
+        twin = quadruple->arms[i] == EKB_QUADRUPLE_TWIN ? values[i] : twin;
+        plain = quadruple->arms[i] == EKB_QUADRUPLE_A ? values[i] : plain;
+    }
+    contrasts->treatment[contrasts->num] =
+        scaled(-ekb_replicate_quadruple(values, quadruple->begins_with_b ? 1 : 0), metric);
+    contrasts->control[contrasts->num++] = scaled(twin - plain, metric);
+}
+
+static bool is_disturbed(const struct ekb_record_block *blocks)
+{
+    bool disturbed = false;
+    for (size_t i = 0; i < EKB_QUADRUPLE_LEN; i++) {
+        disturbed = disturbed || blocks[i].disturbed;
+    }
+    return disturbed;
+}
+
+struct workspace {
+    const struct ekb_plan_stage *plan;
+    struct ekb_record_block *blocks;
+    size_t num_quadruples;
+    uint64_t seed;
+    double *memory;
+    struct contrasts contrasts[NUM_METRICS];
+};
+
+static enum ekb_err fill_contrasts(struct workspace *work)
+{
+    const size_t n = work->num_quadruples;
+    work->memory = calloc(2 * NUM_METRICS * n + 1, sizeof work->memory[0]);
+    if (work->memory == NULL) {
+        return EKB_NOMEM;
+    }
+    for (unsigned metric = 0; metric < NUM_METRICS; metric++) {
+        struct contrasts *contrasts = &work->contrasts[metric];
+        contrasts->treatment = work->memory + (2 * metric) * n;
+        contrasts->control = work->memory + (2 * metric + 1) * n;
+        for (size_t q = 0; q < n; q++) {
+            const struct ekb_quadruple quadruple = ekb_quadruple_make(work->seed, (uint32_t)q);
+            const struct ekb_record_block *blocks = work->blocks + q * EKB_QUADRUPLE_LEN;
+            if (!is_disturbed(blocks)) {
+                add_quadruple(contrasts, blocks, &quadruple, (enum metric)metric);
+            }
+        }
+    }
+    return EKB_OK;
+}
+
+static enum ekb_err append(struct ekb_record *record, const struct workspace *work,
+                           const char *question, const struct ekb_contrast *contrasts)
+{
+    const bool is_control = strcmp(question, EKB_EFFECT_CONTROL) == 0;
+    enum ekb_err err = EKB_OK;
+    for (unsigned metric = 0; metric < NUM_METRICS && err == EKB_OK; metric++) {
+        char text[EKB_RECORD_TEXT_LEN];
+        (void)snprintf(text, sizeof text, "%s - %s",
+                       work->plan->arms[is_control ? EKB_QUADRUPLE_TWIN : EKB_QUADRUPLE_A].name,
+                       work->plan->arms[is_control ? EKB_QUADRUPLE_A : EKB_QUADRUPLE_B].name);
+        const struct ekb_effect_label label = {.question = question,
+                                               .contrast = text,
+                                               .stage = work->plan->name,
+                                               .metric = metrics[metric].name,
+                                               .unit = metrics[metric].unit,
+                                               .method = METHOD};
+        err = ekb_effects_append(record, &label, &contrasts[metric]);
+    }
+    return err;
+}
+
+static enum ekb_err add_contrasts(struct ekb_record *record, const struct workspace *work)
+{
+    struct ekb_contrast treatments[NUM_METRICS];
+    struct ekb_contrast controls[NUM_METRICS];
+    for (unsigned metric = 0; metric < NUM_METRICS; metric++) {
+        const struct contrasts *contrasts = &work->contrasts[metric];
+        treatments[metric] = (struct ekb_contrast){.values = contrasts->treatment,
+                                                   .num_values = contrasts->num,
+                                                   .equivalence = metrics[metric].equivalence};
+        controls[metric] =
+            (struct ekb_contrast){.values = contrasts->control, .num_values = contrasts->num};
+    }
+    enum ekb_err err = ekb_verdict_decide(controls, NUM_METRICS, false);
+    if (err == EKB_OK) {
+        err = ekb_verdict_decide(treatments, NUM_METRICS, false);
+    }
+    for (unsigned metric = 0; metric < NUM_METRICS && err == EKB_OK; metric++) {
+        if (ekb_verdict_control_differs(controls[metric].values, controls[metric].num_values)) {
+            treatments[metric].verdict = EKB_VERDICT_WITHHELD;
+            ekb_record_add_reason(record,
+                                  "%s: the A/A control shows a difference where there is none (%s)",
+                                  work->plan->name, metrics[metric].name);
+        }
+    }
+    if (err == EKB_OK) {
+        err = append(record, work, EKB_EFFECT_CONTROL, controls);
+    }
+    return err != EKB_OK ? err : append(record, work, EKB_EFFECT_LOAD, treatments);
+}
+
+static void check_dropped(struct ekb_record *record, const struct workspace *work)
+{
+    uint64_t num_dropped = 0;
+    for (size_t q = 0; q < work->num_quadruples; q++) {
+        num_dropped += is_disturbed(work->blocks + q * EKB_QUADRUPLE_LEN) ? 1 : 0;
+    }
+    if (ekb_check_too_many_dropped(num_dropped, work->num_quadruples)) {
+        ekb_record_add_reason(
+            record, "%s: other work or the hypervisor disturbed %llu of %zu quadruples",
+            work->plan->name, (unsigned long long)num_dropped, work->num_quadruples);
+    }
+}
+
+enum ekb_err ekb_blocks_add(struct ekb_record *record, const struct ekb_plan_stage *plan,
+                            const struct ekb_stage *stage, uint64_t seed)
+{
+    const size_t num_before = record->num_blocks;
+    enum ekb_err err = add_rows(record, plan, stage, seed);
+    if (err != EKB_OK) {
+        return err;
+    }
+    struct workspace work = {
+        .plan = plan,
+        .blocks = record->blocks + num_before,
+        .num_quadruples = (record->num_blocks - num_before) / EKB_QUADRUPLE_LEN,
+        .seed = seed,
+    };
+    err = fill_contrasts(&work);
+    if (err == EKB_OK) {
+        err = add_contrasts(record, &work);
+    }
+    check_dropped(record, &work);
+    free(work.memory);
+    return err;
+}

@@ -1,0 +1,74 @@
+#include "peer/floor.h"
+
+#include "ekubench/peer/memory.h"
+#include "ekubench/store/store.h"
+
+static enum ekb_err make(struct ekb_tls_config **out_config, const char *store_path,
+                         struct ekb_tls_options *tls, struct ekb_fail *reterr_fail)
+{
+    const bool is_server = tls->role == EKB_ROLE_SERVER;
+    struct ekb_store *store = NULL;
+    enum ekb_err err = ekb_store_load(
+        &store, store_path,
+        EKB_STORE_NEED_TRUST | (is_server ? EKB_STORE_NEED_SERVER : EKB_STORE_NEED_CLIENT),
+        reterr_fail);
+    if (err != EKB_OK) {
+        return err;
+    }
+    tls->identity = ekb_store_identity(store, is_server ? EKB_STORE_SERVER : EKB_STORE_CLIENT);
+    tls->trust = ekb_store_trust(store);
+    tls->policy = ekb_policy_default();
+    err = ekb_tls_config_create(out_config, tls, reterr_fail);
+    ekb_store_destroy(store);
+    return err;
+}
+
+enum ekb_err ekb_floor_make_client(struct ekb_tls_config **out_config, const char *store_path,
+                                   enum ekb_tls_version version, struct ekb_fail *reterr_fail)
+{
+    struct ekb_tls_options tls = {.role = EKB_ROLE_CLIENT, .version = version};
+    return make(out_config, store_path, &tls, reterr_fail);
+}
+
+enum ekb_err ekb_floor_make_server(struct ekb_tls_config **out_config, const char *store_path,
+                                   enum ekb_tls_version version, struct ekb_fail *reterr_fail)
+{
+    struct ekb_tls_options tls = {.role = EKB_ROLE_SERVER, .version = version};
+    return make(out_config, store_path, &tls, reterr_fail);
+}
+
+static enum ekb_err record(struct ekb_flights *out_flights, const struct ekb_tls_config *client,
+                           const struct ekb_tls_config *server)
+{
+    const struct ekb_clock clock = ekb_clock_monotonic();
+    struct ekb_memory_outcome outcome;
+    struct ekb_memory_pair *pair = NULL;
+    if (ekb_memory_pair_create(&pair) != EKB_OK) {
+        return EKB_NOMEM;
+    }
+    ekb_memory_handshake(pair, &outcome, client, server, &clock);
+    ekb_memory_pair_destroy(pair);
+    *out_flights = outcome.flights;
+    return outcome.client_err != EKB_OK ? outcome.client_err : outcome.server_err;
+}
+
+enum ekb_err ekb_flights_record(struct ekb_flights *out_flights, const char *server_store,
+                                const char *client_store, enum ekb_tls_version version,
+                                struct ekb_fail *reterr_fail)
+{
+    struct ekb_tls_config *client = NULL;
+    struct ekb_tls_config *server = NULL;
+    enum ekb_err err = ekb_floor_make_client(&client, client_store, version, reterr_fail);
+    if (err == EKB_OK) {
+        err = ekb_floor_make_server(&server, server_store, version, reterr_fail);
+    }
+    if (err == EKB_OK) {
+        err = record(out_flights, client, server);
+        if (err != EKB_OK) {
+            (void)ekb_fail_set(reterr_fail, err, 0, "a handshake in memory");
+        }
+    }
+    ekb_tls_config_destroy(server);
+    ekb_tls_config_destroy(client);
+    return err;
+}

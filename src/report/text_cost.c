@@ -1,0 +1,356 @@
+// The answers: what verification costs, rung by rung, certificate by certificate, and what of it is
+// the EKU check.
+
+#include "report/text_internal.h"
+
+#include "ekubench/base/units.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+static const unsigned long long depths[] = {1, 2, 3, 5};
+#define NUM_DEPTHS (sizeof depths / sizeof depths[0])
+
+static const struct ekb_record_arm *cost_arm(const struct ekb_record *record, const char *mode,
+                                             unsigned long long depth)
+{
+    char name[EKB_RECORD_NAME_LEN];
+    (void)snprintf(name, sizeof name, "%s-d%llu", mode, depth);
+    return ekb_record_find_arm(record, EKB_STAGE_COST, name);
+}
+
+static const struct ekb_record_effect *eku_effect(const struct ekb_record *record,
+                                                  const char *contrast)
+{
+    return text_find_effect(record, EKB_EFFECT_EKU, EKB_METRIC_SERVER_CPU, contrast);
+}
+
+// The answer in two sentences.
+
+// write_amount writes "66.1 us [65.8, 66.4]".
+static const char *write_amount(char out_text[96], const struct ekb_estimate *estimate)
+{
+    char interval[64];
+    const bool is_small = estimate->high < 1e3 && estimate->high > -1e3;
+    (void)text_interval(interval, estimate, is_small ? text_plain : text_us);
+    const size_t number_len = strcspn(interval, " ");
+    (void)snprintf(out_text, 96, "%.*s %s%s", (int)number_len, interval, is_small ? "ns" : "us",
+                   interval + number_len);
+    return out_text;
+}
+
+static void write_eku_sentence(FILE *out, const struct ekb_record_effect *check,
+                               const struct ekb_record_effect *whole)
+{
+    char amount[96];
+    char difference[96];
+    text_wrapped(out,
+                 "The EKU check costs the server %s per certificate, timed inside the handshake; a "
+                 "whole handshake with the check differs from one without by %s of server CPU: %s.",
+                 write_amount(amount, &check->estimate), write_amount(difference, &whole->estimate),
+                 whole->verdict);
+}
+
+void text_write_answer(FILE *out, const struct ekb_record *record)
+{
+    const struct ekb_record_effect *check = text_find_effect(
+        record, EKB_EFFECT_COMPONENT, EKB_METRIC_PURPOSE, EKB_CONTRAST_PURPOSE_TIMER);
+    const struct ekb_record_effect *whole = eku_effect(record, "on-d1 - none-d1");
+    const struct ekb_record_effect *slope =
+        text_find_effect(record, EKB_EFFECT_DEPTH, EKB_METRIC_SERVER_CPU, EKB_CONTRAST_DEPTH_ON);
+    const struct ekb_record_effect *reject =
+        text_find_effect(record, EKB_EFFECT_REJECT, EKB_METRIC_SERVER_CPU, NULL);
+    const struct ekb_record_arm *one_way = ekb_record_find_arm(record, EKB_STAGE_COST, "one-way");
+    const struct ekb_record_arm *mutual = cost_arm(record, "on", 1);
+    if (text_find_stage(record, EKB_STAGE_COST) == NULL) {
+        return;
+    }
+    text_rule(out, "The answer");
+    if (check != NULL && whole != NULL) {
+        write_eku_sentence(out, check, whole);
+    }
+    if (one_way != NULL && mutual != NULL && one_way->server_cpu_interval_known &&
+        mutual->server_cpu_interval_known && slope != NULL && reject != NULL) {
+        char base[96];
+        char all[96];
+        char each[96];
+        char saved[96];
+        text_wrapped(out,
+                     "What costs is the certificate itself: one-way TLS takes %s of server CPU, a "
+                     "verified client %s, each further certificate in its chain %s, and a client "
+                     "rejected for its EKU %s compared to an accepted one.",
+                     write_amount(base, &one_way->server_cpu_interval),
+                     write_amount(all, &mutual->server_cpu_interval),
+                     write_amount(each, &slope->estimate), write_amount(saved, &reject->estimate));
+    }
+}
+
+// The ladder.
+
+static const char *added(char out_text[64], const struct ekb_record *record, const char *metric,
+                         const char *contrast)
+{
+    return text_signed_interval(out_text,
+                                text_find_effect(record, EKB_EFFECT_LADDER, metric, contrast),
+                                strcmp(metric, EKB_METRIC_WIRE) == 0 ? text_plain : text_us);
+}
+
+static void write_rung(FILE *out, const struct ekb_record *record, const char *label,
+                       const char *contrast)
+{
+    char server[64];
+    char client[64];
+    char bytes[64];
+    const struct ekb_record_effect *wire =
+        text_find_effect(record, EKB_EFFECT_LADDER, EKB_METRIC_WIRE, contrast);
+    // Bytes vary by the few that signatures differ in length: their interval says nothing.
+    if (wire != NULL) {
+        (void)snprintf(bytes, sizeof bytes, "%+.0f", wire->estimate.estimate + 0.0);
+    } else {
+        (void)snprintf(bytes, sizeof bytes, "-");
+    }
+    (void)fprintf(out, "%-36s  %-24s  %-22s  %6s\n", label,
+                  added(server, record, EKB_METRIC_SERVER_CPU, contrast),
+                  added(client, record, EKB_METRIC_CLIENT_CPU, contrast),
+                  strcmp(bytes, "-0") == 0 ? "+0" : bytes);
+}
+
+// write_level writes the first row, on which the others stand.
+static void write_level(FILE *out, const struct ekb_record_arm *arm)
+{
+    char server[64] = "-";
+    char client[64] = "-";
+    char bytes[32] = "-";
+    if (arm->server_cpu_interval_known) {
+        (void)text_interval(server, &arm->server_cpu_interval, text_us);
+    }
+    if (arm->client_cpu_interval_known) {
+        (void)text_interval(client, &arm->client_cpu_interval, text_us);
+    }
+    if (arm->client_sent_bytes.known && arm->server_sent_bytes.known) {
+        (void)snprintf(bytes, sizeof bytes, "%.0f",
+                       arm->client_sent_bytes.value + arm->server_sent_bytes.value);
+    }
+    (void)fprintf(out, "%-36s  %-24s  %-22s  %6s\n", "one-way TLS", server, client, bytes);
+}
+
+void text_write_ladder(FILE *out, const struct ekb_record *record)
+{
+    const struct ekb_record_arm *one_way = ekb_record_find_arm(record, EKB_STAGE_COST, "one-way");
+    if (one_way == NULL) {
+        return;
+    }
+    text_rule(out, "What does each rung of verification add?");
+    text_wrapped(out,
+                 "us of CPU per handshake in TLS and in our own code, %llu in flight, the client's "
+                 "leaf signed by the root; mean [95 %% interval], differences paired by slice.",
+                 (unsigned long long)text_find_stage(record, EKB_STAGE_COST)->in_flight);
+    (void)fprintf(out, "\n%-36s  %-24s  %-22s  %6s\n", "", "server", "client", "bytes");
+    write_level(out, one_way);
+    write_rung(out, record, "+ certificate requested and parsed", "parse-d1 - one-way");
+    write_rung(out, record, "+ chain verified, no EKU check", "none-d1 - parse-d1");
+    write_rung(out, record, "+ EKU checking off (serverAuth)", "off-d1 - none-d1");
+    write_rung(out, record, "  EKU checking on (clientAuth) instead", "on-d1 - off-d1");
+    write_rung(out, record, "+ name checked", "name-d1 - on-d1");
+    write_rung(out, record, "+ CRL checked", "crl-d1 - name-d1");
+}
+
+// The EKU check, through every channel.
+
+static void write_channel(FILE *out, const char *label, const struct ekb_record_effect *effect,
+                          struct text_unit unit, const char *unit_name)
+{
+    char interval[64];
+    char smallest[32];
+    char verdict[EKB_RECORD_TEXT_LEN];
+    if (effect == NULL) {
+        return;
+    }
+    (void)snprintf(smallest, sizeof smallest, "%.2g", effect->mde / unit.divisor);
+    (void)snprintf(verdict, sizeof verdict, "%.*s", (int)strcspn(effect->verdict, ";["),
+                   effect->verdict);
+    (void)fprintf(out, "%-36s %-22s %-2s %7s  %s\n", label,
+                  text_signed_interval(interval, effect, unit), unit_name, smallest, verdict);
+}
+
+// holds is true if the interval of `effect` holds `value`.
+static bool holds(const struct ekb_record_effect *effect, double value)
+{
+    return effect == NULL || (effect->estimate.low <= value && value <= effect->estimate.high);
+}
+
+// write_agreement compares the channels: the check as timed must lie in every interval of what was
+// measured from outside, and the two ways to time it must not differ by more than a factor of two.
+static void write_agreement(FILE *out, const struct ekb_record *record)
+{
+    const struct ekb_record_effect *timer = text_find_effect(
+        record, EKB_EFFECT_COMPONENT, EKB_METRIC_PURPOSE, EKB_CONTRAST_PURPOSE_TIMER);
+    const struct ekb_record_effect *repeats = text_find_effect(
+        record, EKB_EFFECT_COMPONENT, EKB_METRIC_PURPOSE, EKB_CONTRAST_PURPOSE_SLOPE);
+    const struct ekb_record_effect *blocks =
+        text_find_effect(record, EKB_EFFECT_LOAD, EKB_METRIC_SERVER_CPU, NULL);
+    if (timer == NULL || repeats == NULL) {
+        return;
+    }
+    const double check_ns = timer->estimate.estimate;
+    const double ratio = check_ns / repeats->estimate.estimate;
+    bool agree = ratio > 0.5 && ratio < 2.0 && holds(blocks, check_ns);
+    for (size_t i = 0; i < NUM_DEPTHS; i++) {
+        char contrast[EKB_RECORD_TEXT_LEN];
+        (void)snprintf(contrast, sizeof contrast, "on-d%llu - none-d%llu", depths[i], depths[i]);
+        agree = agree && holds(eku_effect(record, contrast), check_ns * (double)depths[i]);
+    }
+    text_wrapped(out,
+                 agree ? "The channels agree: %.0f ns for each certificate below the root lie in "
+                         "every interval of what was measured from outside."
+                       : "The channels do not agree: %.0f ns for each certificate below the root "
+                         "are not in every interval, or the two timers differ by a factor of two.",
+                 check_ns);
+}
+
+void text_write_eku(FILE *out, const struct ekb_record *record)
+{
+    if (eku_effect(record, NULL) == NULL) {
+        return;
+    }
+    text_rule(out, "What does the EKU check cost?");
+    (void)fprintf(out, "%-36s %-22s %-2s %7s  %s\n", "EKU checking on - no check",
+                  "[95 % interval]", "", "least", "verdict");
+    (void)fprintf(out, "%-36s %-22s %-2s %7s\n", "", "", "", "seen");
+    write_channel(out, "component, per certificate: timer",
+                  text_find_effect(record, EKB_EFFECT_COMPONENT, EKB_METRIC_PURPOSE,
+                                   EKB_CONTRAST_PURPOSE_TIMER),
+                  text_plain, "ns");
+    write_channel(out, "component, leaf: slope over repeats",
+                  text_find_effect(record, EKB_EFFECT_COMPONENT, EKB_METRIC_PURPOSE,
+                                   EKB_CONTRAST_PURPOSE_SLOPE),
+                  text_plain, "ns");
+    for (size_t i = 0; i < NUM_DEPTHS; i++) {
+        char contrast[EKB_RECORD_TEXT_LEN];
+        char label[64];
+        (void)snprintf(contrast, sizeof contrast, "on-d%llu - none-d%llu", depths[i], depths[i]);
+        (void)snprintf(label, sizeof label, "per handshake, server CPU, depth %llu", depths[i]);
+        write_channel(out, label, eku_effect(record, contrast), text_us, "us");
+    }
+    write_channel(out, "blocks, server CPU, kernel included",
+                  text_find_effect(record, EKB_EFFECT_LOAD, EKB_METRIC_SERVER_CPU, NULL), text_us,
+                  "us");
+    write_channel(out, "blocks, wall time per handshake",
+                  text_find_effect(record, EKB_EFFECT_LOAD, EKB_METRIC_WALL, NULL), text_plain,
+                  "%");
+    write_channel(out, "blocks, 99th percentile of latency",
+                  text_find_effect(record, EKB_EFFECT_LOAD, EKB_METRIC_P99, NULL), text_plain, "%");
+    write_agreement(out, record);
+}
+
+// Depth.
+
+static void write_cost_cell(FILE *out, const struct ekb_record_arm *arm)
+{
+    char text[64] = "-";
+    if (arm != NULL && arm->server_cpu_interval_known) {
+        (void)text_interval(text, &arm->server_cpu_interval, text_us);
+    }
+    (void)fprintf(out, "  %-26s", text);
+}
+
+static void write_slope_cell(FILE *out, const struct ekb_record *record, const char *contrast)
+{
+    char text[64];
+    (void)fprintf(out, "  %-26s",
+                  text_signed_interval(
+                      text,
+                      text_find_effect(record, EKB_EFFECT_DEPTH, EKB_METRIC_SERVER_CPU, contrast),
+                      text_us));
+}
+
+static void write_slope_line(FILE *out, const struct ekb_record *record, const char *label,
+                             const char *question, const char *contrast)
+{
+    char server[64];
+    char client[64];
+    char bytes[64];
+    const struct ekb_record_effect *wire =
+        text_find_effect(record, question, EKB_METRIC_WIRE, contrast);
+    if (wire == NULL) {
+        return;
+    }
+    (void)snprintf(bytes, sizeof bytes, "%+.0f", wire->estimate.estimate);
+    (void)fprintf(
+        out, "%-36s  %-24s  %-22s  %6s\n", label,
+        text_signed_interval(
+            server, text_find_effect(record, question, EKB_METRIC_SERVER_CPU, contrast), text_us),
+        text_signed_interval(
+            client, text_find_effect(record, question, EKB_METRIC_CLIENT_CPU, contrast), text_us),
+        bytes);
+}
+
+static void write_curvature(FILE *out, const char *label, const struct ekb_record_effect *curve)
+{
+    char text[64];
+    if (curve != NULL) {
+        text_wrapped(out, "Is it a straight line? %s, curvature in us: %s; %s.", label,
+                     text_signed_interval(text, curve, text_us), curve->verdict);
+    }
+}
+
+void text_write_depth(FILE *out, const struct ekb_record *record)
+{
+    if (cost_arm(record, "on", 1) == NULL || text_find_stage(record, EKB_STAGE_COST) == NULL) {
+        return;
+    }
+    text_rule(out, "What does each extra certificate cost?");
+    text_wrapped(out,
+                 "us of server CPU per handshake; depth = certificates above the client's leaf, "
+                 "which has both usages and is accepted in every mode.");
+    (void)fprintf(out, "\n%-14s  %-26s  %-26s  %-26s\n", "", "EKU checking on", "EKU checking off",
+                  "no EKU check");
+    for (size_t i = 0; i < NUM_DEPTHS; i++) {
+        (void)fprintf(out, "depth %-8llu", depths[i]);
+        write_cost_cell(out, cost_arm(record, "on", depths[i]));
+        write_cost_cell(out, cost_arm(record, "off", depths[i]));
+        write_cost_cell(out, cost_arm(record, "none", depths[i]));
+        (void)fputc('\n', out);
+    }
+    (void)fprintf(out, "%-14s", "+1 certificate");
+    write_slope_cell(out, record, EKB_CONTRAST_DEPTH_ON);
+    write_slope_cell(out, record, EKB_CONTRAST_DEPTH_OFF);
+    write_slope_cell(out, record, EKB_CONTRAST_DEPTH_NONE);
+    (void)fprintf(out, "\n\n%-36s  %-24s  %-22s  %6s\n", "+1 certificate, us and bytes", "server",
+                  "client", "bytes");
+    write_slope_line(out, record, "in the client's chain", EKB_EFFECT_DEPTH, EKB_CONTRAST_DEPTH_ON);
+    write_slope_line(out, record, "in the server's chain", EKB_EFFECT_SERVER_DEPTH,
+                     EKB_CONTRAST_SERVER_DEPTH);
+    write_curvature(out, "Client's chain, server's CPU",
+                    text_find_effect(record, EKB_EFFECT_LINEARITY, EKB_METRIC_SERVER_CPU,
+                                     EKB_CONTRAST_CLIENT_CURVE));
+    write_curvature(out, "Server's chain, client's CPU",
+                    text_find_effect(record, EKB_EFFECT_LINEARITY, EKB_METRIC_CLIENT_CPU,
+                                     EKB_CONTRAST_SERVER_CURVE));
+}
+
+// Rejects.
+
+void text_write_rejects(FILE *out, const struct ekb_record *record)
+{
+    const struct ekb_record_arm *rejected =
+        ekb_record_find_arm(record, EKB_STAGE_COST, "reject-d1");
+    char level[64];
+    char server[64];
+    char client[64];
+    if (rejected == NULL || !rejected->server_cpu_interval_known) {
+        return;
+    }
+    text_rule(out, "What does a rejected client cost?");
+    text_wrapped(
+        out,
+        "EKU checking on, a leaf without clientAuth: %s us of server CPU. Compared to an "
+        "accepted client: server %s us, client %s us.",
+        text_interval(level, &rejected->server_cpu_interval, text_us),
+        text_signed_interval(
+            server, text_find_effect(record, EKB_EFFECT_REJECT, EKB_METRIC_SERVER_CPU, NULL),
+            text_us),
+        text_signed_interval(
+            client, text_find_effect(record, EKB_EFFECT_REJECT, EKB_METRIC_CLIENT_CPU, NULL),
+            text_us));
+}

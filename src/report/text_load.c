@@ -1,0 +1,198 @@
+#include "report/text_internal.h"
+
+#include "ekubench/base/units.h"
+
+#include <math.h>
+#include <string.h>
+
+static const char *write_percentile(char out_text[32], struct ekb_record_u64 value)
+{
+    (void)snprintf(out_text, 32, value.known ? "%.1f" : "-", (double)value.value / text_ms.divisor);
+    return out_text;
+}
+
+static void write_rate(char out_text[32], double rate)
+{
+    if (isnan(rate)) {
+        (void)snprintf(out_text, 32, "-");
+    } else {
+        (void)snprintf(out_text, 32, "%.0f", rate);
+    }
+}
+
+// rate_of returns the rate of an arm while it ran: NaN if unknown.
+static double rate_of(const struct ekb_record *record, const struct ekb_record_arm *arm)
+{
+    double accepted = 0;
+    double seconds = 0;
+    for (size_t i = 0; i < record->num_throughput; i++) {
+        if (strcmp(record->throughput[i].stage, arm->stage) == 0 &&
+            strcmp(record->throughput[i].arm, arm->name) == 0) {
+            return record->throughput[i].accepted_per_s;
+        }
+    }
+    for (size_t i = 0; i < record->num_blocks; i++) {
+        const struct ekb_record_block *block = &record->blocks[i];
+        if (strcmp(block->stage, arm->stage) == 0 && strcmp(block->arm, arm->name) == 0 &&
+            !block->disturbed) {
+            accepted += (double)block->accepted;
+            seconds += (double)block->measured_ns / 1e9;
+        }
+    }
+    return seconds > 0 ? accepted / seconds : (double)NAN;
+}
+
+static void write_latency_row(FILE *out, const struct ekb_record *record,
+                              const struct ekb_record_arm *arm)
+{
+    char p50[32];
+    char p90[32];
+    char p99[32];
+    char p999[32];
+    char rate_text[32] = "-";
+    write_rate(rate_text, rate_of(record, arm));
+    (void)fprintf(out, "%-16s %10llu %9llu %7llu %9s", arm->name,
+                  (unsigned long long)arm->client.accepted,
+                  (unsigned long long)arm->client.rejected, (unsigned long long)arm->client.failed,
+                  rate_text);
+    if (!arm->latency_ns.known) {
+        (void)fprintf(out, " %8s %8s %8s %8s %8s\n", "-", "-", "-", "-", "-");
+        return;
+    }
+    (void)fprintf(out, " %8s %8s %8s %8s %8.1f\n", write_percentile(p50, arm->latency_ns.p50),
+                  write_percentile(p90, arm->latency_ns.p90),
+                  write_percentile(p99, arm->latency_ns.p99),
+                  write_percentile(p999, arm->latency_ns.p999),
+                  (double)arm->latency_ns.moments.max / text_ms.divisor);
+}
+
+// write_total_rate writes the rate of all arms of a stage, with its interval over the blocks if
+// there are enough of them.
+static const char *write_total_rate(char out_text[64], const struct ekb_record *record,
+                                    const char *stage)
+{
+    (void)snprintf(out_text, 64, "-");
+    for (size_t i = 0; i < record->num_throughput; i++) {
+        const struct ekb_record_throughput *row = &record->throughput[i];
+        if (row->arm[0] != '\0' || strcmp(row->stage, stage) != 0) {
+            continue;
+        }
+        if (row->interval_known) {
+            (void)snprintf(out_text, 64, "%.0f [%.0f, %.0f]", row->accepted_per_s,
+                           row->interval.low, row->interval.high);
+        } else {
+            write_rate(out_text, row->accepted_per_s);
+        }
+    }
+    return out_text;
+}
+
+static void write_side(FILE *out, const char *name, const struct ekb_record_cpu *cpu)
+{
+    char memory[EKB_UNITS_TEXT_LEN];
+    char spent[EKB_UNITS_TEXT_LEN];
+    if (cpu == NULL || !cpu->per_handshake_ns.known || !cpu->busy_percent.known) {
+        return;
+    }
+    (void)fprintf(out, "%s: %.0f %% of CPU %s busy, %s per handshake, kernel included", name,
+                  cpu->busy_percent.value, cpu->cpu_list,
+                  ekb_units_format_ns(spent, cpu->per_handshake_ns.value));
+    if (cpu->memory_per_connection_bytes.known) {
+        (void)fprintf(out, "; %s a connection",
+                      ekb_units_format_bytes(memory, cpu->memory_per_connection_bytes.value));
+    }
+    (void)fputc('\n', out);
+}
+
+void text_write_load(FILE *out, const struct ekb_record *record)
+{
+    const struct ekb_record_stage *stage = text_find_stage(record, EKB_STAGE_LOAD);
+    char in_flight[EKB_UNITS_TEXT_LEN];
+    char rate[64];
+    if (stage == NULL) {
+        return;
+    }
+    text_rule(out, "Under load");
+    text_wrapped(out,
+                 "Closed loop, %s connections in flight at all times, one EKU mode at a time: %s "
+                 "handshakes/s "
+                 "accepted. Latency in ms from the start of the connection to the server's "
+                 "confirmation; in a "
+                 "closed loop it is mostly waiting for the %s others. Counts are of the whole "
+                 "stage; rates and "
+                 "latencies are without the warm-up and the changes of mode.",
+                 ekb_units_format_count(in_flight, stage->in_flight),
+                 write_total_rate(rate, record, stage->name), in_flight);
+    (void)fprintf(out, "\n%-16s %10s %9s %7s %9s %8s %8s %8s %8s %8s\n", "EKU checking", "accepted",
+                  "rejected", "failed", "per s", "p50", "p90", "p99", "p99.9", "max");
+    for (size_t i = 0; i < record->num_arms; i++) {
+        if (strcmp(record->arms[i].stage, stage->name) == 0) {
+            write_latency_row(out, record, &record->arms[i]);
+        }
+    }
+    write_side(out, "server",
+               text_find_cpu(record->server_cpu, record->num_server_cpu, stage->name));
+    write_side(out, "client",
+               text_find_cpu(record->client_cpu, record->num_client_cpu, stage->name));
+}
+
+static void write_floor_row(FILE *out, const char *name, const struct ekb_record_side_floor *floor)
+{
+    char memory[64] = "-";
+    char tcp[64] = "-";
+    char measured[64] = "-";
+    char tax[64] = "-";
+    if (floor->interval_known) {
+        (void)text_interval(memory, &floor->interval, text_us);
+    }
+    if (floor->tcp_known) {
+        (void)text_interval(tcp, &floor->tcp, text_us);
+    }
+    if (floor->measured_known) {
+        (void)text_interval(measured, &floor->measured, text_us);
+    }
+    if (floor->tax_known) {
+        (void)text_interval(tax, &floor->tax_percent, text_plain);
+    }
+    (void)fprintf(out, "%-8s  %-22s  %-20s  %-22s  %s\n", name, memory, tcp, measured, tax);
+}
+
+void text_write_floors(FILE *out, const struct ekb_record *record)
+{
+    if (!record->floors_known || !record->server_floor.memory_ns.known) {
+        return;
+    }
+    const struct ekb_record_stage *stage = text_find_stage(record, "floor");
+    text_rule(out, "Floors: how much of it is this tool?");
+    text_wrapped(
+        out,
+        "EKU on, depth 1, %llu in flight, all CPU time of the process and of the kernel for it; in "
+        "turn with it the same handshake in memory, and a TCP connection that exchanges as many "
+        "bytes. Engine tax: what is measured beyond the sum of these two.",
+        stage != NULL ? (unsigned long long)stage->in_flight : 0);
+    (void)fprintf(out, "\n%-8s  %-22s  %-20s  %-22s  %s\n", "us", "in memory", "bare TCP",
+                  "measured", "engine tax, %");
+    write_floor_row(out, "server", &record->server_floor);
+    write_floor_row(out, "client", &record->client_floor);
+}
+
+void text_write_foreign_load(FILE *out, const struct ekb_record *record)
+{
+    if (strcmp(record->kind, "load") != 0 || record->num_arms == 0) {
+        return;
+    }
+    const struct ekb_record_stage *stage = text_find_stage(record, record->arms[0].stage);
+    text_wrapped(out, "Target %s, closed loop, %llu in flight, %s client, accepted means: %s.",
+                 record->plan.target, stage != NULL ? (unsigned long long)stage->in_flight : 0,
+                 stage != NULL ? stage->client : "-",
+                 strcmp(record->plan.confirm, "byte") == 0
+                     ? "the server's first byte was read"
+                     : "the client's own handshake ended (in TLS 1.3 the server may still reject)");
+    (void)fprintf(out, "\n%-16s %10s %9s %7s %9s %8s %8s %8s %8s %8s\n", "latency in ms",
+                  "accepted", "rejected", "failed", "per s", "p50", "p90", "p99", "p99.9", "max");
+    for (size_t i = 0; i < record->num_arms; i++) {
+        write_latency_row(out, record, &record->arms[i]);
+    }
+    write_side(out, "client",
+               text_find_cpu(record->client_cpu, record->num_client_cpu, record->arms[0].stage));
+}
