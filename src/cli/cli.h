@@ -32,6 +32,7 @@ int ekb_cli_serve(int argc, char **argv);
 int ekb_cli_load(int argc, char **argv);
 int ekb_cli_pki(int argc, char **argv);
 int ekb_cli_doctor(int argc, char **argv);
+int ekb_cli_instructions(int argc, char **argv);
 int ekb_cli_verify(int argc, char **argv);
 int ekb_cli_store(int argc, char **argv);
 

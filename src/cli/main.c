@@ -20,6 +20,7 @@ static const struct {
     {"store", ekb_cli_store, "keep the dual certificate store of a node"},
     {"verify", ekb_cli_verify, "what verification says of a certificate chain"},
     {"pki", ekb_cli_pki, "mint certification authorities and certificates"},
+    {"instructions", ekb_cli_instructions, "instructions of a handshake, counted without noise"},
     {"doctor", ekb_cli_doctor, "can this machine measure?"},
 };
 
@@ -30,7 +31,7 @@ static void print_help(FILE *file)
     (void)fprintf(file, "Usage: ekubench COMMAND [OPTION...]\n"
                         "What mutual-TLS client-certificate verification costs.\n\nCommands:\n");
     for (size_t i = 0; i < NUM_COMMANDS; i++) {
-        (void)fprintf(file, "  %-9s %s\n", commands[i].name, commands[i].summary);
+        (void)fprintf(file, "  %-12s %s\n", commands[i].name, commands[i].summary);
     }
     (void)fprintf(
         file, "\n`ekubench COMMAND --help` describes a command. --version prints the versions.\n");

@@ -255,7 +255,8 @@ static enum ekb_err add_contrasts(struct ekb_record *record, const struct worksp
     }
     for (unsigned metric = 0; metric < NUM_METRICS && err == EKB_OK; metric++) {
         if (ekb_verdict_control_differs(controls[metric].values, controls[metric].num_values)) {
-            treatments[metric].verdict = EKB_VERDICT_WITHHELD;
+            treatments[metric].verdict =
+                treatments[metric].known ? EKB_VERDICT_WITHHELD : EKB_VERDICT_NONE;
             ekb_record_add_reason(record,
                                   "%s: the A/A control shows a difference where there is none (%s)",
                                   work->plan->name, metrics[metric].name);

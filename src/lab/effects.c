@@ -80,6 +80,12 @@ static const struct row server_linearity_rows[] = {
 static const struct row timer_rows[] = {{DIFFERENCE, EKB_PLAN_PROBE_ARM, "on-d2", NULL}};
 static const struct row reject_rows[] = {{DIFFERENCE, "reject-d1", "on-d1", NULL}};
 
+static const struct row injected_rows[] = {
+    {DIFFERENCE, "inject-1us", "on-d1", NULL},
+    {DIFFERENCE, "inject-5us", "on-d1", NULL},
+    {DIFFERENCE, "inject-20us", "on-d1", NULL},
+};
+
 #define ROWS(rows) rows, sizeof(rows) / sizeof(rows)[0]
 static const struct family families[] = {
     {EKB_EFFECT_EKU, SERVER_CPU, EKB_EFFECT_EQUIVALENCE_NS, ROWS(eku_rows)},
@@ -97,6 +103,7 @@ static const struct family families[] = {
     {EKB_EFFECT_TIMERS, SERVER_CPU, 0, ROWS(timer_rows)},
     {EKB_EFFECT_REJECT, SERVER_CPU, 0, ROWS(reject_rows)},
     {EKB_EFFECT_REJECT, CLIENT_CPU, 0, ROWS(reject_rows)},
+    {EKB_EFFECT_INJECTED, SERVER_CPU, 0, ROWS(injected_rows)},
 };
 
 // Verdicts in words.
@@ -155,6 +162,8 @@ static void write_verdict(struct ekb_record_effect *effect, const struct ekb_con
         (void)snprintf(effect->verdict, sizeof effect->verdict,
                        "no detectable difference; smallest detectable %s",
                        format(amount, contrast->mde));
+        break;
+    case EKB_VERDICT_NONE:
         break;
     case EKB_VERDICT_WITHHELD:
         (void)snprintf(effect->verdict, sizeof effect->verdict,

@@ -7,7 +7,7 @@
 #include "ekubench/lab/floors.h"
 #include "ekubench/lab/session.h"
 #include "ekubench/lab/stores.h"
-#include "ekubench/peer/flights.h"
+#include "ekubench/peer/ends.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -55,9 +55,12 @@ static enum ekb_err set_up(struct staging *staging, const struct ekb_plan *plan,
     struct ekb_address loopback;
     enum ekb_err err = ekb_address_parse(&loopback, "127.0.0.1:0", reterr_fail);
     if (err == EKB_OK && stage->tcp_floor) {
-        err = ekb_flights_record(&staging->flights, ekb_stores_server(stores, &stage->arms[0]),
-                                 ekb_stores_client(stores, &stage->arms[0]), plan->version,
-                                 reterr_fail);
+        const struct ekb_ends_spec ends = {
+            .server_store = ekb_stores_server(stores, &stage->arms[0]),
+            .client_store = ekb_stores_client(stores, &stage->arms[0]),
+            .version = plan->version,
+            .policy = stage->arms[0].policy};
+        err = ekb_flights_record(&staging->flights, &ends, reterr_fail);
     }
     for (size_t i = 0; i < stage->num_arms; i++) {
         const struct ekb_plan_arm *arm = &stage->arms[i];

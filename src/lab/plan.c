@@ -6,6 +6,9 @@
 
 #define BOTH (EKB_EKU_SERVER_AUTH | EKB_EKU_CLIENT_AUTH)
 
+const uint64_t ekb_plan_injected_ns[EKB_PLAN_NUM_INJECTED] = {1 * EKB_NS_PER_US, 5 * EKB_NS_PER_US,
+                                                              20 * EKB_NS_PER_US};
+
 const unsigned ekb_plan_depths[EKB_PLAN_NUM_DEPTHS] = {1, 2, 3, 5};
 
 // The built-in plans differ in length only. Slices of the cost stage are short, because the slice
@@ -173,6 +176,36 @@ enum ekb_err ekb_plan_builtin(struct ekb_plan *out_plan, const char *name,
                     lengths[length].block_slices,
                     settings->in_flight != 0 ? settings->in_flight : EKB_PLAN_DEFAULT_IN_FLIGHT);
     return EKB_OK;
+}
+
+void ekb_plan_self_test(struct ekb_plan *out_plan, uint64_t seed)
+{
+    struct ekb_plan_stage *stage = &out_plan->stages[0];
+    *out_plan = (struct ekb_plan){
+        .name = "self-test",
+        .seed = seed,
+        .version = EKB_TLS_1_3,
+        .key_type = EKB_KEY_P256,
+        .deadline_ns = 10 * EKB_NS_PER_S,
+        .num_stages = 1,
+    };
+    *stage = (struct ekb_plan_stage){
+        .name = EKB_PLAN_STAGE_COST,
+        .in_flight = 4,
+        .slice_ns = 250 * EKB_NS_PER_MS,
+        .num_warmup = 4,
+        .num_slices = 4 + 176,
+        .client = EKB_CLIENT_FULL,
+    };
+    add_arm(stage, "on-d1", plan_policy(), 1, BOTH);
+    add_arm(stage, "on-d1-again", plan_policy(), 1, BOTH);
+    for (size_t i = 0; i < EKB_PLAN_NUM_INJECTED; i++) {
+        char name[EKB_PLAN_NAME_LEN];
+        (void)snprintf(name, sizeof name, EKB_PLAN_INJECTED_ARM,
+                       (unsigned long long)(ekb_plan_injected_ns[i] / EKB_NS_PER_US));
+        add_arm(stage, name, plan_policy(), 1, BOTH);
+        stage->arms[stage->num_arms - 1].inject_ns = ekb_plan_injected_ns[i];
+    }
 }
 
 uint64_t ekb_plan_duration_ns(const struct ekb_plan *plan)

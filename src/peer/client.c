@@ -10,10 +10,10 @@
 
 #include "ekubench/peer/client.h"
 
+#include "ekubench/peer/ends.h"
 #include "ekubench/peer/sequence.h"
 #include "ekubench/store/store.h"
 #include "peer/engine.h"
-#include "peer/floor.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -402,13 +402,20 @@ static uint16_t count_tls_arms(const struct ekb_client_options *options)
     return count;
 }
 
+static enum ekb_err make_floor_server(struct client *client, struct ekb_fail *reterr_fail)
+{
+    const struct ekb_ends_spec spec = {.server_store = client->options->floor_server_store,
+                                       .version = client->options->arms[0].version,
+                                       .policy = ekb_policy_default()};
+    return ekb_ends_make_server(&client->floor_server, &spec, reterr_fail);
+}
+
 static enum ekb_err prepare(struct client *client, int control_fd, struct ekb_fail *reterr_fail)
 {
     const struct ekb_client_options *options = client->options;
     enum ekb_err err = make_configs(&client->configs, options, reterr_fail);
     if (err == EKB_OK && options->floor_server_store != NULL) {
-        err = ekb_floor_make_server(&client->floor_server, options->floor_server_store,
-                                    options->arms[0].version, reterr_fail);
+        err = make_floor_server(client, reterr_fail);
     }
     if (err != EKB_OK) {
         return err;

@@ -190,6 +190,7 @@ struct ekb_conn *ekb_conn_take(struct ekb_engine *engine, int fd, uint16_t arm, 
     conn->connected_ns = 0;
     conn->steps_ns = 0;
     conn->verify_ns = 0;
+    conn->inject_ns = 0;
     conn->sent_bytes = 0;
     conn->received_bytes = 0;
     ekb_deadlines_arm(engine->deadlines[EKB_CONN_TIME_PHASE], conn->slot, now_ns);

@@ -65,6 +65,7 @@ struct ekb_conn {
     uint64_t verdict_ns;
     uint64_t steps_ns;
     uint64_t verify_ns;
+    uint64_t inject_ns; // Server: time to waste in this handshake.
     uint64_t sent_bytes;
     uint64_t received_bytes;
     struct ekb_endpoint *endpoint;

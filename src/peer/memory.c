@@ -1,3 +1,10 @@
+// IMPLEMENTATION NOTES
+//
+// All that one side does goes through one function of its own, ekb_memory_run_client or
+// ekb_memory_run_server, so that an instrument that counts between entry and return of a function
+// (callgrind's --toggle-collect) counts that side and nothing else. They are kept from being merged
+// or inlined.
+
 #include "ekubench/peer/memory.h"
 
 #include <stdbool.h>
@@ -42,86 +49,149 @@ void ekb_memory_pair_destroy(struct ekb_memory_pair *pair)
     }
 }
 
-// carry moves what `from` has pending to `to`. False if there was nothing, or `to` must send first.
-static bool carry(struct side *from, struct side *to, const struct ekb_clock *clock)
+// What a side may do.
+enum op {
+    OP_START,
+    OP_TAKE, // Take what is pending out of the endpoint, into `wire`.
+    OP_FEED,
+    OP_CONFIRM,
+    OP_STOP,
+};
+
+struct step {
+    enum op op;
+    const struct ekb_tls_config *config; // Of OP_START.
+    const struct side *from;             // Of OP_FEED.
+};
+
+// The results of the calls below are read at the end: an endpoint keeps its first error.
+static void run(struct side *side, const struct step *step)
 {
+    static const uint8_t confirmation = 'K';
+    switch (step->op) {
+    case OP_START:
+        ekb_endpoint_start(side->endpoint, step->config);
+        break;
+    case OP_TAKE: {
+        const uint8_t *pending = ekb_endpoint_pending(side->endpoint, &side->last_len);
+        if (side->last_len > 0) {
+            memcpy(side->wire, pending, side->last_len);
+            side->sent_bytes += side->last_len;
+            ekb_endpoint_sent(side->endpoint, side->last_len);
+        }
+        break;
+    }
+    case OP_FEED:
+        ekb_endpoint_feed(side->endpoint, step->from->wire, step->from->last_len);
+        break;
+    case OP_CONFIRM:
+        ekb_endpoint_write(side->endpoint, &confirmation, 1);
+        break;
+    case OP_STOP:
+        ekb_endpoint_stop(side->endpoint);
+        break;
+    }
+}
+
+#define SIDE_FUNCTION __attribute__((noinline, noclone))
+
+// Declared here, because nobody else calls them.
+SIDE_FUNCTION void ekb_memory_run_client(struct ekb_memory_pair *pair, const struct step *step);
+SIDE_FUNCTION void ekb_memory_run_server(struct ekb_memory_pair *pair, const struct step *step);
+
+void ekb_memory_run_client(struct ekb_memory_pair *pair, const struct step *step)
+{
+    run(&pair->client, step);
+}
+
+void ekb_memory_run_server(struct ekb_memory_pair *pair, const struct step *step)
+{
+    run(&pair->server, step);
+}
+
+// A handshake in progress.
+struct handshake {
+    struct ekb_memory_pair *pair;
+    const struct ekb_clock *clock;
+};
+
+static void do_step(const struct handshake *handshake, struct side *side, const struct step *step)
+{
+    const uint64_t begin_ns = ekb_clock_now(handshake->clock);
+    if (side == &handshake->pair->client) {
+        ekb_memory_run_client(handshake->pair, step);
+    } else {
+        ekb_memory_run_server(handshake->pair, step);
+    }
+    side->spent_ns += ekb_clock_now(handshake->clock) - begin_ns;
+}
+
+static void note_flight(struct ekb_flights *flights, size_t len)
+{
+    if (flights->num < EKB_FLIGHTS_MAX) {
+        flights->len[flights->num] = (uint32_t)len;
+    }
+    flights->num++;
+}
+
+// carry moves what `from` has pending to `to`. False if there was nothing, or `to` must send first.
+static bool carry(const struct handshake *handshake, struct side *from, struct side *to)
+{
+    const struct step take = {.op = OP_TAKE};
+    const struct step feed = {.op = OP_FEED, .from = from};
     size_t wire_len;
     (void)ekb_endpoint_pending(to->endpoint, &wire_len);
     if (wire_len > 0) {
         return false;
     }
-    const uint64_t begin_ns = ekb_clock_now(clock);
-    const uint8_t *pending = ekb_endpoint_pending(from->endpoint, &wire_len);
-    if (wire_len == 0) {
+    do_step(handshake, from, &take);
+    if (from->last_len == 0) {
         return false;
     }
-    memcpy(from->wire, pending, wire_len);
-    from->sent_bytes += wire_len;
-    from->last_len = wire_len;
-    ekb_endpoint_sent(from->endpoint, wire_len);
-    const uint64_t sent_ns = ekb_clock_now(clock);
-    ekb_endpoint_feed(to->endpoint, from->wire, wire_len);
-    from->spent_ns += sent_ns - begin_ns;
-    to->spent_ns += ekb_clock_now(clock) - sent_ns;
+    note_flight(&handshake->pair->flights, from->last_len);
+    do_step(handshake, to, &feed);
     return true;
 }
 
-static void note_flight(struct ekb_memory_pair *pair, bool moved, size_t len)
+static void start(const struct handshake *handshake, struct side *side,
+                  const struct ekb_tls_config *config)
 {
-    if (moved && pair->flights.num < EKB_FLIGHTS_MAX) {
-        pair->flights.len[pair->flights.num] = (uint32_t)len;
-    }
-    pair->flights.num += moved ? 1 : 0;
-}
-
-// The results of the calls below are read at the end: an endpoint keeps its first error.
-static void start(struct side *side, const struct ekb_tls_config *config,
-                  const struct ekb_clock *clock)
-{
-    const uint64_t begin_ns = ekb_clock_now(clock);
-    ekb_endpoint_start(side->endpoint, config);
-    side->spent_ns = ekb_clock_now(clock) - begin_ns;
+    const struct step begin = {.op = OP_START, .config = config};
+    side->spent_ns = 0;
     side->sent_bytes = 0;
+    do_step(handshake, side, &begin);
 }
 
-static void stop(struct side *side, const struct ekb_clock *clock)
+static void converse(const struct handshake *handshake)
 {
-    const uint64_t begin_ns = ekb_clock_now(clock);
-    ekb_endpoint_stop(side->endpoint);
-    side->spent_ns += ekb_clock_now(clock) - begin_ns;
-}
-
-static void confirm(struct side *server, const struct ekb_clock *clock)
-{
-    static const uint8_t confirmation = 'K';
-    const uint64_t begin_ns = ekb_clock_now(clock);
-    ekb_endpoint_write(server->endpoint, &confirmation, 1);
-    server->spent_ns += ekb_clock_now(clock) - begin_ns;
+    static const struct step confirm = {.op = OP_CONFIRM};
+    struct side *client = &handshake->pair->client;
+    struct side *server = &handshake->pair->server;
+    bool confirmed = false;
+    bool moved = true;
+    while (moved) {
+        moved = carry(handshake, client, server);
+        if (!confirmed && ekb_endpoint_state(server->endpoint) == EKB_ENDPOINT_READY) {
+            confirmed = true;
+            do_step(handshake, server, &confirm);
+        }
+        moved = carry(handshake, server, client) || moved;
+    }
 }
 
 void ekb_memory_handshake(struct ekb_memory_pair *pair, struct ekb_memory_outcome *out_outcome,
                           const struct ekb_tls_config *client, const struct ekb_tls_config *server,
                           const struct ekb_clock *clock)
 {
-    struct ekb_endpoint *client_end = pair->client.endpoint;
-    struct ekb_endpoint *server_end = pair->server.endpoint;
-    bool confirmed = false;
-    bool moved = true;
+    static const struct step stop = {.op = OP_STOP};
+    const struct handshake handshake = {.pair = pair, .clock = clock};
+    const struct ekb_endpoint *client_end = pair->client.endpoint;
+    const struct ekb_endpoint *server_end = pair->server.endpoint;
 
-    start(&pair->client, client, clock);
-    start(&pair->server, server, clock);
     pair->flights.num = 0;
-    while (moved) {
-        moved = carry(&pair->client, &pair->server, clock);
-        note_flight(pair, moved, pair->client.last_len);
-        if (!confirmed && ekb_endpoint_state(server_end) == EKB_ENDPOINT_READY) {
-            confirmed = true;
-            confirm(&pair->server, clock);
-        }
-        const bool answered = carry(&pair->server, &pair->client, clock);
-        note_flight(pair, answered, pair->server.last_len);
-        moved = moved || answered;
-    }
+    start(&handshake, &pair->client, client);
+    start(&handshake, &pair->server, server);
+    converse(&handshake);
 
     *out_outcome = (struct ekb_memory_outcome){
         .client_err = ekb_endpoint_error(client_end),
@@ -129,15 +199,15 @@ void ekb_memory_handshake(struct ekb_memory_pair *pair, struct ekb_memory_outcom
         .client_alert = ekb_endpoint_alert_received(client_end),
         .server_alert = ekb_endpoint_alert_sent(server_end),
         .server_verify_result = ekb_endpoint_verify_result(server_end),
+        .flights = pair->flights,
     };
     if (out_outcome->client_err == EKB_OK && ekb_endpoint_app_len(client_end) == 0) {
         out_outcome->client_err = EKB_PEER_CLOSED;
     }
-    stop(&pair->client, clock);
-    stop(&pair->server, clock);
+    do_step(&handshake, &pair->client, &stop);
+    do_step(&handshake, &pair->server, &stop);
     out_outcome->client_ns = pair->client.spent_ns;
     out_outcome->server_ns = pair->server.spent_ns;
     out_outcome->client_sent_bytes = pair->client.sent_bytes;
     out_outcome->server_sent_bytes = pair->server.sent_bytes;
-    out_outcome->flights = pair->flights;
 }

@@ -16,13 +16,13 @@
 
 #include "ekubench/peer/server.h"
 
+#include "ekubench/peer/ends.h"
 #include "ekubench/peer/event.h"
 #include "ekubench/peer/listen.h"
 #include "ekubench/peer/sequence.h"
 #include "ekubench/pki/probe.h"
 #include "peer/contexts.h"
 #include "peer/engine.h"
-#include "peer/floor.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -218,6 +218,16 @@ static void refuse(struct server *server, struct ekb_conn *conn)
     }
 }
 
+// waste keeps the CPU busy for a while, as slower code would.
+static void waste(const struct server *server, uint64_t inject_ns)
+{
+    if (inject_ns > 0) {
+        const uint64_t until_ns = ekb_clock_now(&server->engine.options.clock) + inject_ns;
+        while (ekb_clock_now(&server->engine.options.clock) < until_ns) {
+        }
+    }
+}
+
 // advance does what the endpoint's state asks for after bytes have gone in or out.
 static void advance(struct server *server, struct ekb_conn *conn, enum ekb_recv_hint hint)
 {
@@ -225,6 +235,7 @@ static void advance(struct server *server, struct ekb_conn *conn, enum ekb_recv_
     const enum ekb_endpoint_state state = ekb_endpoint_state(conn->endpoint);
 
     if (state == EKB_ENDPOINT_READY && conn->phase == EKB_CONN_HANDSHAKING) {
+        waste(server, conn->inject_ns);
         conn->phase = EKB_CONN_CONFIRMING;
         ekb_endpoint_write(conn->endpoint, &confirmation, 1);
     }
@@ -317,6 +328,7 @@ static void accept_one(struct server *server, size_t listener_index, int fd)
     }
     engine->current = conn;
     conn->phase = EKB_CONN_HANDSHAKING;
+    conn->inject_ns = listener->inject_ns;
     if (ekb_endpoint_start(conn->endpoint, ekb_contexts_get(server->contexts, listener_index)) ==
         EKB_OK) {
         ekb_conn_recv(engine, conn, EKB_RECV_NOW);
@@ -390,15 +402,22 @@ static enum ekb_outcome expected(const void *context, uint16_t arm)
     return server->options->expect_accept[arm] != 0 ? EKB_OUTCOME_ACCEPTED : EKB_OUTCOME_REJECTED;
 }
 
+static enum ekb_err make_floor_client(struct server *server, struct ekb_fail *reterr_fail)
+{
+    const struct ekb_server_options *options = server->options;
+    const struct ekb_ends_spec spec = {.client_store = options->floor_client_store,
+                                       .version =
+                                           options->listeners[options->floor_listener].version};
+    return ekb_ends_make_client(&server->floor_client, &spec, reterr_fail);
+}
+
 static enum ekb_err prepare(struct server *server, int control_fd, struct ekb_fail *reterr_fail)
 {
     const struct ekb_server_options *options = server->options;
     enum ekb_err err =
         ekb_contexts_create(&server->contexts, options, &server->observer, reterr_fail);
     if (err == EKB_OK && options->floor_client_store != NULL) {
-        err =
-            ekb_floor_make_client(&server->floor_client, options->floor_client_store,
-                                  options->listeners[options->floor_listener].version, reterr_fail);
+        err = make_floor_client(server, reterr_fail);
     }
     if (err != EKB_OK) {
         return err;

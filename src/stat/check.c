@@ -16,9 +16,11 @@ double ekb_check_autocorrelation(const double *values, size_t num_values)
     if (num_values < 3) {
         return 0;
     }
+    // Summed as differences from the first, so that equal values have no variance.
     for (size_t i = 0; i < num_values; i++) {
-        mean += values[i] / (double)num_values;
+        mean += (values[i] - values[0]) / (double)num_values;
     }
+    mean += values[0];
     for (size_t i = 0; i < num_values; i++) {
         squares += (values[i] - mean) * (values[i] - mean);
         products += i > 0 ? (values[i] - mean) * (values[i - 1] - mean) : 0;
@@ -69,8 +71,8 @@ static double spearman(const struct place *places, size_t n)
 
 enum ekb_err ekb_check_trend(struct ekb_trend *out_trend, const double *values, size_t num_values)
 {
-    *out_trend = (struct ekb_trend){.rho = 0, .p = 1};
     if (num_values < MIN_TREND) {
+        *out_trend = (struct ekb_trend){.rho = 0, .p = 1};
         return EKB_OK;
     }
     struct place *places = malloc(num_values * sizeof places[0]);

@@ -10,6 +10,10 @@ double ekb_normal_cdf(double z)
 // Bisection, because it is called once per interval and must be right, not fast.
 double ekb_normal_quantile(double p)
 {
+    // Near one a probability has few digits left; its complement has all.
+    if (p > 0.5) {
+        return -ekb_normal_quantile(1.0 - p);
+    }
     double low = -40.0;
     double high = 40.0;
     for (int i = 0; i < 100; i++) {

@@ -6,6 +6,11 @@
 #include <math.h>
 #include <stdlib.h>
 
+// The Hodges-Lehmann estimate of normal data has 3 / pi of the mean's efficiency, and the
+// signed-rank test of few values is coarser than its level; fitted to simulations (tests/stat).
+#define INVERSE_EFFICIENCY 1.047197551196598
+#define SMALL_SAMPLE 2.5
+
 static double deviation(const double *values, size_t n)
 {
     double sum = 0;
@@ -22,8 +27,8 @@ static double deviation(const double *values, size_t n)
 
 enum ekb_err ekb_power_spread(double *out_spread, const double *values, size_t num_values)
 {
-    *out_spread = 0;
     if (num_values < 2) {
+        *out_spread = 0;
         return EKB_OK;
     }
     double *away = malloc(num_values * sizeof away[0]);
@@ -51,8 +56,8 @@ uint64_t ekb_power_replicates(double spread, double delta)
         return UINT64_MAX;
     }
     const double ratio = EKB_POWER_FACTOR * spread / delta;
-    const double wanted = ceil(ratio * ratio);
-    if (wanted >= 1e18) {
+    const double wanted = ceil(ratio * ratio * INVERSE_EFFICIENCY + SMALL_SAMPLE);
+    if (!(wanted < 1e18)) {
         return UINT64_MAX;
     }
     return wanted < EKB_POWER_MIN_N ? EKB_POWER_MIN_N : (uint64_t)wanted;
@@ -60,5 +65,7 @@ uint64_t ekb_power_replicates(double spread, double delta)
 
 double ekb_power_detectable(double spread, uint64_t n)
 {
-    return n > 0 ? EKB_POWER_FACTOR * spread / sqrt((double)n) : (double)INFINITY;
+    return (double)n > SMALL_SAMPLE
+               ? EKB_POWER_FACTOR * spread * sqrt(INVERSE_EFFICIENCY / ((double)n - SMALL_SAMPLE))
+               : (double)INFINITY;
 }

@@ -19,8 +19,9 @@
 
 static double *sorted_copy(const double *values, size_t num_values)
 {
-    double *copy = malloc(num_values * sizeof copy[0] + 1);
-    if (copy != NULL) {
+    double *copy =
+        num_values < SIZE_MAX / sizeof copy[0] ? malloc(num_values * sizeof copy[0] + 1) : NULL;
+    if (copy != NULL && num_values > 0) {
         memcpy(copy, values, num_values * sizeof copy[0]);
         ekb_sort_doubles(copy, num_values);
     }

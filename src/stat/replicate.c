@@ -127,12 +127,12 @@ static bool scale_weights(double *weights, size_t n, double squares, double scal
 size_t ekb_replicate_slopes(double *out_values, size_t *out_index,
                             const struct ekb_slice_arms *arms)
 {
-    double weights[MAX_ARMS];
+    double weights[MAX_ARMS] = {0};
     const size_t n = arms->num_arms <= MAX_ARMS ? arms->num_arms : 0;
     for (size_t a = 0; a < n; a++) {
-        weights[a] = arms->x[a];
+        weights[a] = arms->x[a] - arms->x[0];
     }
-    const double scale = sum_product(arms->x, arms->x, n);
+    const double scale = sum_product(weights, weights, n);
     const double squares = center(weights, n);
     return scale_weights(weights, n, squares, scale)
                ? contrast_values(out_values, out_index, arms, weights)
@@ -142,12 +142,12 @@ size_t ekb_replicate_slopes(double *out_values, size_t *out_index,
 size_t ekb_replicate_curvatures(double *out_values, size_t *out_index,
                                 const struct ekb_slice_arms *arms)
 {
-    double line[MAX_ARMS];
-    double weights[MAX_ARMS];
+    double line[MAX_ARMS] = {0};
+    double weights[MAX_ARMS] = {0};
     const size_t n = arms->num_arms <= MAX_ARMS ? arms->num_arms : 0;
     for (size_t a = 0; a < n; a++) {
-        line[a] = arms->x[a];
-        weights[a] = arms->x[a] * arms->x[a];
+        line[a] = arms->x[a] - arms->x[0];
+        weights[a] = line[a] * line[a];
     }
     const double scale = sum_product(weights, weights, n);
     const double squares = center(line, n);

@@ -73,7 +73,7 @@ static enum ekb_verdict_kind judge(const struct ekb_contrast *contrast)
 
 enum ekb_err ekb_verdict_decide(struct ekb_contrast *contrasts, size_t num_contrasts, bool withheld)
 {
-    double p[EKB_VERDICT_MAX_FAMILY];
+    double p[EKB_VERDICT_MAX_FAMILY] = {0};
     size_t num_known = 0;
     if (num_contrasts > EKB_VERDICT_MAX_FAMILY) {
         return EKB_USAGE;
@@ -90,6 +90,7 @@ enum ekb_err ekb_verdict_decide(struct ekb_contrast *contrasts, size_t num_contr
     ekb_holm(p, num_known);
     num_known = 0;
     for (size_t i = 0; i < num_contrasts; i++) {
+        contrasts[i].verdict = EKB_VERDICT_NONE;
         if (contrasts[i].known) {
             contrasts[i].adjusted_p = p[num_known++];
             contrasts[i].verdict = withheld ? EKB_VERDICT_WITHHELD : judge(&contrasts[i]);

@@ -34,6 +34,7 @@ struct ekb_plan_arm {
     unsigned depth;        // Certificates above the leaf of the client's chain.
     unsigned client_eku;   // EKB_EKU_* of the client's leaf.
     unsigned server_depth; // Certificates above the leaf of the server's chain.
+    uint64_t inject_ns;    // CPU time that the server wastes in each handshake: a known effect.
     bool probe;            // Timers inside of verification.
     bool bare_tcp;         // No TLS: the bytes of arm 0's handshake. The last arm of a floor stage.
     bool expect_accept;
@@ -92,6 +93,13 @@ extern const unsigned ekb_plan_depths[EKB_PLAN_NUM_DEPTHS];
 // most 120 s). EKB_NOT_FOUND if there is no such plan.
 EKB_NODISCARD enum ekb_err ekb_plan_builtin(struct ekb_plan *out_plan, const char *name,
                                             const struct ekb_plan_settings *settings);
+
+// ekb_plan_self_test makes the plan of the self-test (at most 50 s): the same arm twice, and with
+// 1, 5 and 20 us of wasted CPU time.
+#define EKB_PLAN_NUM_INJECTED 3
+extern const uint64_t ekb_plan_injected_ns[EKB_PLAN_NUM_INJECTED];
+#define EKB_PLAN_INJECTED_ARM "inject-%lluus"
+void ekb_plan_self_test(struct ekb_plan *out_plan, uint64_t seed);
 
 // ekb_plan_duration_ns returns how long the stages run, without setting up and tearing down.
 uint64_t ekb_plan_duration_ns(const struct ekb_plan *plan);

@@ -36,9 +36,10 @@ struct ekb_listener {
     enum ekb_tls_resumption resumption;
     const char *store_path;            // Its own store; NULL: the server's.
     const struct ekb_flights *flights; // No TLS: as many bytes. NULL: TLS.
-    bool probe;   // Timers inside of verification, on every connection (pki/probe).
-    uint16_t arm; // Where its connections are counted.
-    int fd;       // Set by `ekb_server_open`.
+    bool probe;         // Timers inside of verification, on every connection (pki/probe).
+    uint64_t inject_ns; // CPU time wasted in every handshake that is accepted: a known effect.
+    uint16_t arm;       // Where its connections are counted.
+    int fd;             // Set by `ekb_server_open`.
 };
 
 struct ekb_server_options {

@@ -12,7 +12,7 @@
 
 // ekb_check_autocorrelation returns the lag-1 autocorrelation of values in time order; 0 with fewer
 // than three values or without variance. ekb_check_is_correlated is true if it is significant at 1
-// % (beyond 2.58 / sqrt(n)): then intervals are narrower than they should be.
+// % (beyond 2.58 / sqrt(n)): then, if it is positive, intervals are narrower than they should be.
 double ekb_check_autocorrelation(const double *values, size_t num_values);
 bool ekb_check_is_correlated(const double *values, size_t num_values);
 

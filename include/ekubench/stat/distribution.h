@@ -18,7 +18,7 @@ double ekb_normal_quantile(double p);
 double ekb_student_quantile(double p, double freedom);
 
 // ekb_chi_square_quantile returns the quantile of chi-square with `freedom` degrees of freedom, by
-// the cube-root transformation (Wilson and Hilferty, PNAS 17, 1931): within 1 % from 5 degrees on
+// the cube-root transformation (Wilson and Hilferty, PNAS 17, 1931): within 1 % from 6 degrees on
 // for p in [0.05, 0.95].
 double ekb_chi_square_quantile(double p, double freedom);
 

@@ -12,7 +12,8 @@
 
 #include <stddef.h>
 
-// Slices of several arms. `slices[a * num_slices + s]` is slice s of arm a, which stands at `x[a]`.
+// Slices of several arms, at most 64 of them (more give no values). `slices[a * num_slices + s]` is
+// slice s of arm a, which stands at `x[a]`.
 struct ekb_slice_arms {
     const struct ekb_slice_sum *slices;
     size_t num_slices;

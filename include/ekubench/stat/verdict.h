@@ -13,6 +13,7 @@
 #include <stddef.h>
 
 enum ekb_verdict_kind {
+    EKB_VERDICT_NONE, // Nothing is known.
     EKB_VERDICT_SLOWER,
     EKB_VERDICT_FASTER,
     EKB_VERDICT_EQUIVALENT,
@@ -28,7 +29,6 @@ struct ekb_contrast {
     double equivalence; // What counts as no difference that matters, in the unit of the values; 0:
                         // nothing does.
     // Out.
-    bool known;                    // False if there are too few values.
     struct ekb_estimate estimate;  // At 95 %.
     struct ekb_estimate narrow;    // At 90 %: the two one-sided tests of equivalence at 5 %.
     struct ekb_estimate bootstrap; // The mean with its bootstrap interval at 95 %: the cross-check.
@@ -36,6 +36,7 @@ struct ekb_contrast {
     double p;                      // Of the signed-rank test.
     double adjusted_p;             // Holm's, within the family.
     enum ekb_verdict_kind verdict;
+    bool known; // False if there are too few values; then nothing above is.
 };
 
 #define EKB_VERDICT_LEVEL 0.05
@@ -61,7 +62,8 @@ bool ekb_verdict_control_differs(const double *values, size_t num_values);
 // apart than a fifth of the interval's width: skewness or outliers, and a reason to look.
 bool ekb_verdict_estimators_disagree(const struct ekb_contrast *contrast);
 
-// ekb_holm replaces p-values by Holm's adjusted ones, in place; the order stays.
+// ekb_holm replaces at most EKB_VERDICT_MAX_FAMILY p-values by Holm's adjusted ones, in place; the
+// order stays.
 void ekb_holm(double *p, size_t num_p);
 
 #endif

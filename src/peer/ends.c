@@ -1,4 +1,4 @@
-#include "peer/floor.h"
+#include "ekubench/peer/ends.h"
 
 #include "ekubench/peer/memory.h"
 #include "ekubench/store/store.h"
@@ -17,24 +17,29 @@ static enum ekb_err make(struct ekb_tls_config **out_config, const char *store_p
     }
     tls->identity = ekb_store_identity(store, is_server ? EKB_STORE_SERVER : EKB_STORE_CLIENT);
     tls->trust = ekb_store_trust(store);
-    tls->policy = ekb_policy_default();
+    tls->crls = is_server && tls->policy.crl != EKB_CRL_OFF ? ekb_store_crls(store) : NULL;
     err = ekb_tls_config_create(out_config, tls, reterr_fail);
     ekb_store_destroy(store);
     return err;
 }
 
-enum ekb_err ekb_floor_make_client(struct ekb_tls_config **out_config, const char *store_path,
-                                   enum ekb_tls_version version, struct ekb_fail *reterr_fail)
+enum ekb_err ekb_ends_make_server(struct ekb_tls_config **out_config,
+                                  const struct ekb_ends_spec *spec, struct ekb_fail *reterr_fail)
 {
-    struct ekb_tls_options tls = {.role = EKB_ROLE_CLIENT, .version = version};
-    return make(out_config, store_path, &tls, reterr_fail);
+    struct ekb_tls_options tls = {
+        .role = EKB_ROLE_SERVER, .version = spec->version, .policy = spec->policy};
+    return make(out_config, spec->server_store, &tls, reterr_fail);
 }
 
-enum ekb_err ekb_floor_make_server(struct ekb_tls_config **out_config, const char *store_path,
-                                   enum ekb_tls_version version, struct ekb_fail *reterr_fail)
+enum ekb_err ekb_ends_make_client(struct ekb_tls_config **out_config,
+                                  const struct ekb_ends_spec *spec, struct ekb_fail *reterr_fail)
 {
-    struct ekb_tls_options tls = {.role = EKB_ROLE_SERVER, .version = version};
-    return make(out_config, store_path, &tls, reterr_fail);
+    struct ekb_tls_options tls = {
+        .role = EKB_ROLE_CLIENT, .version = spec->version, .policy = ekb_policy_default()};
+    if (spec->cheap_client) {
+        tls.policy.verify = EKB_VERIFY_RAW;
+    }
+    return make(out_config, spec->client_store, &tls, reterr_fail);
 }
 
 static enum ekb_err record(struct ekb_flights *out_flights, const struct ekb_tls_config *client,
@@ -52,15 +57,14 @@ static enum ekb_err record(struct ekb_flights *out_flights, const struct ekb_tls
     return outcome.client_err != EKB_OK ? outcome.client_err : outcome.server_err;
 }
 
-enum ekb_err ekb_flights_record(struct ekb_flights *out_flights, const char *server_store,
-                                const char *client_store, enum ekb_tls_version version,
+enum ekb_err ekb_flights_record(struct ekb_flights *out_flights, const struct ekb_ends_spec *spec,
                                 struct ekb_fail *reterr_fail)
 {
     struct ekb_tls_config *client = NULL;
     struct ekb_tls_config *server = NULL;
-    enum ekb_err err = ekb_floor_make_client(&client, client_store, version, reterr_fail);
+    enum ekb_err err = ekb_ends_make_client(&client, spec, reterr_fail);
     if (err == EKB_OK) {
-        err = ekb_floor_make_server(&server, server_store, version, reterr_fail);
+        err = ekb_ends_make_server(&server, spec, reterr_fail);
     }
     if (err == EKB_OK) {
         err = record(out_flights, client, server);

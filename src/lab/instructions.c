@@ -1,0 +1,381 @@
+#include "ekubench/lab/instructions.h"
+
+#include "ekubench/base/clock.h"
+#include "ekubench/base/file.h"
+#include "ekubench/lab/plan.h"
+#include "ekubench/lab/stores.h"
+#include "ekubench/peer/ends.h"
+#include "ekubench/peer/memory.h"
+#include "ekubench/peer/worker.h"
+#include "ekubench_build.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <spawn.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+const struct ekb_scenario ekb_scenarios[EKB_NUM_SCENARIOS] = {
+    {"tls1.3-one-way", EKB_TLS_1_3, EKB_EKU_NONE, EKB_VERIFY_ONE_WAY, 1},
+    {"tls1.3-none-d1", EKB_TLS_1_3, EKB_EKU_NONE, EKB_VERIFY_FULL, 1},
+    {"tls1.3-off-d1", EKB_TLS_1_3, EKB_EKU_OFF, EKB_VERIFY_FULL, 1},
+    {"tls1.3-on-d1", EKB_TLS_1_3, EKB_EKU_ON, EKB_VERIFY_FULL, 1},
+    {"tls1.3-on-d2", EKB_TLS_1_3, EKB_EKU_ON, EKB_VERIFY_FULL, 2},
+    {"tls1.3-on-d3", EKB_TLS_1_3, EKB_EKU_ON, EKB_VERIFY_FULL, 3},
+    {"tls1.2-on-d1", EKB_TLS_1_2, EKB_EKU_ON, EKB_VERIFY_FULL, 1},
+};
+
+// The functions between whose entry and return is counted (peer/memory, pki/verify).
+static const struct {
+    const char *name;
+    const char *function;
+} parts[EKB_COUNT_NUM_PARTS] = {
+    [EKB_COUNT_CLIENT] = {"client", "ekb_memory_run_client"},
+    [EKB_COUNT_SERVER] = {"server", "ekb_memory_run_server"},
+    [EKB_COUNT_VERIFY] = {"verify", "ekb_verifier_run"},
+};
+
+// The library that takes chance out of the counted process (src/frozen): beside the program as it
+// is built, and in the library directory as it is installed.
+#define FROZEN_LIBRARY "libekubench-frozen.so"
+#define FROZEN_INSTALLED "../" EKB_BUILD_LIBDIR "/ekubench/" FROZEN_LIBRARY
+
+// What BoringSSL may not use, for counts to be the same everywhere: of the first word FMA, MOVBE,
+// AVX, RDRAND and the mark of an Intel processor; of the second all (AVX2, BMI, ADX, SHA, AVX-512).
+// The format is that of OPENSSL_ia32cap.
+#define FROZEN_FEATURES "OPENSSL_ia32cap=~0x5040100040000000:~0xffffffffffffffff"
+
+const struct ekb_scenario *ekb_scenario_find(const char *name)
+{
+    for (size_t i = 0; i < EKB_NUM_SCENARIOS; i++) {
+        if (strcmp(ekb_scenarios[i].name, name) == 0) {
+            return &ekb_scenarios[i];
+        }
+    }
+    return NULL;
+}
+
+const char *ekb_count_part_name(enum ekb_count_part part)
+{
+    EKB_CHECK(part < EKB_COUNT_NUM_PARTS);
+    return parts[part].name;
+}
+
+enum ekb_err ekb_count_part_parse(enum ekb_count_part *out_part, const char *text)
+{
+    for (unsigned part = 0; part < EKB_COUNT_NUM_PARTS; part++) {
+        if (strcmp(parts[part].name, text) == 0) {
+            *out_part = (enum ekb_count_part)part;
+            return EKB_OK;
+        }
+    }
+    return EKB_USAGE;
+}
+
+// The counted process.
+
+static enum ekb_err make_handshakes(const struct ekb_tls_config *client,
+                                    const struct ekb_tls_config *server, uint64_t num_handshakes)
+{
+    const struct ekb_clock clock = ekb_clock_monotonic();
+    struct ekb_memory_pair *pair = NULL;
+    enum ekb_err err = ekb_memory_pair_create(&pair);
+    for (uint64_t i = 0; i < num_handshakes && err == EKB_OK; i++) {
+        struct ekb_memory_outcome outcome;
+        ekb_memory_handshake(pair, &outcome, client, server, &clock);
+        err = outcome.server_err != EKB_OK ? outcome.server_err : outcome.client_err;
+    }
+    ekb_memory_pair_destroy(pair);
+    return err;
+}
+
+static enum ekb_err make_ends(struct ekb_tls_config **out_client,
+                              struct ekb_tls_config **out_server,
+                              const struct ekb_scenario *scenario, enum ekb_count_part part,
+                              struct ekb_fail *reterr_fail)
+{
+    struct ekb_stores *stores = NULL;
+    struct ekb_plan plan = {
+        .version = scenario->version, .key_type = EKB_KEY_P256, .num_stages = 1};
+    struct ekb_plan_arm *arm = &plan.stages[0].arms[0];
+    *arm = (struct ekb_plan_arm){.policy = ekb_policy_default(),
+                                 .depth = scenario->depth,
+                                 .client_eku = EKB_EKU_SERVER_AUTH | EKB_EKU_CLIENT_AUTH,
+                                 .server_depth = 1,
+                                 .expect_accept = true};
+    arm->policy.eku = scenario->eku;
+    arm->policy.verify = scenario->verify;
+    arm->policy.crl = EKB_CRL_OFF;
+    plan.stages[0].num_arms = 1;
+    enum ekb_err err = ekb_stores_create(&stores, &plan, reterr_fail);
+    if (err != EKB_OK) {
+        return err;
+    }
+    const struct ekb_ends_spec spec = {.server_store = ekb_stores_server(stores, arm),
+                                       .client_store = ekb_stores_client(stores, arm),
+                                       .version = scenario->version,
+                                       .policy = arm->policy,
+                                       // Its verification of the server is not what is counted.
+                                       .cheap_client = part == EKB_COUNT_VERIFY};
+    err = ekb_ends_make_client(out_client, &spec, reterr_fail);
+    if (err == EKB_OK) {
+        err = ekb_ends_make_server(out_server, &spec, reterr_fail);
+    }
+    ekb_stores_destroy(stores);
+    return err;
+}
+
+enum ekb_err ekb_scenario_run(const struct ekb_scenario *scenario, enum ekb_count_part part,
+                              uint64_t num_handshakes, struct ekb_fail *reterr_fail)
+{
+    struct ekb_tls_config *client = NULL;
+    struct ekb_tls_config *server = NULL;
+    enum ekb_err err = make_ends(&client, &server, scenario, part, reterr_fail);
+    if (err == EKB_OK) {
+        err = make_handshakes(client, server, num_handshakes);
+        if (err != EKB_OK) {
+            (void)ekb_fail_set(reterr_fail, err, 0, "%s", scenario->name);
+        }
+    }
+    ekb_tls_config_destroy(server);
+    ekb_tls_config_destroy(client);
+    return err;
+}
+
+// The counting one.
+
+#define MAX_RUNNING 8
+#define LOOK_EVERY_NS (20 * EKB_NS_PER_MS)
+
+// One run of the binary under callgrind.
+struct count {
+    pid_t pid; // 0: none.
+    size_t scenario;
+    enum ekb_count_part part;
+    char *file;
+};
+
+struct counting {
+    const char *binary;
+    struct ekb_instructions *counts;
+    char directory[64];
+    char *preload; // LD_PRELOAD=..., or NULL: counts will have some noise.
+    struct count running[MAX_RUNNING];
+    size_t max_running;
+    size_t num_started; // Of EKB_NUM_SCENARIOS * EKB_COUNT_NUM_PARTS.
+    const volatile sig_atomic_t *stop;
+};
+
+// find_preload returns the setting that preloads the frozen library, or NULL if there is none.
+static char *find_preload(void)
+{
+    static const char *const places[] = {FROZEN_LIBRARY, FROZEN_INSTALLED};
+    char self[PATH_MAX];
+    char *setting = NULL;
+    const ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
+    self[len > 0 ? len : 0] = '\0';
+    char *name = strrchr(self, '/');
+    if (name == NULL) {
+        return NULL;
+    }
+    name[1] = '\0';
+    for (size_t i = 0; i < sizeof places / sizeof places[0] && setting == NULL; i++) {
+        char path[PATH_MAX + 256];
+        (void)snprintf(path, sizeof path, "%s%s", self, places[i]);
+        if (access(path, R_OK) == 0 && asprintf(&setting, "LD_PRELOAD=%s", path) < 0) {
+            setting = NULL;
+        }
+    }
+    return setting;
+}
+
+// frozen_environment returns the process's own with what freezes the counted one in front; free it.
+static char **frozen_environment(char *preload)
+{
+    size_t num = 0;
+    while (environ[num] != NULL) {
+        num++;
+    }
+    char **variables = calloc(num + 3, sizeof(char *));
+    if (variables == NULL) {
+        return NULL;
+    }
+    const size_t num_ours = preload != NULL ? 2 : 1;
+    variables[0] = (char *)(uintptr_t)FROZEN_FEATURES;
+    variables[1] = preload;
+    memcpy(variables + num_ours, environ, num * sizeof(char *));
+    return variables;
+}
+
+static int spawn(struct count *count, const struct counting *counting, char **variables)
+{
+    char toggle[96];
+    char out[160];
+    char handshakes[32];
+    posix_spawn_file_actions_t actions;
+    (void)snprintf(toggle, sizeof toggle, "--toggle-collect=%s", parts[count->part].function);
+    (void)snprintf(out, sizeof out, "--callgrind-out-file=%s", count->file);
+    (void)snprintf(handshakes, sizeof handshakes, "%llu",
+                   (unsigned long long)counting->counts->num_handshakes);
+    const char *const words[] = {"valgrind",
+                                 "--tool=callgrind",
+                                 "--quiet",
+                                 out,
+                                 toggle,
+                                 counting->binary,
+                                 "instructions",
+                                 "--run",
+                                 ekb_scenarios[count->scenario].name,
+                                 "--handshakes",
+                                 handshakes,
+                                 "--part",
+                                 parts[count->part].name,
+                                 NULL};
+    (void)posix_spawn_file_actions_init(&actions);
+    (void)posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    (void)posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+    // posix_spawn does not change its arguments.
+    const int reason = posix_spawnp(&count->pid, words[0], &actions, NULL,
+                                    (char *const *)(uintptr_t)words, variables);
+    (void)posix_spawn_file_actions_destroy(&actions);
+    return reason;
+}
+
+static enum ekb_err start_next(struct counting *counting, struct count *count,
+                               struct ekb_fail *reterr_fail)
+{
+    char **variables = frozen_environment(counting->preload);
+    count->scenario = counting->num_started / EKB_COUNT_NUM_PARTS;
+    count->part = (enum ekb_count_part)(counting->num_started % EKB_COUNT_NUM_PARTS);
+    counting->num_started++;
+    if (variables == NULL ||
+        asprintf(&count->file, "%s/%zu.out", counting->directory, counting->num_started) < 0) {
+        count->file = NULL;
+        free(variables);
+        return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "instructions");
+    }
+    const int reason = spawn(count, counting, variables);
+    free(variables);
+    if (reason != 0) {
+        count->pid = 0;
+        return ekb_fail_set(reterr_fail, reason == ENOENT ? EKB_NOT_FOUND : EKB_SYSTEM, reason,
+                            "valgrind");
+    }
+    return EKB_OK;
+}
+
+// read_total reads the count out of callgrind's file.
+static enum ekb_err read_total(uint64_t *out_total, const char *file, struct ekb_fail *reterr_fail)
+{
+    uint8_t *data = NULL;
+    size_t data_len = 0;
+    const enum ekb_err err = ekb_file_read(&data, &data_len, file, 64u << 20, reterr_fail);
+    if (err != EKB_OK) {
+        return err;
+    }
+    const char *line = strstr((const char *)data, "\ntotals: ");
+    *out_total = line != NULL ? strtoull(line + strlen("\ntotals: "), NULL, 10) : 0;
+    free(data);
+    return line != NULL ? EKB_OK : ekb_fail_set(reterr_fail, EKB_PARSE, 0, "%s", file);
+}
+
+static enum ekb_err take_count(const struct counting *counting, const struct count *count,
+                               int status, struct ekb_fail *reterr_fail)
+{
+    uint64_t total = 0;
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+        return ekb_fail_set(reterr_fail, EKB_UNSUPPORTED, 0, "%s cannot be run under valgrind (%s)",
+                            counting->binary, ekb_scenarios[count->scenario].name);
+    }
+    const enum ekb_err err = read_total(&total, count->file, reterr_fail);
+    counting->counts->counts[count->scenario][count->part] =
+        (double)total / (double)counting->counts->num_handshakes;
+    return err;
+}
+
+static void forget(struct count *count)
+{
+    free(count->file);
+    *count = (struct count){.pid = 0};
+}
+
+// look takes what has ended and starts what is next.
+static enum ekb_err look(struct counting *counting, struct ekb_fail *reterr_fail)
+{
+    enum ekb_err err = EKB_OK;
+    for (size_t i = 0; i < counting->max_running && err == EKB_OK; i++) {
+        struct count *count = &counting->running[i];
+        int status = 0;
+        if (count->pid != 0 && waitpid(count->pid, &status, WNOHANG) == count->pid) {
+            count->pid = 0;
+            err = take_count(counting, count, status, reterr_fail);
+            forget(count);
+        }
+        if (err == EKB_OK && count->pid == 0 &&
+            counting->num_started < EKB_NUM_SCENARIOS * EKB_COUNT_NUM_PARTS) {
+            err = start_next(counting, count, reterr_fail);
+        }
+    }
+    return err;
+}
+
+static bool is_running(const struct counting *counting)
+{
+    for (size_t i = 0; i < counting->max_running; i++) {
+        if (counting->running[i].pid != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void end_all(struct counting *counting)
+{
+    for (size_t i = 0; i < counting->max_running; i++) {
+        struct count *count = &counting->running[i];
+        if (count->pid != 0) {
+            (void)kill(count->pid, SIGKILL);
+            (void)waitpid(count->pid, NULL, 0);
+        }
+        forget(count);
+    }
+}
+
+enum ekb_err ekb_instructions_count(struct ekb_instructions *out_counts, const char *binary,
+                                    uint64_t num_handshakes, const volatile sig_atomic_t *stop,
+                                    struct ekb_fail *reterr_fail)
+{
+    int cpus[MAX_RUNNING];
+    const int num_cpus = ekb_worker_cpus(cpus, MAX_RUNNING);
+    const struct timespec pause = {.tv_nsec = (long)LOOK_EVERY_NS};
+    const char *parent = getenv("TMPDIR");
+    struct counting counting = {.binary = binary, .counts = out_counts, .stop = stop};
+    *out_counts = (struct ekb_instructions){.num_handshakes = num_handshakes};
+    counting.max_running = num_cpus < 1             ? 1
+                           : num_cpus > MAX_RUNNING ? MAX_RUNNING
+                                                    : (size_t)num_cpus;
+    if (snprintf(counting.directory, sizeof counting.directory, "%s/ekubench-XXXXXX",
+                 parent != NULL ? parent : "/tmp") >= (int)sizeof counting.directory ||
+        mkdtemp(counting.directory) == NULL) {
+        return ekb_fail_set(reterr_fail, EKB_SYSTEM, errno, "temporary directory");
+    }
+    counting.preload = find_preload();
+    out_counts->is_frozen = counting.preload != NULL;
+    enum ekb_err err = look(&counting, reterr_fail);
+    while (err == EKB_OK && is_running(&counting)) {
+        (void)nanosleep(&pause, NULL);
+        err = stop != NULL && *stop != 0
+                  ? ekb_fail_set(reterr_fail, EKB_STOPPED, 0, "counting instructions")
+                  : look(&counting, reterr_fail);
+    }
+    end_all(&counting);
+    free(counting.preload);
+    ekb_file_remove_tree(counting.directory);
+    return err;
+}
