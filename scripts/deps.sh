@@ -3,9 +3,10 @@
 # Gets what a build needs: Debian packages, and the sources of BoringSSL and HdrHistogram_c, which
 # go into a cache. Does nothing, and needs no network, if all is there.
 #
-# usage: scripts/deps.sh [--test] [--fuzz]
+# usage: scripts/deps.sh [--test] [--fuzz] [--valgrind]
 #   --test  also what scripts/test.sh needs (formatter, linters)
 #   --fuzz  also what the preset `fuzz` needs (clang)
+#   --valgrind  also what scripts/count-instructions.sh needs
 # environment: EKUBENCH_CACHE, the cache (default: ${XDG_CACHE_HOME:-~/.cache}/ekubench)
 # exit status: 0 all is there, 2 wrong usage, 3 something is missing and cannot be got from here
 
@@ -170,7 +171,7 @@ get_source() {
 }
 
 usage() {
-    printf 'usage: %s [--test] [--fuzz]\n' "${0##*/}" >&2
+    printf 'usage: %s [--test] [--fuzz] [--valgrind]\n' "${0##*/}" >&2
     exit 2
 }
 
@@ -181,6 +182,7 @@ main() {
         case $1 in
         --test) packages+=(clang-format clang-tidy shellcheck python3-jsonschema openssl procps curl nginx-light tcpdump) ;;
         --fuzz) packages+=(clang libclang-rt-dev) ;;
+        --valgrind) packages+=(valgrind) ;;
         *) usage ;;
         esac
         shift

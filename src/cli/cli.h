@@ -31,6 +31,7 @@ int ekb_cli_measure(int argc, char **argv);
 int ekb_cli_serve(int argc, char **argv);
 int ekb_cli_load(int argc, char **argv);
 int ekb_cli_pki(int argc, char **argv);
+int ekb_cli_compare(int argc, char **argv);
 int ekb_cli_doctor(int argc, char **argv);
 int ekb_cli_instructions(int argc, char **argv);
 int ekb_cli_verify(int argc, char **argv);

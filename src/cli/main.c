@@ -15,6 +15,7 @@ static const struct {
 } commands[] = {
     {"measure", ekb_cli_measure,
      "what verifying client certificates costs, measured on this machine"},
+    {"compare", ekb_cli_compare, "is one slower than the other? results, programs, stores; for CI"},
     {"serve", ekb_cli_serve, "the dual-store TLS server, one listener per policy"},
     {"load", ekb_cli_load, "the load client, against any TLS server"},
     {"store", ekb_cli_store, "keep the dual certificate store of a node"},

@@ -106,7 +106,8 @@ int ekb_cli_measure(int argc, char **argv)
 
     ekb_cli_parse(&argp, argc, argv, &arguments);
     if (ekb_plan_builtin(&plan, arguments.plan, &arguments.settings) != EKB_OK) {
-        ekb_cli_say("there is no plan \"%s\"; the plans are quick and standard", arguments.plan);
+        ekb_cli_say("there is no plan \"%s\"; the plans are quick, standard and compare",
+                    arguments.plan);
         return EKB_EXIT_USAGE;
     }
     // An unusable place for the result is better known before two minutes of work than after.

@@ -86,6 +86,8 @@ static const struct row injected_rows[] = {
     {DIFFERENCE, "inject-20us", "on-d1", NULL},
 };
 
+static const struct row store_rows[] = {{DIFFERENCE, "other", "on-d1", NULL}};
+
 #define ROWS(rows) rows, sizeof(rows) / sizeof(rows)[0]
 static const struct family families[] = {
     {EKB_EFFECT_EKU, SERVER_CPU, EKB_EFFECT_EQUIVALENCE_NS, ROWS(eku_rows)},
@@ -104,6 +106,9 @@ static const struct family families[] = {
     {EKB_EFFECT_REJECT, SERVER_CPU, 0, ROWS(reject_rows)},
     {EKB_EFFECT_REJECT, CLIENT_CPU, 0, ROWS(reject_rows)},
     {EKB_EFFECT_INJECTED, SERVER_CPU, 0, ROWS(injected_rows)},
+    {EKB_EFFECT_STORES, SERVER_CPU, 0, ROWS(store_rows)},
+    {EKB_EFFECT_STORES, CLIENT_CPU, 0, ROWS(store_rows)},
+    {EKB_EFFECT_STORES, WIRE, 0, ROWS(store_rows)},
 };
 
 // Verdicts in words.

@@ -151,6 +151,20 @@ static void make_load_stage(struct ekb_plan_stage *stage, uint32_t num_quadruple
     add_arm(stage, "none", policy, 1, BOTH);
 }
 
+// One arm, enough in flight to keep both sides busy, for a short while.
+static void make_compare_stage(struct ekb_plan_stage *stage)
+{
+    *stage = (struct ekb_plan_stage){
+        .name = EKB_PLAN_STAGE_COST,
+        .in_flight = 64,
+        .slice_ns = 200 * EKB_NS_PER_MS,
+        .num_warmup = 2,
+        .num_slices = 2 + 12,
+        .client = EKB_CLIENT_FULL,
+    };
+    add_arm(stage, "on-d1", plan_policy(), 1, BOTH);
+}
+
 enum ekb_err ekb_plan_builtin(struct ekb_plan *out_plan, const char *name,
                               const struct ekb_plan_settings *settings)
 {
@@ -158,7 +172,8 @@ enum ekb_err ekb_plan_builtin(struct ekb_plan *out_plan, const char *name,
     while (length < sizeof lengths / sizeof lengths[0] && strcmp(lengths[length].name, name) != 0) {
         length++;
     }
-    if (length == sizeof lengths / sizeof lengths[0]) {
+    const bool is_compare = strcmp(name, EKB_PLAN_COMPARE) == 0;
+    if (length == sizeof lengths / sizeof lengths[0] && !is_compare) {
         return EKB_NOT_FOUND;
     }
 
@@ -170,6 +185,11 @@ enum ekb_err ekb_plan_builtin(struct ekb_plan *out_plan, const char *name,
         .num_stages = 3,
     };
     (void)snprintf(out_plan->name, sizeof out_plan->name, "%s", name);
+    if (is_compare) {
+        out_plan->num_stages = 1;
+        make_compare_stage(&out_plan->stages[0]);
+        return EKB_OK;
+    }
     make_cost_stage(&out_plan->stages[0], lengths[length].cost_slices);
     make_floor_stage(&out_plan->stages[1], lengths[length].floor_slices);
     make_load_stage(&out_plan->stages[2], lengths[length].num_quadruples,
@@ -178,17 +198,19 @@ enum ekb_err ekb_plan_builtin(struct ekb_plan *out_plan, const char *name,
     return EKB_OK;
 }
 
-void ekb_plan_self_test(struct ekb_plan *out_plan, uint64_t seed)
+// make_contrast_plan makes a plan of one stage without arms, 45 s long.
+static struct ekb_plan_stage *make_contrast_plan(struct ekb_plan *out_plan, const char *name,
+                                                 uint64_t seed)
 {
     struct ekb_plan_stage *stage = &out_plan->stages[0];
     *out_plan = (struct ekb_plan){
-        .name = "self-test",
         .seed = seed,
         .version = EKB_TLS_1_3,
         .key_type = EKB_KEY_P256,
         .deadline_ns = 10 * EKB_NS_PER_S,
         .num_stages = 1,
     };
+    (void)snprintf(out_plan->name, sizeof out_plan->name, "%s", name);
     *stage = (struct ekb_plan_stage){
         .name = EKB_PLAN_STAGE_COST,
         .in_flight = 4,
@@ -197,6 +219,22 @@ void ekb_plan_self_test(struct ekb_plan *out_plan, uint64_t seed)
         .num_slices = 4 + 176,
         .client = EKB_CLIENT_FULL,
     };
+    return stage;
+}
+
+void ekb_plan_stores(struct ekb_plan *out_plan, const char *base, const char *other, uint64_t seed)
+{
+    static const char *const names[] = {"on-d1", "on-d1-again", "other"};
+    struct ekb_plan_stage *stage = make_contrast_plan(out_plan, "stores", seed);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        add_arm(stage, names[i], plan_policy(), 1, BOTH);
+        stage->arms[i].store = i < 2 ? base : other;
+    }
+}
+
+void ekb_plan_self_test(struct ekb_plan *out_plan, uint64_t seed)
+{
+    struct ekb_plan_stage *stage = make_contrast_plan(out_plan, "self-test", seed);
     add_arm(stage, "on-d1", plan_policy(), 1, BOTH);
     add_arm(stage, "on-d1-again", plan_policy(), 1, BOTH);
     for (size_t i = 0; i < EKB_PLAN_NUM_INJECTED; i++) {

@@ -181,9 +181,10 @@ enum ekb_err ekb_stores_create(struct ekb_stores **out_stores, const struct ekb_
     }
     for (size_t i = 0; i < plan->num_stages; i++) {
         for (size_t j = 0; j < plan->stages[i].num_arms && err == EKB_OK; j++) {
-            err = add(stores, server_of(&plan->stages[i].arms[j]), reterr_fail);
-            if (err == EKB_OK) {
-                err = add(stores, client_of(&plan->stages[i].arms[j]), reterr_fail);
+            const struct ekb_plan_arm *arm = &plan->stages[i].arms[j];
+            err = arm->store == NULL ? add(stores, server_of(arm), reterr_fail) : EKB_OK;
+            if (err == EKB_OK && arm->store == NULL) {
+                err = add(stores, client_of(arm), reterr_fail);
             }
         }
     }
@@ -220,10 +221,10 @@ static const char *path_of(const struct ekb_stores *stores, struct chain_store w
 
 const char *ekb_stores_server(const struct ekb_stores *stores, const struct ekb_plan_arm *arm)
 {
-    return path_of(stores, server_of(arm));
+    return arm->store != NULL ? arm->store : path_of(stores, server_of(arm));
 }
 
 const char *ekb_stores_client(const struct ekb_stores *stores, const struct ekb_plan_arm *arm)
 {
-    return path_of(stores, client_of(arm));
+    return arm->store != NULL ? arm->store : path_of(stores, client_of(arm));
 }

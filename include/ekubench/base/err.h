@@ -40,6 +40,7 @@
     X(NEED_PASSWORD,             "need_password",             "the password is wrong or missing")  \
     X(STOPPED,                   "stopped",                   "stopped on request")                \
     X(WORKER_DIED,               "worker_died",               "a worker process ended unexpectedly") \
+    X(DISTURBED,                 "disturbed",                 "the machine was disturbed: there is no valid answer") \
     X(INTERNAL,                  "internal",                  "an internal error")                 \
     /* The upload gate; the detail is the whole sentence (store/gate). */                           \
     X(REFUSED_USAGE,             "refused_usage",             "the certificate lacks the usage of the store") \

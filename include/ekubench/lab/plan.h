@@ -34,9 +34,10 @@ struct ekb_plan_arm {
     unsigned depth;        // Certificates above the leaf of the client's chain.
     unsigned client_eku;   // EKB_EKU_* of the client's leaf.
     unsigned server_depth; // Certificates above the leaf of the server's chain.
-    uint64_t inject_ns;    // CPU time that the server wastes in each handshake: a known effect.
-    bool probe;            // Timers inside of verification.
-    bool bare_tcp;         // No TLS: the bytes of arm 0's handshake. The last arm of a floor stage.
+    const char *store;  // Where both sides' identities are from, borrowed; NULL: they are minted.
+    uint64_t inject_ns; // CPU time that the server wastes in each handshake: a known effect.
+    bool probe;         // Timers inside of verification.
+    bool bare_tcp;      // No TLS: the bytes of arm 0's handshake. The last arm of a floor stage.
     bool expect_accept;
 };
 
@@ -86,11 +87,13 @@ extern const unsigned ekb_plan_depths[EKB_PLAN_NUM_DEPTHS];
 #define EKB_PLAN_SERVER_NAME "server.ekubench.test"
 #define EKB_PLAN_CLIENT_NAME "client.ekubench.test"
 
+#define EKB_PLAN_COMPARE "compare"
 #define EKB_PLAN_DEFAULT_SEED 1
 #define EKB_PLAN_DEFAULT_IN_FLIGHT 2000
 
-// ekb_plan_builtin makes the plan called `name`: "quick" (at most 40 s in all) or "standard" (at
-// most 120 s). EKB_NOT_FOUND if there is no such plan.
+// ekb_plan_builtin makes the plan called `name`: "quick" (at most 45 s in all), "standard" (at
+// most 120 s), or "compare" (3 s: one arm, to be run again and again). EKB_NOT_FOUND if there is no
+// such plan.
 EKB_NODISCARD enum ekb_err ekb_plan_builtin(struct ekb_plan *out_plan, const char *name,
                                             const struct ekb_plan_settings *settings);
 
@@ -100,6 +103,10 @@ EKB_NODISCARD enum ekb_err ekb_plan_builtin(struct ekb_plan *out_plan, const cha
 extern const uint64_t ekb_plan_injected_ns[EKB_PLAN_NUM_INJECTED];
 #define EKB_PLAN_INJECTED_ARM "inject-%lluus"
 void ekb_plan_self_test(struct ekb_plan *out_plan, uint64_t seed);
+
+// ekb_plan_stores makes the plan that compares two dual stores, each a server's and a client's
+// (45 s): `base` twice, and `other`. The paths are borrowed.
+void ekb_plan_stores(struct ekb_plan *out_plan, const char *base, const char *other, uint64_t seed);
 
 // ekb_plan_duration_ns returns how long the stages run, without setting up and tearing down.
 uint64_t ekb_plan_duration_ns(const struct ekb_plan *plan);

@@ -16,6 +16,7 @@
 #define EKB_EFFECT_TIMERS "What do the timers inside of verification cost?"
 #define EKB_EFFECT_REJECT "What does a rejected client cost?"
 
+#define EKB_EFFECT_STORES "What does the other store change?"
 #define EKB_EFFECT_INJECTED "What is found of a known effect?"
 
 // Metrics: what is compared, each a mean per handshake unless it says otherwise.

@@ -1,0 +1,125 @@
+// What the parts of `ekubench compare` share.
+
+#ifndef EKUBENCH_SRC_CLI_COMPARE_H
+#define EKUBENCH_SRC_CLI_COMPARE_H
+
+#include "cli/cli.h"
+
+#include "ekubench/stat/gate.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define EKB_COMPARE_MAX_ROWS 128
+#define EKB_COMPARE_NAME_LEN 96
+
+// One number of one side: with its interval, or, if `exact`, without noise.
+struct ekb_compare_value {
+    char name[EKB_COMPARE_NAME_LEN]; // "cost/on-d1 server CPU"
+    char unit[8];
+    bool exact;
+    struct ekb_estimate estimate;
+};
+
+// What two sides must have in common to be compared.
+struct ekb_compare_trait {
+    char name[EKB_COMPARE_NAME_LEN]; // "host.cpu_model"
+    char value[256];
+};
+
+struct ekb_compare_side {
+    char label[EKB_COMPARE_NAME_LEN];
+    struct ekb_compare_value values[EKB_COMPARE_MAX_ROWS];
+    size_t num_values;
+    struct ekb_compare_trait traits[EKB_COMPARE_MAX_ROWS];
+    size_t num_traits;
+    bool clean;
+};
+
+// A comparison of one number.
+struct ekb_compare_row {
+    char name[EKB_COMPARE_NAME_LEN];
+    char unit[8];
+    bool exact;
+    bool gates; // Its outcome decides the status; else it is advice.
+    double base;
+    double now;
+    struct ekb_estimate change; // In percent; positive is worse.
+    double threshold;           // In percent.
+    enum ekb_gate_outcome outcome;
+    char verdict[128];
+};
+
+struct ekb_comparison {
+    struct ekb_compare_row rows[EKB_COMPARE_MAX_ROWS];
+    size_t num_rows;
+    char notes[8][256];
+    size_t num_notes;
+};
+
+// What the user wants of it.
+struct ekb_compare_wish {
+    double time_percent;
+    double instructions_percent; // 0: the default, or what the history says.
+    bool gate_time;
+    bool force;
+    const char *history; // Directory, or NULL.
+    // Of interleaved runs.
+    uint32_t num_quadruples;
+    bool with_times;
+    bool with_instructions;
+};
+
+// ekb_compare_load reads a side from a file, or from result.json and instructions.json in a
+// directory; a value that both have comes once. EKB_NOT_FOUND, EKB_PARSE, EKB_TOO_BIG.
+EKB_NODISCARD enum ekb_err ekb_compare_load(struct ekb_compare_side *out_side, const char *path,
+                                            struct ekb_fail *reterr_fail);
+
+// ekb_compare_history stores the values of one number in the files (*.json) of a directory, in the
+// order of their names, newly allocated. Errors of ekb_compare_load.
+EKB_NODISCARD enum ekb_err ekb_compare_history(double **out_values, size_t *out_num_values,
+                                               const char *directory, const char *name,
+                                               struct ekb_fail *reterr_fail);
+
+// ekb_compare_sides fills the comparison of what both sides have. EKB_USAGE, with the difference
+// named, if they do not compare; errors of ekb_compare_history.
+EKB_NODISCARD enum ekb_err ekb_compare_sides(struct ekb_comparison *out_comparison,
+                                             const struct ekb_compare_side *base,
+                                             const struct ekb_compare_side *now,
+                                             const struct ekb_compare_wish *wish,
+                                             struct ekb_fail *reterr_fail);
+
+// ekb_compare_run_binaries measures two programs in turn and fills the comparison.
+// ekb_compare_run_stores measures two stores handshake by handshake. EKB_STOPPED; EKB_WORKER_DIED
+// if a program cannot be measured; errors of ekb_instructions_count and ekb_measure_run.
+EKB_NODISCARD enum ekb_err ekb_compare_run_binaries(struct ekb_comparison *out_comparison,
+                                                    const char *base, const char *now,
+                                                    const struct ekb_compare_wish *wish,
+                                                    struct ekb_fail *reterr_fail);
+EKB_NODISCARD enum ekb_err ekb_compare_run_stores(struct ekb_comparison *out_comparison,
+                                                  const char *base, const char *now,
+                                                  const struct ekb_compare_wish *wish,
+                                                  struct ekb_fail *reterr_fail);
+
+// ekb_compare_add_exact and ekb_compare_add_interval append a row and judge it.
+// ekb_compare_add_note appends a line.
+void ekb_compare_add_exact(struct ekb_comparison *comparison, const char *name, double base,
+                           double now, double threshold);
+void ekb_compare_add_interval(struct ekb_comparison *comparison, const struct ekb_compare_row *row,
+                              const struct ekb_compare_wish *wish);
+void ekb_compare_add_note(struct ekb_comparison *comparison, const char *format, ...)
+    EKB_PRINTF(2, 3);
+
+// ekb_compare_status returns the exit status that the gates give.
+int ekb_compare_status(const struct ekb_comparison *comparison);
+
+// The forms in which it is printed.
+enum ekb_compare_form {
+    EKB_COMPARE_TEXT,
+    EKB_COMPARE_JSON,
+    EKB_COMPARE_MARKDOWN,
+};
+int ekb_compare_print(const struct ekb_comparison *comparison, enum ekb_compare_form form);
+
+#endif

@@ -1,0 +1,221 @@
+#include "cli/compare.h"
+
+#include "ekubench/stat/power.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define Z_975 1.959963984540054
+
+void ekb_compare_add_note(struct ekb_comparison *comparison, const char *format, ...)
+{
+    va_list args;
+    if (comparison->num_notes == sizeof comparison->notes / sizeof comparison->notes[0]) {
+        return;
+    }
+    va_start(args, format);
+    (void)vsnprintf(comparison->notes[comparison->num_notes++], sizeof comparison->notes[0], format,
+                    args);
+    va_end(args);
+}
+
+static struct ekb_compare_row *next_row(struct ekb_comparison *comparison)
+{
+    EKB_CHECK(comparison->num_rows < EKB_COMPARE_MAX_ROWS);
+    return &comparison->rows[comparison->num_rows++];
+}
+
+void ekb_compare_add_exact(struct ekb_comparison *comparison, const char *name, double base,
+                           double now, double threshold)
+{
+    struct ekb_compare_row *row = next_row(comparison);
+    const double change = ekb_gate_change(base, now);
+    *row = (struct ekb_compare_row){.exact = true,
+                                    .gates = true,
+                                    .base = base,
+                                    .now = now,
+                                    .change = {change, change, change, 1},
+                                    .threshold = threshold,
+                                    .outcome = ekb_gate_exact(change, threshold)};
+    (void)snprintf(row->name, sizeof row->name, "%s", name);
+    if (fabs(change) <= threshold) {
+        (void)snprintf(row->verdict, sizeof row->verdict, "equivalent within %.2g %%", threshold);
+    } else {
+        (void)snprintf(row->verdict, sizeof row->verdict, "%s by %.2f %%",
+                       change > 0 ? "slower" : "faster", fabs(change));
+    }
+}
+
+static void write_interval_verdict(struct ekb_compare_row *row)
+{
+    const struct ekb_estimate *change = &row->change;
+    const double half = 0.5 * (change->high - change->low);
+    if (change->low > 0) {
+        (void)snprintf(row->verdict, sizeof row->verdict, "slower by %.1f %% [%.1f, %.1f]",
+                       change->estimate, change->low, change->high);
+    } else if (change->high < 0) {
+        (void)snprintf(row->verdict, sizeof row->verdict, "faster by %.1f %% [%.1f, %.1f]",
+                       -change->estimate, -change->high, -change->low);
+    } else if (change->low > -row->threshold && change->high < row->threshold) {
+        (void)snprintf(row->verdict, sizeof row->verdict, "equivalent within %.2g %%",
+                       row->threshold);
+    } else {
+        (void)snprintf(row->verdict, sizeof row->verdict,
+                       "no detectable difference; smallest detectable %.1f %%",
+                       EKB_POWER_FACTOR * half / Z_975);
+    }
+}
+
+void ekb_compare_add_interval(struct ekb_comparison *comparison, const struct ekb_compare_row *row,
+                              const struct ekb_compare_wish *wish)
+{
+    struct ekb_compare_row *added = next_row(comparison);
+    *added = *row;
+    added->gates = wish->gate_time;
+    added->threshold = wish->time_percent;
+    added->outcome = ekb_gate_interval(&added->change, added->threshold);
+    write_interval_verdict(added);
+}
+
+int ekb_compare_status(const struct ekb_comparison *comparison)
+{
+    bool inconclusive = false;
+    bool has_gate = false;
+    for (size_t i = 0; i < comparison->num_rows; i++) {
+        const struct ekb_compare_row *row = &comparison->rows[i];
+        if (row->gates && row->outcome == EKB_GATE_FAILED) {
+            return EKB_EXIT_GATE;
+        }
+        has_gate = has_gate || row->gates;
+        inconclusive = inconclusive || (row->gates && row->outcome == EKB_GATE_INCONCLUSIVE);
+    }
+    // Advice alone can be inconclusive too; it never fails.
+    for (size_t i = 0; i < comparison->num_rows && !has_gate; i++) {
+        inconclusive = inconclusive || comparison->rows[i].outcome == EKB_GATE_INCONCLUSIVE;
+    }
+    return inconclusive ? EKB_EXIT_INCONCLUSIVE : EKB_EXIT_OK;
+}
+
+// Two sides.
+
+static const struct ekb_compare_trait *find_trait(const struct ekb_compare_side *side,
+                                                  const char *name)
+{
+    for (size_t i = 0; i < side->num_traits; i++) {
+        if (strcmp(side->traits[i].name, name) == 0) {
+            return &side->traits[i];
+        }
+    }
+    return NULL;
+}
+
+static const struct ekb_compare_value *find_value(const struct ekb_compare_side *side,
+                                                  const char *name)
+{
+    for (size_t i = 0; i < side->num_values; i++) {
+        if (strcmp(side->values[i].name, name) == 0) {
+            return &side->values[i];
+        }
+    }
+    return NULL;
+}
+
+// check_traits refuses sides that do not compare, or, if that is wished, notes it.
+static enum ekb_err check_traits(struct ekb_comparison *comparison,
+                                 const struct ekb_compare_side *base,
+                                 const struct ekb_compare_side *now,
+                                 const struct ekb_compare_wish *wish, struct ekb_fail *reterr_fail)
+{
+    for (size_t i = 0; i < base->num_traits; i++) {
+        const struct ekb_compare_trait *ours = &base->traits[i];
+        const struct ekb_compare_trait *theirs = find_trait(now, ours->name);
+        if (theirs == NULL || strcmp(ours->value, theirs->value) == 0) {
+            continue;
+        }
+        if (!wish->force) {
+            return ekb_fail_set(reterr_fail, EKB_USAGE, 0,
+                                "they do not compare: %s is %.80s in %.80s and %.80s in %.80s "
+                                "(--force compares all the same)",
+                                ours->name, ours->value, base->label, theirs->value, now->label);
+        }
+        ekb_compare_add_note(comparison, "%s differs: %.80s, %.80s", ours->name, ours->value,
+                             theirs->value);
+    }
+    return EKB_OK;
+}
+
+static enum ekb_err threshold_of(double *out_percent, const char *name,
+                                 const struct ekb_compare_wish *wish, struct ekb_fail *reterr_fail)
+{
+    double *values = NULL;
+    size_t num_values = 0;
+    if (wish->instructions_percent > 0 || wish->history == NULL) {
+        *out_percent =
+            wish->instructions_percent > 0 ? wish->instructions_percent : EKB_GATE_EXACT_PERCENT;
+        return EKB_OK;
+    }
+    enum ekb_err err = ekb_compare_history(&values, &num_values, wish->history, name, reterr_fail);
+    if (err == EKB_OK) {
+        err = ekb_gate_threshold(out_percent, values, num_values);
+    }
+    free(values);
+    return err;
+}
+
+static enum ekb_err add_row(struct ekb_comparison *comparison, const struct ekb_compare_value *base,
+                            const struct ekb_compare_value *now,
+                            const struct ekb_compare_wish *wish, struct ekb_fail *reterr_fail)
+{
+    if (base->exact) {
+        double threshold = 0;
+        const enum ekb_err err = threshold_of(&threshold, base->name, wish, reterr_fail);
+        if (err == EKB_OK) {
+            ekb_compare_add_exact(comparison, base->name, base->estimate.estimate,
+                                  now->estimate.estimate, threshold);
+        }
+        return err;
+    }
+    struct ekb_compare_row row = {.base = base->estimate.estimate, .now = now->estimate.estimate};
+    (void)snprintf(row.name, sizeof row.name, "%s", base->name);
+    (void)snprintf(row.unit, sizeof row.unit, "%s", base->unit);
+    if (ekb_gate_change_of_estimates(&row.change, &base->estimate, &now->estimate) == EKB_OK) {
+        ekb_compare_add_interval(comparison, &row, wish);
+    }
+    return EKB_OK;
+}
+
+enum ekb_err ekb_compare_sides(struct ekb_comparison *out_comparison,
+                               const struct ekb_compare_side *base,
+                               const struct ekb_compare_side *now,
+                               const struct ekb_compare_wish *wish, struct ekb_fail *reterr_fail)
+{
+    *out_comparison = (struct ekb_comparison){.num_rows = 0};
+    enum ekb_err err = check_traits(out_comparison, base, now, wish, reterr_fail);
+    if (err == EKB_OK && (!base->clean || !now->clean) && !wish->force) {
+        return ekb_fail_set(reterr_fail, EKB_DISTURBED, 0,
+                            "%s is not clean (--force compares all the same)",
+                            base->clean ? now->label : base->label);
+    }
+    bool has_times = false;
+    for (size_t i = 0; i < base->num_values && err == EKB_OK; i++) {
+        const struct ekb_compare_value *ours = &base->values[i];
+        const struct ekb_compare_value *theirs = find_value(now, ours->name);
+        if (theirs != NULL) {
+            has_times = has_times || !ours->exact;
+            err = add_row(out_comparison, ours, theirs, wish, reterr_fail);
+        }
+    }
+    if (err == EKB_OK && out_comparison->num_rows == 0) {
+        return ekb_fail_set(reterr_fail, EKB_USAGE, 0, "%s and %s have no number in common",
+                            base->label, now->label);
+    }
+    if (has_times) {
+        ekb_compare_add_note(out_comparison,
+                             "times are of two runs, one after the other: what the machine's speed "
+                             "changed in between is in the change and not in its interval");
+    }
+    return err;
+}

@@ -1,0 +1,358 @@
+#include "cli/compare.h"
+
+#include "ekubench/base/clock.h"
+#include "ekubench/base/file.h"
+#include "ekubench/lab/instructions.h"
+#include "ekubench/lab/measure.h"
+#include "ekubench/lab/plan.h"
+#include "ekubench/peer/sequence.h"
+#include "ekubench/stat/rank.h"
+#include "ekubench/stat/replicate.h"
+#include "ekubench/stat/verdict.h"
+#include "ekubench/stat/words.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SEED UINT64_C(1)
+
+// What is compared of one run of the plan "compare".
+enum quantity {
+    SERVER_CPU,
+    CLIENT_CPU,
+    WALL,
+    NUM_QUANTITIES
+};
+
+static const char *const quantity_names[NUM_QUANTITIES] = {
+    [SERVER_CPU] = "server CPU per handshake, kernel included",
+    [CLIENT_CPU] = "client CPU per handshake, kernel included",
+    [WALL] = "time per handshake, 64 in flight",
+};
+
+// One run of one binary.
+struct run {
+    bool clean;
+    double values[NUM_QUANTITIES]; // ns
+};
+
+static double stage_cpu(json_t *root, const char *side)
+{
+    json_t *stages = json_object_get(json_object_get(json_object_get(root, "cpu"), side), "stages");
+    return json_number_value(json_object_get(json_array_get(stages, 0), "per_handshake_ns"));
+}
+
+static enum ekb_err read_run(struct run *out_run, const char *file, struct ekb_fail *reterr_fail)
+{
+    json_error_t error;
+    json_t *root = json_load_file(file, 0, &error);
+    if (root == NULL) {
+        return ekb_fail_set(reterr_fail, EKB_PARSE, 0, "a result of a run: %s", error.text);
+    }
+    json_t *rate = json_array_get(json_object_get(root, "throughput"), 0);
+    const double per_s = json_number_value(json_object_get(rate, "accepted_per_s"));
+    out_run->values[SERVER_CPU] = stage_cpu(root, "server");
+    out_run->values[CLIENT_CPU] = stage_cpu(root, "client");
+    out_run->values[WALL] = per_s > 0 ? 1e9 / per_s : 0;
+    out_run->clean = json_is_true(json_object_get(json_object_get(root, "validity"), "clean")) &&
+                     out_run->values[SERVER_CPU] > 0 && out_run->values[CLIENT_CPU] > 0 &&
+                     out_run->values[WALL] > 0;
+    json_decref(root);
+    return EKB_OK;
+}
+
+// wait_for waits for the child; it is told to end when the user wants to.
+static int wait_for(pid_t pid, const volatile sig_atomic_t *stop)
+{
+    const struct timespec pause = {.tv_nsec = 20 * (long)EKB_NS_PER_MS};
+    int status = 0;
+    bool told = false;
+    while (waitpid(pid, &status, WNOHANG) == 0) {
+        if (*stop != 0 && !told) {
+            (void)kill(pid, SIGTERM);
+            told = true;
+        }
+        (void)nanosleep(&pause, NULL);
+    }
+    return status;
+}
+
+// run_once measures `binary` into `directory`. A run that is not clean is no error.
+static enum ekb_err run_once(struct run *out_run, const char *binary, const char *directory,
+                             const volatile sig_atomic_t *stop, struct ekb_fail *reterr_fail)
+{
+    char file[128];
+    pid_t pid = 0;
+    posix_spawn_file_actions_t actions;
+    const char *const words[] = {binary, "measure", "--plan", "compare", "-o", directory, NULL};
+    (void)posix_spawn_file_actions_init(&actions);
+    (void)posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    (void)posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+    // posix_spawn does not change its arguments.
+    const int reason =
+        posix_spawn(&pid, binary, &actions, NULL, (char *const *)(uintptr_t)words, environ);
+    (void)posix_spawn_file_actions_destroy(&actions);
+    if (reason != 0) {
+        return ekb_fail_set(reterr_fail, EKB_NOT_FOUND, reason, "%s", binary);
+    }
+    const int status = wait_for(pid, stop);
+    if (*stop != 0) {
+        return ekb_fail_set(reterr_fail, EKB_STOPPED, 0, "comparing");
+    }
+    if (!WIFEXITED(status) ||
+        (WEXITSTATUS(status) != EKB_EXIT_OK && WEXITSTATUS(status) != EKB_EXIT_ENVIRONMENT)) {
+        return ekb_fail_set(reterr_fail, EKB_UNSUPPORTED, 0,
+                            "%s measure --plan compare does not work", binary);
+    }
+    (void)snprintf(file, sizeof file, "%s/result.json", directory);
+    return read_run(out_run, file, reterr_fail);
+}
+
+// The times of all quadruples.
+struct times {
+    double *contrasts[NUM_QUANTITIES]; // ln(new / base)
+    double *controls[NUM_QUANTITIES];  // ln of one base to the other, in an order drawn by lot.
+    double sums[NUM_QUANTITIES][2];    // Of the bases, of the news.
+    size_t num;
+    size_t num_dropped;
+    double *memory;
+};
+
+static enum ekb_err times_init(struct times *times, uint32_t num_quadruples)
+{
+    *times = (struct times){.num = 0};
+    times->memory = calloc(2 * NUM_QUANTITIES * (size_t)num_quadruples + 1, sizeof(double));
+    for (size_t i = 0; i < NUM_QUANTITIES && times->memory != NULL; i++) {
+        times->contrasts[i] = times->memory + (2 * i) * num_quadruples;
+        times->controls[i] = times->memory + (2 * i + 1) * num_quadruples;
+    }
+    return times->memory != NULL ? EKB_OK : EKB_NOMEM;
+}
+
+// add_quadruple adds four runs in their order; the whole quadruple is dropped if one was disturbed.
+static void add_quadruple(struct times *times, const struct run runs[EKB_QUADRUPLE_LEN],
+                          const struct ekb_quadruple *quadruple)
+{
+    for (size_t i = 0; i < EKB_QUADRUPLE_LEN; i++) {
+        if (!runs[i].clean) {
+            times->num_dropped++;
+            return;
+        }
+    }
+    for (size_t q = 0; q < NUM_QUANTITIES; q++) {
+        double values[EKB_QUADRUPLE_LEN];
+        double control = 0;
+        for (size_t i = 0; i < EKB_QUADRUPLE_LEN; i++) {
+            const enum ekb_quadruple_arm arm = quadruple->arms[i];
+            values[i] = log(runs[i].values[q]);
+            times->sums[q][arm == EKB_QUADRUPLE_B ? 1 : 0] += runs[i].values[q];
+            control += arm == EKB_QUADRUPLE_TWIN ? values[i]
+                       : arm == EKB_QUADRUPLE_A  ? -values[i]
+                                                 : 0;
+        }
+        times->contrasts[q][times->num] =
+            ekb_replicate_quadruple(values, quadruple->begins_with_b ? 1 : 0);
+        times->controls[q][times->num] = control;
+    }
+    times->num++;
+}
+
+static void add_time_rows(struct ekb_comparison *comparison, const struct times *times,
+                          const struct ekb_compare_wish *wish)
+{
+    for (size_t q = 0; q < NUM_QUANTITIES; q++) {
+        struct ekb_compare_row row = {.unit = "ns"};
+        if (ekb_rank_estimate(&row.change, times->contrasts[q], times->num, 0.95) != EKB_OK) {
+            ekb_compare_add_note(comparison, "too few undisturbed runs for an interval of times");
+            return;
+        }
+        if (ekb_verdict_control_differs(times->controls[q], times->num)) {
+            ekb_compare_add_note(comparison,
+                                 "withheld: the A/A control of the %s shows a difference where "
+                                 "there is none",
+                                 quantity_names[q]);
+            continue;
+        }
+        row.change.estimate = 100.0 * expm1(row.change.estimate);
+        row.change.low = 100.0 * expm1(row.change.low);
+        row.change.high = 100.0 * expm1(row.change.high);
+        row.base = times->sums[q][0] / (2.0 * (double)times->num);
+        row.now = times->sums[q][1] / (2.0 * (double)times->num);
+        (void)snprintf(row.name, sizeof row.name, "%s", quantity_names[q]);
+        ekb_compare_add_interval(comparison, &row, wish);
+    }
+}
+
+static enum ekb_err run_quadruples(struct times *times, const char *const binaries[2],
+                                   const char *directory, const struct ekb_compare_wish *wish,
+                                   const volatile sig_atomic_t *stop, struct ekb_fail *reterr_fail)
+{
+    enum ekb_err err = EKB_OK;
+    for (uint32_t q = 0; q < wish->num_quadruples && err == EKB_OK; q++) {
+        const struct ekb_quadruple quadruple = ekb_quadruple_make(SEED, q);
+        struct run runs[EKB_QUADRUPLE_LEN] = {{.clean = false}};
+        for (size_t i = 0; i < EKB_QUADRUPLE_LEN && err == EKB_OK; i++) {
+            err = run_once(&runs[i], binaries[quadruple.arms[i] == EKB_QUADRUPLE_B ? 1 : 0],
+                           directory, stop, reterr_fail);
+        }
+        if (err == EKB_OK) {
+            add_quadruple(times, runs, &quadruple);
+            ekb_cli_say("quadruple %u of %u", (unsigned)q + 1, (unsigned)wish->num_quadruples);
+        }
+    }
+    return err;
+}
+
+static enum ekb_err compare_times(struct ekb_comparison *comparison, const char *const binaries[2],
+                                  const struct ekb_compare_wish *wish,
+                                  const volatile sig_atomic_t *stop, struct ekb_fail *reterr_fail)
+{
+    const char *parent = getenv("TMPDIR");
+    char directory[96];
+    struct times times;
+    if (snprintf(directory, sizeof directory, "%s/ekubench-XXXXXX",
+                 parent != NULL ? parent : "/tmp") >= (int)sizeof directory ||
+        mkdtemp(directory) == NULL) {
+        return ekb_fail_set(reterr_fail, EKB_SYSTEM, errno, "temporary directory");
+    }
+    enum ekb_err err = times_init(&times, wish->num_quadruples);
+    if (err == EKB_OK) {
+        err = run_quadruples(&times, binaries, directory, wish, stop, reterr_fail);
+    }
+    if (err == EKB_OK) {
+        if (times.num_dropped > 0) {
+            ekb_compare_add_note(comparison,
+                                 "%zu of %u quadruples of runs were disturbed and left out",
+                                 times.num_dropped, (unsigned)wish->num_quadruples);
+        }
+        add_time_rows(comparison, &times, wish);
+    }
+    free(times.memory);
+    ekb_file_remove_tree(directory);
+    return err;
+}
+
+static enum ekb_err compare_instructions(struct ekb_comparison *comparison,
+                                         const char *const binaries[2],
+                                         const struct ekb_compare_wish *wish,
+                                         const volatile sig_atomic_t *stop,
+                                         struct ekb_fail *reterr_fail)
+{
+    struct ekb_instructions counts[2];
+    const double threshold =
+        wish->instructions_percent > 0 ? wish->instructions_percent : EKB_GATE_EXACT_PERCENT;
+    for (size_t i = 0; i < 2; i++) {
+        ekb_cli_say("counting the instructions of %s", binaries[i]);
+        const enum ekb_err err = ekb_instructions_count(
+            &counts[i], binaries[i], EKB_INSTRUCTIONS_HANDSHAKES, stop, reterr_fail);
+        if (err != EKB_OK) {
+            return err;
+        }
+    }
+    for (size_t i = 0; i < EKB_NUM_SCENARIOS; i++) {
+        for (unsigned part = 0; part < EKB_COUNT_NUM_PARTS; part++) {
+            char name[EKB_COMPARE_NAME_LEN];
+            (void)snprintf(name, sizeof name, "instructions %s %s", ekb_scenarios[i].name,
+                           ekb_count_part_name((enum ekb_count_part)part));
+            if (counts[0].counts[i][part] > 0) {
+                ekb_compare_add_exact(comparison, name, counts[0].counts[i][part],
+                                      counts[1].counts[i][part], threshold);
+            }
+        }
+    }
+    return EKB_OK;
+}
+
+enum ekb_err ekb_compare_run_binaries(struct ekb_comparison *out_comparison, const char *base,
+                                      const char *now, const struct ekb_compare_wish *wish,
+                                      struct ekb_fail *reterr_fail)
+{
+    const char *const binaries[2] = {base, now};
+    const volatile sig_atomic_t *stop = ekb_cli_stop_flag();
+    enum ekb_err err = EKB_OK;
+    *out_comparison = (struct ekb_comparison){.num_rows = 0};
+    for (size_t i = 0; i < 2; i++) {
+        if (access(binaries[i], X_OK) != 0) {
+            return ekb_fail_set(reterr_fail, EKB_NOT_FOUND, errno, "%s", binaries[i]);
+        }
+    }
+    if (wish->with_instructions) {
+        err = compare_instructions(out_comparison, binaries, wish, stop, reterr_fail);
+    }
+    if (err == EKB_OK && wish->with_times) {
+        err = compare_times(out_comparison, binaries, wish, stop, reterr_fail);
+    }
+    return err == EKB_OK && out_comparison->num_rows == 0
+               ? ekb_fail_set(reterr_fail, EKB_DISTURBED, 0, "%s",
+                              out_comparison->num_notes > 0 ? out_comparison->notes[0]
+                                                            : "nothing was measured")
+               : err;
+}
+
+// Stores.
+
+static void add_store_row(struct ekb_comparison *comparison, const struct ekb_record *record,
+                          const char *name, const char *metric, double level,
+                          const struct ekb_compare_wish *wish)
+{
+    for (size_t i = 0; i < record->num_effects && level > 0; i++) {
+        const struct ekb_record_effect *effect = &record->effects[i];
+        if (strcmp(effect->question, EKB_EFFECT_STORES) != 0 ||
+            strcmp(effect->metric, metric) != 0) {
+            continue;
+        }
+        const double scale = 100.0 / level;
+        struct ekb_compare_row row = {
+            .base = level,
+            .now = level + effect->estimate.estimate,
+            .change = {effect->estimate.estimate * scale, effect->estimate.low * scale,
+                       effect->estimate.high * scale, effect->estimate.n}};
+        (void)snprintf(row.name, sizeof row.name, "%s", name);
+        (void)snprintf(row.unit, sizeof row.unit, "%s",
+                       strcmp(metric, EKB_METRIC_WIRE) == 0 ? "" : "ns");
+        ekb_compare_add_interval(comparison, &row, wish);
+    }
+}
+
+enum ekb_err ekb_compare_run_stores(struct ekb_comparison *out_comparison, const char *base,
+                                    const char *now, const struct ekb_compare_wish *wish,
+                                    struct ekb_fail *reterr_fail)
+{
+    struct ekb_plan plan;
+    struct ekb_record record;
+    struct ekb_cli_progress progress;
+    *out_comparison = (struct ekb_comparison){.num_rows = 0};
+    ekb_plan_stores(&plan, base, now, SEED);
+    ekb_cli_progress_init(&progress);
+    const struct ekb_session_control control = {
+        .progress = ekb_cli_progress_show, .context = &progress, .stop = ekb_cli_stop_flag()};
+    const enum ekb_err err = ekb_measure_run(&record, &plan, &control, reterr_fail);
+    ekb_cli_progress_end(&progress);
+    const struct ekb_record_arm *arm =
+        err == EKB_OK ? ekb_record_find_arm(&record, EKB_STAGE_COST, "on-d1") : NULL;
+    if (arm != NULL) {
+        add_store_row(out_comparison, &record, "server CPU per handshake", EKB_METRIC_SERVER_CPU,
+                      arm->server_cpu_interval.estimate, wish);
+        add_store_row(out_comparison, &record, "client CPU per handshake", EKB_METRIC_CLIENT_CPU,
+                      arm->client_cpu_interval.estimate, wish);
+        add_store_row(out_comparison, &record, "bytes on the wire", EKB_METRIC_WIRE,
+                      arm->client_sent_bytes.value + arm->server_sent_bytes.value, wish);
+    }
+    for (size_t i = 0; i < record.num_reasons; i++) {
+        ekb_compare_add_note(out_comparison, "not clean: %s", record.reasons[i]);
+    }
+    const bool clean = ekb_record_is_clean(&record);
+    ekb_record_deinit(&record);
+    return err != EKB_OK || clean || wish->force
+               ? err
+               : ekb_fail_set(reterr_fail, EKB_WORKER_DIED, 0, "the run was disturbed: %s",
+                              out_comparison->notes[0]);
+}
