@@ -24,6 +24,7 @@ struct ekb_compare_value {
 
 // What two sides must have in common to be compared.
 struct ekb_compare_trait {
+    const char *schema;              // Of the file that has it: a string literal.
     char name[EKB_COMPARE_NAME_LEN]; // "host.cpu_model"
     char value[256];
 };

@@ -102,10 +102,11 @@ int ekb_compare_status(const struct ekb_comparison *comparison)
 // Two sides.
 
 static const struct ekb_compare_trait *find_trait(const struct ekb_compare_side *side,
-                                                  const char *name)
+                                                  const struct ekb_compare_trait *wanted)
 {
     for (size_t i = 0; i < side->num_traits; i++) {
-        if (strcmp(side->traits[i].name, name) == 0) {
+        if (strcmp(side->traits[i].schema, wanted->schema) == 0 &&
+            strcmp(side->traits[i].name, wanted->name) == 0) {
             return &side->traits[i];
         }
     }
@@ -131,7 +132,7 @@ static enum ekb_err check_traits(struct ekb_comparison *comparison,
 {
     for (size_t i = 0; i < base->num_traits; i++) {
         const struct ekb_compare_trait *ours = &base->traits[i];
-        const struct ekb_compare_trait *theirs = find_trait(now, ours->name);
+        const struct ekb_compare_trait *theirs = find_trait(now, ours);
         if (theirs == NULL || strcmp(ours->value, theirs->value) == 0) {
             continue;
         }

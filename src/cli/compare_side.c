@@ -13,6 +13,10 @@
 
 #define MAX_RESULT_LEN (64u << 20)
 
+// The files that are read.
+#define INSTRUCTIONS "ekubench.instructions/1"
+#define RESULT "ekubench.result/1"
+
 // What must be the same in both results; the path of keys in the file.
 static const char *const traits[] = {
     "plan.name",    "plan.tls",         "plan.key",        "plan.cipher", "plan.groups",
@@ -23,13 +27,15 @@ static const char *const traits[] = {
 // Whose times are compared, of all arms of a measurement.
 static const char *const arms[] = {"one-way", "none-d1", "on-d1", "on-d3", "on-d5", "reject-d1"};
 
-static void add_trait(struct ekb_compare_side *side, const char *name, json_t *value)
+static void add_trait(struct ekb_compare_side *side, const char *schema, const char *name,
+                      json_t *value)
 {
     struct ekb_compare_trait *trait = &side->traits[side->num_traits];
     char *text = json_is_string(value) ? strdup(json_string_value(value))
                                        : json_dumps(value, JSON_ENCODE_ANY | JSON_SORT_KEYS);
     if (text != NULL && side->num_traits < EKB_COMPARE_MAX_ROWS) {
         side->num_traits++;
+        trait->schema = schema;
         (void)snprintf(trait->name, sizeof trait->name, "%s", name);
         (void)snprintf(trait->value, sizeof trait->value, "%s", text);
     }
@@ -50,7 +56,7 @@ static json_t *at_path(json_t *root, const char *path)
 }
 
 // add_shapes adds what each stage did: how many were in flight.
-static void add_shapes(struct ekb_compare_side *side, json_t *root)
+static void add_shapes(struct ekb_compare_side *side, const char *schema, json_t *root)
 {
     size_t index = 0;
     json_t *stage = NULL;
@@ -60,17 +66,17 @@ static void add_shapes(struct ekb_compare_side *side, json_t *root)
         const char *stage_name = json_string_value(json_object_get(stage, "name"));
         (void)snprintf(name, sizeof name, "plan.stages.%s.in_flight",
                        stage_name != NULL ? stage_name : "");
-        add_trait(side, name, json_object_get(stage, "in_flight"));
+        add_trait(side, schema, name, json_object_get(stage, "in_flight"));
     }
 }
 
-static void add_traits(struct ekb_compare_side *side, json_t *root)
+static void add_traits(struct ekb_compare_side *side, const char *schema, json_t *root)
 {
-    add_shapes(side, root);
+    add_shapes(side, schema, root);
     for (size_t i = 0; i < sizeof traits / sizeof traits[0]; i++) {
         json_t *value = at_path(root, traits[i]);
         if (value != NULL) {
-            add_trait(side, traits[i], value);
+            add_trait(side, schema, traits[i], value);
         }
     }
 }
@@ -175,15 +181,15 @@ static enum ekb_err take(struct ekb_compare_side *side, json_t *root, const char
     const char *schema = json_string_value(json_object_get(root, "schema"));
     size_t index = 0;
     json_t *item = NULL;
-    if (schema != NULL && strcmp(schema, "ekubench.instructions/1") == 0) {
+    if (schema != NULL && strcmp(schema, INSTRUCTIONS) == 0) {
         json_array_foreach(json_object_get(root, "instructions"), index, item)
         {
             add_count(side, item);
         }
-        add_traits(side, root);
+        add_traits(side, INSTRUCTIONS, root);
         return EKB_OK;
     }
-    if (schema == NULL || strcmp(schema, "ekubench.result/1") != 0) {
+    if (schema == NULL || strcmp(schema, RESULT) != 0) {
         return ekb_fail_set(reterr_fail, EKB_PARSE, 0, "%s is no result of ekubench", path);
     }
     json_array_foreach(json_object_get(root, "arms"), index, item)
@@ -196,7 +202,7 @@ static enum ekb_err take(struct ekb_compare_side *side, json_t *root, const char
     }
     side->clean =
         side->clean && json_is_true(json_object_get(json_object_get(root, "validity"), "clean"));
-    add_traits(side, root);
+    add_traits(side, RESULT, root);
     return EKB_OK;
 }
 

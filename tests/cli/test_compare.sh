@@ -1,0 +1,162 @@
+#!/usr/bin/env bash
+#
+# `ekubench compare`: verdicts, thresholds, refusals and statuses of stored results, and what it does
+# with programs that cannot be compared: tests/cli/test_compare.sh EKUBENCH
+# exit status: 0 passed, 1 failed, 77 cannot be tested here
+
+set -euo pipefail
+
+if (($# != 1)); then
+    echo 'usage: tests/cli/test_compare.sh EKUBENCH' >&2
+    exit 2
+fi
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
+# shellcheck source=tests/cli/lib.sh
+source "$root/tests/cli/lib.sh" "$1"
+
+needs /usr/bin/python3
+
+# counts FILE SERVER CLIENT [BUILD_TYPE]: a file of counts.
+counts() {
+    cat >"$1" <<JSON
+{"schema": "ekubench.instructions/1",
+ "build": {"version": "0.1.0", "git": "$2", "compiler": "GNU 12.2.0", "build_type": "${4:-Release}",
+           "boringssl": "32b5130"},
+ "frozen": true, "handshakes": 64,
+ "instructions": [
+  {"scenario": "tls1.3-on-d1", "part": "server", "per_handshake": $2},
+  {"scenario": "tls1.3-on-d1", "part": "client", "per_handshake": $3},
+  {"scenario": "tls1.3-one-way", "part": "verify", "per_handshake": 0}]}
+JSON
+}
+
+# result FILE SERVER_NS HALF CPU_MODEL [CLEAN]: a result of a measurement.
+result() {
+    cat >"$1" <<JSON
+{"schema": "ekubench.result/1", "kind": "measure",
+ "build": {"compiler": "GNU 12.2.0", "flags": "-O2", "build_type": "Release", "boringssl": {"revision": "x"}},
+ "host": {"cpu_model": "$4", "cpus": 2, "kernel": "Linux 6.1"},
+ "plan": {"name": "standard", "tls": "1.3", "key": "p256", "cipher": "c", "groups": "g", "confirm": "byte",
+          "stages": [{"name": "cost", "in_flight": 4}]},
+ "arms": [{"name": "on-d1", "stage": "cost",
+           "server_cpu_mean_ns": {"estimate": $2, "ci95": [$(($2 - $3)), $(($2 + $3))], "n": 100},
+           "client_cpu_mean_ns": null}],
+ "throughput": [], "validity": {"clean": ${5:-true}, "reasons": []}}
+JSON
+}
+
+# expect NAME STATUS: how the last one ended.
+expect() {
+    if ((status != $2)); then
+        fail "$1: status $status, not $2: $(cat -- "$dir/out" "$dir/err")"
+    fi
+}
+
+says() {
+    grep -qF -- "$2" "$dir/out" "$dir/err" || fail "$1: no \"$2\" in $(cat -- "$dir/out" "$dir/err")"
+}
+
+counts "$dir/base.json" 3000000 3100000
+counts "$dir/same.json" 3005900 3100000
+counts "$dir/slow.json" 3006100 3100000
+counts "$dir/fast.json" 2900000 3100000
+counts "$dir/debug.json" 3000000 3100000 Debug
+
+run ekubench compare "$dir/base.json" "$dir/same.json"
+expect 'within 0.2 %' 0
+says 'within 0.2 %' '+0.197 %'
+run ekubench compare "$dir/base.json" "$dir/slow.json"
+expect 'beyond 0.2 %' 1
+says 'beyond 0.2 %' 'instructions tls1.3-on-d1 server: slower by 0.20 %'
+says 'beyond 0.2 %' 'FAILED'
+run ekubench compare "$dir/base.json" "$dir/slow.json" --instructions-threshold 1%
+expect 'threshold' 0
+run ekubench compare "$dir/base.json" "$dir/fast.json"
+expect 'faster' 0
+
+# JSON and Markdown.
+run ekubench compare "$dir/base.json" "$dir/slow.json" --json
+expect 'JSON' 1
+got=$(json "$dir/out" '[r["status"], len(r["rows"]), r["rows"][0]["outcome"], r["rows"][0]["exact"]]')
+[[ $got == "[1, 2, 'failed', True]" ]] || fail "JSON: $got"
+run ekubench compare "$dir/base.json" "$dir/slow.json" --markdown
+expect 'Markdown' 1
+says 'Markdown' '| instructions tls1.3-on-d1 server | 3,000,000 | 3,006,100 | +0.203 % |'
+
+# Sides that do not compare.
+run ekubench compare "$dir/base.json" "$dir/debug.json"
+expect 'another build' 2
+says 'another build' 'build.build_type is Release'
+run ekubench compare "$dir/base.json" "$dir/debug.json" --force
+expect 'another build, forced' 0
+says 'another build, forced' 'Note: build.build_type differs: Release, Debug.'
+
+# Times: advice, unless asked.
+result "$dir/t1.json" 240000 1000 'AMD EPYC'
+result "$dir/t2.json" 264000 1000 'AMD EPYC'
+result "$dir/t3.json" 246000 14000 'AMD EPYC'
+result "$dir/t4.json" 240000 1000 'Intel Xeon'
+result "$dir/t5.json" 240000 1000 'AMD EPYC' false
+run ekubench compare "$dir/t1.json" "$dir/t2.json"
+expect 'time, advice' 0
+says 'time, advice' 'worse'
+run ekubench compare "$dir/t1.json" "$dir/t2.json" --gate-time
+expect 'time, gate' 1
+run ekubench compare "$dir/t1.json" "$dir/t2.json" --gate-time --time-threshold 20
+expect 'time, threshold' 0
+run ekubench compare "$dir/t1.json" "$dir/t3.json"
+expect 'time, wide' 4
+says 'time, wide' 'no detectable difference; smallest detectable'
+run ekubench compare "$dir/t1.json" "$dir/t4.json"
+expect 'another host' 2
+says 'another host' 'host.cpu_model is AMD EPYC'
+run ekubench compare "$dir/t1.json" "$dir/t5.json"
+expect 'not clean' 3
+run ekubench compare "$dir/t1.json" "$dir/base.json" --force
+expect 'nothing in common' 2
+
+# A directory has both.
+mkdir "$dir/a" "$dir/b" "$dir/empty"
+cp -- "$dir/t1.json" "$dir/a/result.json"
+cp -- "$dir/base.json" "$dir/a/instructions.json"
+cp -- "$dir/t1.json" "$dir/b/result.json"
+cp -- "$dir/slow.json" "$dir/b/instructions.json"
+run ekubench compare "$dir/a" "$dir/b"
+expect 'directories' 1
+says 'directories' 'cost/on-d1 server CPU'
+run ekubench compare "$dir/a" "$dir/empty"
+expect 'empty directory' 2
+
+# A history of numbers that change by 0.5 % all the time lets 0.203 % pass; a short one wants 1 %.
+mkdir "$dir/history"
+for i in {10..21}; do
+    counts "$dir/history/$i.json" $((3000000 + (i % 2) * 15000)) 3100000
+done
+run ekubench compare "$dir/base.json" "$dir/slow.json" --history "$dir/history"
+expect 'history' 0
+says 'history' '0.51 %'
+rm -- "$dir/history"/1[5-9].json
+run ekubench compare "$dir/base.json" "$dir/slow.json" --history "$dir/history"
+expect 'short history' 0
+says 'short history' '1 %'
+
+# Bad input.
+echo '{"schema": "another/1"}' >"$dir/other.json"
+echo '{"schema": ' >"$dir/cut.json"
+for file in other cut none; do
+    run ekubench compare "$dir/base.json" "$dir/$file.json"
+    expect "$file.json" 2
+    [[ $(wc -l <"$dir/err") == 1 ]] || fail "$file.json: $(cat -- "$dir/err")"
+done
+for arguments in '' 'one' 'one two three' '--quadruples 5 a b' '--time-threshold x a b' '--time-threshold -1 a b'; do
+    read -r -a words <<<"$arguments"
+    run ekubench compare ${words[@]+"${words[@]}"}
+    expect "compare $arguments" 2
+done
+run ekubench compare --run "$dir/none" "$bin" --no-times
+expect 'no such program' 2
+run ekubench compare --run /bin/true /bin/true --no-instructions
+((status == 2 || status == 3)) || fail "not an ekubench: status $status"
+expect_nothing_left 'compare'
+
+finish
