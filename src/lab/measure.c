@@ -5,6 +5,7 @@
 #include "ekubench/lab/component.h"
 #include "ekubench/lab/effects.h"
 #include "ekubench/lab/floors.h"
+#include "ekubench/lab/pilot.h"
 #include "ekubench/lab/session.h"
 #include "ekubench/lab/stores.h"
 #include "ekubench/peer/ends.h"
@@ -126,15 +127,27 @@ static struct ekb_record_stage label_stage(const struct ekb_plan_stage *stage)
     return label;
 }
 
-static enum ekb_err add_answers(struct ekb_record *record, const struct ekb_plan_stage *plan,
-                                const struct ekb_stage *stage, uint64_t seed)
+// choose_length sets how long the cost stage runs, from what the pilot has shown.
+static enum ekb_err choose_length(struct ekb_record *record, struct ekb_plan *plan,
+                                  const struct ekb_stage *pilot)
 {
+    const int cost = ekb_plan_stage_index(plan, EKB_PLAN_STAGE_COST);
+    return cost < 0 ? EKB_OK
+                    : ekb_pilot_choose(&plan->stages[cost], record, pilot, plan->resolve_ns);
+}
+
+static enum ekb_err add_answers(struct ekb_record *record, struct ekb_plan *whole_plan,
+                                const struct ekb_plan_stage *plan, const struct ekb_stage *stage)
+{
+    if (strcmp(plan->name, EKB_STAGE_PILOT) == 0) {
+        return choose_length(record, whole_plan, stage);
+    }
     if (strcmp(plan->name, EKB_PLAN_STAGE_COST) == 0) {
         const enum ekb_err err = ekb_effects_add(record, plan, stage);
         return err != EKB_OK ? err : ekb_component_add(record, plan, stage);
     }
     if (plan->block_slices > 0) {
-        return ekb_blocks_add(record, plan, stage, seed);
+        return ekb_blocks_add(record, plan, stage, whole_plan->seed);
     }
     if (strcmp(plan->name, EKB_PLAN_STAGE_FLOOR) == 0) {
         return ekb_floors_add(record, stage);
@@ -142,7 +155,7 @@ static enum ekb_err add_answers(struct ekb_record *record, const struct ekb_plan
     return EKB_OK;
 }
 
-static enum ekb_err run_stage(struct ekb_record *record, const struct ekb_plan *plan, size_t index,
+static enum ekb_err run_stage(struct ekb_record *record, struct ekb_plan *plan, size_t index,
                               const struct ekb_stores *stores,
                               const struct ekb_session_control *control,
                               struct ekb_fail *reterr_fail)
@@ -171,7 +184,7 @@ static enum ekb_err run_stage(struct ekb_record *record, const struct ekb_plan *
         const struct ekb_record_stage label = label_stage(plan_stage);
         err = ekb_assemble_stage(record, &stage, &label, staging.labels);
         if (err == EKB_OK) {
-            err = add_answers(record, plan_stage, &stage, plan->seed);
+            err = add_answers(record, plan, plan_stage, &stage);
         }
         if (record->plan.cipher[0] == '\0') {
             EKB_RECORD_COPY(record->plan.cipher, stage.client.tally->cipher);
@@ -245,6 +258,7 @@ enum ekb_err ekb_measure_run(struct ekb_record *out_record, const struct ekb_pla
                              struct ekb_fail *reterr_fail)
 {
     struct ekb_stores *stores = NULL;
+    struct ekb_plan chosen = *plan; // The pilot sets a length in it.
     const struct ekb_session session = ekb_session_begin(out_record, "measure");
     describe_plan(out_record, plan);
 
@@ -253,7 +267,7 @@ enum ekb_err ekb_measure_run(struct ekb_record *out_record, const struct ekb_pla
         err = ekb_stores_create(&stores, plan, reterr_fail);
     }
     for (size_t i = 0; i < plan->num_stages && err == EKB_OK && !out_record->interrupted; i++) {
-        err = run_stage(out_record, plan, i, stores, control, reterr_fail);
+        err = run_stage(out_record, &chosen, i, stores, control, reterr_fail);
     }
     ekb_stores_destroy(stores);
 

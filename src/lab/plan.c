@@ -15,13 +15,14 @@ const unsigned ekb_plan_depths[EKB_PLAN_NUM_DEPTHS] = {1, 2, 3, 5};
 // is the unit of replication.
 static const struct {
     const char *name;
-    uint32_t cost_slices; // 250 ms each.
+    uint64_t resolve_ns;
+    uint32_t cost_slices; // At most; 250 ms each.
     uint32_t floor_slices;
     uint32_t num_quadruples; // Of four blocks each.
     uint32_t block_slices;   // 200 ms each.
 } lengths[] = {
-    {"quick", 4 + 48, 2 + 18, 6, 4},      // 13 s + 5 s + 21 s
-    {"standard", 4 + 156, 2 + 42, 12, 5}, // 40 s + 11 s + 49 s
+    {"quick", 1 * EKB_NS_PER_US, 4 + 40, 2 + 15, 6, 4}, // 4 s + 11 s + 4 s + 20 s
+    {"standard", 500, 4 + 140, 2 + 42, 12, 5},          // 4 s + 36 s + 11 s + 49 s
 };
 
 // plan_policy is the default policy, but for CRLs: the server's store has some, for the one arm
@@ -110,6 +111,21 @@ static void make_cost_stage(struct ekb_plan_stage *stage, uint32_t num_slices)
     add_server_depths(stage);
 }
 
+// The same arm twice, as in the cost stage.
+static void make_pilot_stage(struct ekb_plan_stage *stage)
+{
+    *stage = (struct ekb_plan_stage){
+        .name = EKB_STAGE_PILOT,
+        .in_flight = 4,
+        .slice_ns = 250 * EKB_NS_PER_MS,
+        .num_warmup = 2,
+        .num_slices = 2 + 14,
+        .client = EKB_CLIENT_FULL,
+    };
+    add_arm(stage, "on-d1", plan_policy(), 1, BOTH);
+    add_arm(stage, "on-d1-again", plan_policy(), 1, BOTH);
+}
+
 // One arm, enough in flight to keep both sides busy; in turn with it the same bytes without TLS,
 // and the same handshake without a socket.
 static void make_floor_stage(struct ekb_plan_stage *stage, uint32_t num_slices)
@@ -182,7 +198,7 @@ enum ekb_err ekb_plan_builtin(struct ekb_plan *out_plan, const char *name,
         .version = settings->version_set ? settings->version : EKB_TLS_1_3,
         .key_type = EKB_KEY_P256,
         .deadline_ns = 10 * EKB_NS_PER_S,
-        .num_stages = 3,
+        .num_stages = 4,
     };
     (void)snprintf(out_plan->name, sizeof out_plan->name, "%s", name);
     if (is_compare) {
@@ -190,9 +206,11 @@ enum ekb_err ekb_plan_builtin(struct ekb_plan *out_plan, const char *name,
         make_compare_stage(&out_plan->stages[0]);
         return EKB_OK;
     }
-    make_cost_stage(&out_plan->stages[0], lengths[length].cost_slices);
-    make_floor_stage(&out_plan->stages[1], lengths[length].floor_slices);
-    make_load_stage(&out_plan->stages[2], lengths[length].num_quadruples,
+    out_plan->resolve_ns = lengths[length].resolve_ns;
+    make_pilot_stage(&out_plan->stages[0]);
+    make_cost_stage(&out_plan->stages[1], lengths[length].cost_slices);
+    make_floor_stage(&out_plan->stages[2], lengths[length].floor_slices);
+    make_load_stage(&out_plan->stages[3], lengths[length].num_quadruples,
                     lengths[length].block_slices,
                     settings->in_flight != 0 ? settings->in_flight : EKB_PLAN_DEFAULT_IN_FLIGHT);
     return EKB_OK;

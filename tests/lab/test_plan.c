@@ -193,6 +193,6 @@ Test(plan, finds_nothing_when_name_is_unknown)
     const struct ekb_plan plan = builtin("quick");
 
     cr_expect_eq(ekb_plan_stage_index(&plan, "coast"), -1);
-    cr_expect_eq(ekb_plan_arm_index(&plan.stages[0], "on-d4"), -1);
-    cr_expect_eq(ekb_plan_arm_index(&plan.stages[0], ""), -1);
+    cr_expect_eq(ekb_plan_arm_index(&plan.stages[1], "on-d4"), -1);
+    cr_expect_eq(ekb_plan_arm_index(&plan.stages[1], ""), -1);
 }

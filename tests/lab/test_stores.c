@@ -117,7 +117,8 @@ Test(stores, has_the_chain_that_each_arm_names)
 Test(stores, gives_the_same_chain_when_arms_present_the_same)
 {
     struct ekb_stores *stores = create();
-    const struct ekb_plan_stage *cost = &plan.stages[0];
+    const struct ekb_plan_stage *cost =
+        &plan.stages[ekb_plan_stage_index(&plan, EKB_PLAN_STAGE_COST)];
     const char *on = ekb_stores_client(stores, &cost->arms[ekb_plan_arm_index(cost, "on-d2")]);
     const char *none = ekb_stores_client(stores, &cost->arms[ekb_plan_arm_index(cost, "none-d2")]);
     const char *deeper = ekb_stores_client(stores, &cost->arms[ekb_plan_arm_index(cost, "on-d3")]);
@@ -196,7 +197,7 @@ Test(stores, leaves_nothing_when_it_fails)
 {
     struct ekb_stores *stores = NULL;
     struct ekb_fail fail = {0};
-    plan.stages[0].arms[3].depth = EKB_MINT_MAX_DEPTH + 1;
+    plan.stages[1].arms[3].depth = EKB_MINT_MAX_DEPTH + 1;
 
     const enum ekb_err err = ekb_stores_create(&stores, &plan, &fail);
 

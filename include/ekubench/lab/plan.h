@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #define EKB_PLAN_MAX_ARMS 32
-#define EKB_PLAN_MAX_STAGES 3
+#define EKB_PLAN_MAX_STAGES 4
 #define EKB_PLAN_NAME_LEN 32
 
 // The names of the built-in stages and of the arms that the analysis refers to.
@@ -63,6 +63,8 @@ struct ekb_plan {
     enum ekb_tls_version version;
     enum ekb_key_type key_type;
     uint64_t deadline_ns;
+    uint64_t resolve_ns; // The difference in server CPU that the cost stage shall find, if there is
+                         // a pilot.
     struct ekb_plan_stage stages[EKB_PLAN_MAX_STAGES];
     size_t num_stages;
 };
@@ -91,7 +93,7 @@ extern const unsigned ekb_plan_depths[EKB_PLAN_NUM_DEPTHS];
 #define EKB_PLAN_DEFAULT_SEED 1
 #define EKB_PLAN_DEFAULT_IN_FLIGHT 2000
 
-// ekb_plan_builtin makes the plan called `name`: "quick" (at most 45 s in all), "standard" (at
+// ekb_plan_builtin makes the plan called `name`: "quick" (at most 40 s in all), "standard" (at
 // most 120 s), or "compare" (3 s: one arm, to be run again and again). EKB_NOT_FOUND if there is no
 // such plan.
 EKB_NODISCARD enum ekb_err ekb_plan_builtin(struct ekb_plan *out_plan, const char *name,

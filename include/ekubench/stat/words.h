@@ -42,6 +42,7 @@
 #define EKB_CONTRAST_SERVER_CURVE "server's chain: curvature over depth 1 to 5"
 
 // Stages of the built-in plans.
+#define EKB_STAGE_PILOT "pilot"
 #define EKB_STAGE_COST "cost"
 #define EKB_STAGE_FLOOR "floor"
 #define EKB_STAGE_LOAD "load"
