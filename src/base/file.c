@@ -68,7 +68,7 @@ static enum ekb_err read_file(uint8_t **out_data, size_t *out_len, const char *p
         goto out;
     }
     if (!S_ISREG(status.st_mode)) {
-        err = ekb_fail_set(reterr_fail, EKB_PARSE, 0, "%s is not a regular file", path);
+        err = ekb_fail_say(reterr_fail, EKB_PARSE, "%s is not a regular file", path);
         goto out;
     }
     if ((uint64_t)status.st_size > max_len && excess == EXCESS_CUT) {
@@ -76,7 +76,7 @@ static enum ekb_err read_file(uint8_t **out_data, size_t *out_len, const char *p
         status.st_size = (off_t)max_len;
     }
     if ((uint64_t)status.st_size > max_len) {
-        err = ekb_fail_set(reterr_fail, EKB_TOO_BIG, 0, "%s has %lld bytes, at most %zu are read",
+        err = ekb_fail_say(reterr_fail, EKB_TOO_BIG, "%s has %lld bytes, at most %zu are read",
                            path, (long long)status.st_size, max_len);
         goto out;
     }
@@ -212,7 +212,7 @@ enum ekb_err ekb_file_make_dirs(const char *path, unsigned mode, struct ekb_fail
     if ((mkdir(copy, (mode_t)mode) != 0 && errno != EEXIST) || stat(copy, &status) != 0) {
         err = system_fail(reterr_fail, path);
     } else if (!S_ISDIR(status.st_mode)) {
-        err = ekb_fail_set(reterr_fail, EKB_EXISTS, 0, "%s is not a directory", path);
+        err = ekb_fail_say(reterr_fail, EKB_EXISTS, "%s is not a directory", path);
     }
     free(copy);
     return err;

@@ -201,7 +201,7 @@ static enum ekb_err refuse_existing(const char *directory, struct ekb_fail *rete
 {
     return ekb_store_is_empty(directory)
                ? EKB_OK
-               : ekb_fail_set(reterr_fail, EKB_EXISTS, 0,
+               : ekb_fail_say(reterr_fail, EKB_EXISTS,
                               "%s holds a store; choose another directory or remove it", directory);
 }
 

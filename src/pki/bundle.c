@@ -46,10 +46,10 @@ static enum ekb_err take_pkcs12(struct ekb_bundle *bundle, EVP_PKEY *pkey,
         err = append_x509(bundle->chain, sk_X509_value(certificates, i));
     }
     if (err != EKB_OK) {
-        return ekb_fail_set(reterr_fail, err, 0, "%s: a certificate is malformed", path);
+        return ekb_fail_say(reterr_fail, err, "%s: a certificate is malformed", path);
     }
     if (ekb_chain_len(bundle->chain) == 0) {
-        return ekb_fail_set(reterr_fail, EKB_PARSE, 0, "%s holds no certificate", path);
+        return ekb_fail_say(reterr_fail, EKB_PARSE, "%s holds no certificate", path);
     }
     if (pkey == NULL) {
         return EKB_OK;
@@ -76,9 +76,8 @@ static enum ekb_err read_pkcs12(struct ekb_bundle *bundle, const uint8_t *data, 
     } else if (ERR_GET_REASON(ERR_peek_error()) == PKCS8_R_INCORRECT_PASSWORD) {
         err = ekb_fail_set(reterr_fail, EKB_NEED_PASSWORD, 0, "%s", path);
     } else {
-        err =
-            ekb_fail_set(reterr_fail, EKB_PARSE, 0, "%s is neither a certificate nor PKCS #12 (%s)",
-                         path, ekb_pki_take_reason());
+        err = ekb_fail_say(reterr_fail, EKB_PARSE, "%s is neither a certificate nor PKCS #12 (%s)",
+                           path, ekb_pki_take_reason());
     }
     ERR_clear_error();
     EVP_PKEY_free(pkey);

@@ -127,12 +127,12 @@ static enum ekb_err append_block(struct ekb_chain *chain, struct ekb_pem_block *
     size_t der_len = 0;
 
     if (chain->len == EKB_CHAIN_MAX_CERTS) {
-        return ekb_fail_set(reterr_fail, EKB_TOO_BIG, 0, "%s holds more than %d certificates", path,
+        return ekb_fail_say(reterr_fail, EKB_TOO_BIG, "%s holds more than %d certificates", path,
                             EKB_CHAIN_MAX_CERTS);
     }
     enum ekb_err err = ekb_pem_decode(&der, &der_len, block);
     if (err == EKB_PARSE) {
-        return ekb_fail_set(reterr_fail, err, 0, "%s: certificate %zu is not base64", path,
+        return ekb_fail_say(reterr_fail, err, "%s: certificate %zu is not base64", path,
                             chain->len + 1);
     }
     if (err == EKB_OK) {
@@ -141,7 +141,7 @@ static enum ekb_err append_block(struct ekb_chain *chain, struct ekb_pem_block *
         ekb_file_free_secret(der, der_len);
     }
     if (err == EKB_PARSE) {
-        return ekb_fail_set(reterr_fail, err, 0, "%s: certificate %zu is malformed (%s)", path,
+        return ekb_fail_say(reterr_fail, err, "%s: certificate %zu is malformed (%s)", path,
                             chain->len + 1, ekb_pki_take_reason());
     }
     return err == EKB_OK ? EKB_OK : ekb_fail_set(reterr_fail, err, 0, "%s", path);
@@ -160,8 +160,8 @@ static enum ekb_err append_text(struct ekb_chain *chain, uint8_t *text, size_t t
         // a certificate in silence, to read it would lose the settings.
         const bool trusted = ekb_pem_label_is(&block, TRUSTED_LABEL);
         if (trusted && (accept & EKB_CHAIN_TRUST_SETTINGS) == 0) {
-            return ekb_fail_set(
-                reterr_fail, EKB_PARSE, 0,
+            return ekb_fail_say(
+                reterr_fail, EKB_PARSE,
                 "%s: certificate %zu is a TRUSTED CERTIFICATE, which is not supported", path,
                 chain->len + 1);
         }
@@ -175,10 +175,10 @@ static enum ekb_err append_text(struct ekb_chain *chain, uint8_t *text, size_t t
         }
     }
     if (err != EKB_NOT_FOUND) {
-        return ekb_fail_set(reterr_fail, err, 0, "%s: a PEM block has no end", path);
+        return ekb_fail_say(reterr_fail, err, "%s: a PEM block has no end", path);
     }
     if (chain->len == 0) {
-        return ekb_fail_set(reterr_fail, EKB_PARSE, 0, "%s holds no certificate", path);
+        return ekb_fail_say(reterr_fail, EKB_PARSE, "%s holds no certificate", path);
     }
     return EKB_OK;
 }
@@ -191,7 +191,7 @@ static enum ekb_err append_file(struct ekb_chain *chain, uint8_t *data, size_t d
     }
     const enum ekb_err err = ekb_chain_append_der(chain, data, data_len);
     if (err == EKB_PARSE) {
-        return ekb_fail_set(reterr_fail, err, 0, "%s: the certificate is malformed (%s)", path,
+        return ekb_fail_say(reterr_fail, err, "%s: the certificate is malformed (%s)", path,
                             ekb_pki_take_reason());
     }
     return err == EKB_OK ? EKB_OK : ekb_fail_set(reterr_fail, err, 0, "%s", path);

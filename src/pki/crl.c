@@ -71,14 +71,14 @@ static enum ekb_err append_der(struct ekb_crls *crls, const uint8_t *der, size_t
                                const char *path, struct ekb_fail *reterr_fail)
 {
     if (crls->len == EKB_CRLS_MAX) {
-        return ekb_fail_set(reterr_fail, EKB_TOO_BIG, 0, "%s holds more than %d CRLs", path,
+        return ekb_fail_say(reterr_fail, EKB_TOO_BIG, "%s holds more than %d CRLs", path,
                             EKB_CRLS_MAX);
     }
     const uint8_t *end = der;
     X509_CRL *crl = d2i_X509_CRL(NULL, &end, (long)der_len);
     if (crl == NULL || end != der + der_len) {
         X509_CRL_free(crl);
-        return ekb_fail_set(reterr_fail, EKB_PARSE, 0, "%s: CRL %zu is malformed (%s)", path,
+        return ekb_fail_say(reterr_fail, EKB_PARSE, "%s: CRL %zu is malformed (%s)", path,
                             crls->len + 1, ekb_pki_take_reason());
     }
     if (push(crls, crl) != EKB_OK) {
@@ -95,7 +95,7 @@ static enum ekb_err append_block(struct ekb_crls *crls, struct ekb_pem_block *bl
     size_t der_len = 0;
     enum ekb_err err = ekb_pem_decode(&der, &der_len, block);
     if (err != EKB_OK) {
-        return ekb_fail_set(reterr_fail, err, 0, "%s: CRL %zu is not base64", path, crls->len + 1);
+        return ekb_fail_say(reterr_fail, err, "%s: CRL %zu is not base64", path, crls->len + 1);
     }
     err = append_der(crls, der, der_len, path, reterr_fail);
     ekb_file_free_secret(der, der_len);
@@ -117,10 +117,9 @@ static enum ekb_err append_pem(struct ekb_crls *crls, uint8_t *text, size_t text
         }
     }
     if (err != EKB_NOT_FOUND) {
-        return ekb_fail_set(reterr_fail, err, 0, "%s: a PEM block has no end", path);
+        return ekb_fail_say(reterr_fail, err, "%s: a PEM block has no end", path);
     }
-    return crls->len > 0 ? EKB_OK
-                         : ekb_fail_set(reterr_fail, EKB_PARSE, 0, "%s holds no CRL", path);
+    return crls->len > 0 ? EKB_OK : ekb_fail_say(reterr_fail, EKB_PARSE, "%s holds no CRL", path);
 }
 
 enum ekb_err ekb_crls_read(struct ekb_crls **out_crls, const char *path,

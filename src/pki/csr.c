@@ -140,7 +140,7 @@ enum ekb_err ekb_csr_create(char **out_pem, const struct ekb_key *key,
         err = ekb_pki_fail(reterr_fail, "making a signing request");
     } else if (!set_subject(request, spec) || !add_extensions(request, spec)) {
         ERR_clear_error();
-        err = ekb_fail_set(reterr_fail, EKB_USAGE, 0,
+        err = ekb_fail_say(reterr_fail, EKB_USAGE,
                            "a name of the signing request is malformed, empty or too long");
     } else if (X509_REQ_sign(request, ekb_key_pkey(key), ekb_pki_digest(key)) <= 0) {
         err = ekb_pki_fail(reterr_fail, "signing a request");
@@ -181,7 +181,7 @@ enum ekb_err ekb_csr_describe(struct ekb_csr_description *out_description, const
         EVP_PKEY_free(key);
         X509_REQ_free(request);
         ERR_clear_error();
-        return ekb_fail_set(reterr_fail, EKB_PARSE, 0, "the signing request is malformed");
+        return ekb_fail_say(reterr_fail, EKB_PARSE, "the signing request is malformed");
     }
     STACK_OF(X509_EXTENSION) *extensions = X509_REQ_get_extensions(request);
     GENERAL_NAMES *names = X509V3_get_d2i(extensions, NID_subject_alt_name, NULL, NULL);

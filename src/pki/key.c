@@ -185,16 +185,16 @@ static enum ekb_err find_block(struct ekb_pem_block *out_block, uint8_t *text, s
         err = ekb_pem_next(out_block, &reader);
     } while (err == EKB_OK && !ekb_pem_label_ends_with(out_block, PKCS8_LABEL));
     if (err == EKB_NOT_FOUND) {
-        return ekb_fail_set(reterr_fail, EKB_PARSE, 0, "%s holds no private key", path);
+        return ekb_fail_say(reterr_fail, EKB_PARSE, "%s holds no private key", path);
     }
     if (err != EKB_OK) {
-        return ekb_fail_set(reterr_fail, err, 0, "%s: a PEM block has no end", path);
+        return ekb_fail_say(reterr_fail, err, "%s: a PEM block has no end", path);
     }
     // The body of the older forms says so in a header: "Proc-Type: 4,ENCRYPTED". Base64 has no
     // colon.
     if (ekb_pem_label_is(out_block, "ENCRYPTED " PKCS8_LABEL) ||
         memchr(out_block->body, ':', out_block->body_len) != NULL) {
-        return ekb_fail_set(reterr_fail, EKB_PARSE, 0,
+        return ekb_fail_say(reterr_fail, EKB_PARSE,
                             "%s: the private key is encrypted; decrypt it first", path);
     }
     return EKB_OK;
@@ -214,12 +214,12 @@ static enum ekb_err decode(EVP_PKEY **out_pkey, struct ekb_pem_block *block, con
         form++;
     }
     if (form == NUM_FORMS) {
-        return ekb_fail_set(reterr_fail, EKB_UNSUPPORTED, 0,
+        return ekb_fail_say(reterr_fail, EKB_UNSUPPORTED,
                             "%s: a private key of this form cannot be read; PKCS #8 can", path);
     }
     const enum ekb_err err = ekb_pem_decode(&der, &der_len, block);
     if (err != EKB_OK) {
-        return ekb_fail_set(reterr_fail, err, 0, "%s: the private key is not base64", path);
+        return ekb_fail_say(reterr_fail, err, "%s: the private key is not base64", path);
     }
     CBS_init(&cbs, der, der_len);
     EVP_PKEY *pkey = forms[form].parse(&cbs);
@@ -227,8 +227,8 @@ static enum ekb_err decode(EVP_PKEY **out_pkey, struct ekb_pem_block *block, con
     ekb_file_free_secret(der, der_len);
     if (!whole) {
         EVP_PKEY_free(pkey);
-        return ekb_fail_set(reterr_fail, EKB_PARSE, 0, "%s: the private key is malformed (%s)",
-                            path, ekb_pki_take_reason());
+        return ekb_fail_say(reterr_fail, EKB_PARSE, "%s: the private key is malformed (%s)", path,
+                            ekb_pki_take_reason());
     }
     *out_pkey = pkey;
     return EKB_OK;
@@ -256,7 +256,7 @@ enum ekb_err ekb_key_wrap(struct ekb_key **out_key, EVP_PKEY *pkey, const char *
     }
     if (type == EKB_KEY_NUM_KNOWN) {
         EVP_PKEY_free(pkey);
-        return ekb_fail_set(reterr_fail, EKB_UNSUPPORTED, 0,
+        return ekb_fail_say(reterr_fail, EKB_UNSUPPORTED,
                             "%s: the key is not RSA, P-256, P-384, P-521 or Ed25519", what);
     }
     return wrap(out_key, pkey, (enum ekb_key_type)type, reterr_fail);

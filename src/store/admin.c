@@ -14,6 +14,7 @@
 #define DEFAULT_VALIDITY_S (INT64_C(365) * 24 * 3600)
 #define BACKDATE_S INT64_C(3600)
 #define MAX_REQUEST_LEN (64u << 10)
+#define NO_REQUEST "There is no certificate signing request in progress"
 
 // What an upload puts where. Found twice: before the store is touched, so that a refusal leaves no
 // trace, and again under the lock.
@@ -79,16 +80,15 @@ static enum ekb_err choose_key(struct findings *findings, const struct ekb_uploa
         }
         return findings->key != NULL
                    ? EKB_OK
-                   : ekb_fail_set(reterr_fail, EKB_KEY_MISMATCH, 0,
+                   : ekb_fail_say(reterr_fail, EKB_KEY_MISMATCH,
                                   "Invalid certificate: The certificate fits neither a key given "
                                   "with it, nor that of a signing request, nor the current one.");
     }
     return findings->key != NULL
                ? EKB_OK
-               : ekb_fail_set(reterr_fail, EKB_NOT_FOUND, 0, "%s: the key that is to be used",
-                              upload->key == EKB_UPLOAD_KEY_REQUEST
-                                  ? "there is no certificate signing request in progress"
-                                  : "there is no such key");
+               : ekb_fail_say(reterr_fail, EKB_NOT_FOUND, "%s",
+                              upload->key == EKB_UPLOAD_KEY_REQUEST ? NO_REQUEST
+                                                                    : "There is no such key");
 }
 
 static enum ekb_err find(struct findings *findings, const char *path,
@@ -255,7 +255,7 @@ static enum ekb_err shrink(struct ekb_chain **out_trust, const char *path, const
         err = is_meant ? EKB_OK : ekb_chain_append(trust, present, i);
     }
     if (err == EKB_OK && ekb_chain_len(trust) == len) {
-        err = ekb_fail_set(reterr_fail, EKB_NOT_FOUND, 0, "no trusted CA has the serial number %s",
+        err = ekb_fail_say(reterr_fail, EKB_NOT_FOUND, "no trusted CA has the serial number %s",
                            serial);
     }
     ekb_store_destroy(store);
@@ -334,8 +334,7 @@ enum ekb_err ekb_admin_csr_read(char **out_pem, const char *path, enum ekb_store
     const enum ekb_err err = ekb_file_read(&text, &text_len, file, MAX_REQUEST_LEN, reterr_fail);
     free(file);
     if (err == EKB_NOT_FOUND) {
-        return ekb_fail_set(reterr_fail, err, 0,
-                            "There is no certificate signing request in progress");
+        return ekb_fail_say(reterr_fail, err, NO_REQUEST);
     }
     if (err == EKB_OK) {
         *out_pem = (char *)text;
@@ -409,7 +408,7 @@ enum ekb_err ekb_admin_upgrade(enum ekb_upgrade *out_upgrade, const char *path,
     struct ekb_change *change = NULL;
     enum ekb_upgrade upgrade = EKB_UPGRADE_KEPT;
     if (ekb_store_is_empty(path)) {
-        return ekb_fail_set(reterr_fail, EKB_NOT_FOUND, 0, "%s: there is no store", path);
+        return ekb_fail_say(reterr_fail, EKB_NOT_FOUND, "%s: there is no store", path);
     }
     enum ekb_err err = ekb_change_begin(&change, path, reterr_fail);
     if (err == EKB_OK) {

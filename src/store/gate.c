@@ -68,8 +68,8 @@ enum ekb_err ekb_gate_sort(struct ekb_chain **out_sorted, const struct ekb_chain
     const size_t len = ekb_chain_len(uploaded);
     enum ekb_err err = EKB_OK;
     if (len > EKB_GATE_MAX_CHAIN) {
-        return ekb_fail_set(
-            reterr_fail, EKB_REFUSED_CHAIN, 0,
+        return ekb_fail_say(
+            reterr_fail, EKB_REFUSED_CHAIN,
             "Invalid certificate: The file provided has %zu certificates, more than "
             "a chain may have (%d).",
             len, EKB_GATE_MAX_CHAIN);
@@ -87,7 +87,7 @@ enum ekb_err ekb_gate_sort(struct ekb_chain **out_sorted, const struct ekb_chain
     if (err != EKB_OK) {
         err = ekb_fail_set(reterr_fail, err, 0, "a chain");
     } else if (ekb_chain_len(sorted) != len) {
-        err = ekb_fail_set(reterr_fail, EKB_REFUSED_CHAIN, 0,
+        err = ekb_fail_say(reterr_fail, EKB_REFUSED_CHAIN,
                            "Invalid certificate: The certificates in the file provided do not make "
                            "one chain, the leaf first and each issued by the next.");
     }
@@ -110,7 +110,7 @@ static enum ekb_err check_key(const struct ekb_description *description,
     if (!weak && description->key_kind != EKB_KEY_KIND_OTHER) {
         return EKB_OK;
     }
-    return ekb_fail_set(reterr_fail, EKB_REFUSED_KEY, 0,
+    return ekb_fail_say(reterr_fail, EKB_REFUSED_KEY,
                         "Invalid certificate: The key of %.100s is %s; RSA of at least %d bits, EC "
                         "P-256, P-384, P-521 and Ed25519 are accepted.",
                         description->subject,
@@ -122,7 +122,7 @@ static enum ekb_err check_validity(const struct ekb_description *description, in
                                    struct ekb_gate_warning *warning, struct ekb_fail *reterr_fail)
 {
     if (now > description->not_after) {
-        return ekb_fail_set(reterr_fail, EKB_REFUSED_EXPIRED, 0,
+        return ekb_fail_say(reterr_fail, EKB_REFUSED_EXPIRED,
                             "Invalid certificate: The certificate %.150s has expired.",
                             description->subject);
     }
@@ -141,8 +141,8 @@ static enum ekb_err check_usage(enum ekb_store_side side, const struct ekb_descr
     if ((leaf->eku & wanted) != 0) {
         return EKB_OK;
     }
-    return ekb_fail_set(
-        reterr_fail, EKB_REFUSED_USAGE, 0,
+    return ekb_fail_say(
+        reterr_fail, EKB_REFUSED_USAGE,
         "Invalid certificate: The file provided does not have a %s usage attribute. "
         "Services requiring mutual TLS may not work.",
         is_server ? "server" : "client");
@@ -166,14 +166,14 @@ enum ekb_err ekb_gate_check_identity(enum ekb_store_side side, const struct ekb_
             err = check_validity(&description, now, &warning, reterr_fail);
         }
         if (err == EKB_OK && i > 0 && !ekb_chain_is_issued_by(chain, i - 1, chain, i)) {
-            err = ekb_fail_set(reterr_fail, EKB_REFUSED_CHAIN, 0,
+            err = ekb_fail_say(reterr_fail, EKB_REFUSED_CHAIN,
                                "Invalid certificate: Certificate %zu of the file provided did not "
                                "issue the one before it.",
                                i + 1);
         }
     }
     if (err == EKB_OK && !ekb_chain_matches_key(chain, identity->key)) {
-        err = ekb_fail_set(reterr_fail, EKB_KEY_MISMATCH, 0,
+        err = ekb_fail_say(reterr_fail, EKB_KEY_MISMATCH,
                            "Invalid certificate: The private key does not belong to the "
                            "certificate.");
     }
@@ -191,14 +191,13 @@ enum ekb_err ekb_gate_check_ca(const struct ekb_chain *uploaded, size_t index,
     struct ekb_description description;
     ekb_chain_describe(&description, uploaded, index);
     if (!description.is_ca || !description.may_sign_certs) {
-        return ekb_fail_set(reterr_fail, EKB_REFUSED_CA, 0,
-                            "Invalid certificate: %.150s is not a CA certificate%s.",
-                            description.subject,
-                            description.is_ca ? " that may sign certificates" : "");
+        return ekb_fail_say(
+            reterr_fail, EKB_REFUSED_CA, "Invalid certificate: %.150s is not a CA certificate%s.",
+            description.subject, description.is_ca ? " that may sign certificates" : "");
     }
     for (size_t i = 0; trust != NULL && i < ekb_chain_len(trust); i++) {
         if (ekb_chain_same(uploaded, index, trust, i)) {
-            return ekb_fail_set(reterr_fail, EKB_REFUSED_DUPLICATE, 0,
+            return ekb_fail_say(reterr_fail, EKB_REFUSED_DUPLICATE,
                                 "Invalid certificate: %.150s is in the trusted CA list already.",
                                 description.subject);
         }

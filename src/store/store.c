@@ -70,7 +70,7 @@ static enum ekb_err check_private(const char *path, struct ekb_fail *reterr_fail
         return EKB_OK;
     }
     if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-        return ekb_fail_set(reterr_fail, EKB_PERMISSION, 0,
+        return ekb_fail_say(reterr_fail, EKB_PERMISSION,
                             "%s has mode %04o; a private key is for its owner only (0600)", path,
                             (unsigned)(status.st_mode & 07777));
     }

@@ -142,7 +142,11 @@ Test(err, says_detail_sentence_and_reason_when_turned_into_text)
         const char *detail;
         const char *text;
     } cases[] = {
-        {"all", EKB_PERMISSION, EACCES, "a.pem", "a.pem: permission denied (Permission denied)"},
+        {"all", EKB_PERMISSION, EACCES, "a.pem", "a.pem: permission denied"},
+        {"another reason", EKB_PERMISSION, EROFS, "a.pem",
+         "a.pem: permission denied (Read-only file system)"},
+        {"what is asked for", EKB_USAGE, 0, "--cn NAME is wanted", "--cn NAME is wanted"},
+        {"nothing about it", EKB_USAGE, 0, "", "the request is malformed"},
         {"no reason", EKB_PARSE, 0, "a.pem", "a.pem: the input cannot be parsed"},
         {"no detail", EKB_NOMEM, ENOMEM, "", "out of memory (Cannot allocate memory)"},
         {"neither", EKB_STOPPED, 0, "", "stopped on request"},
@@ -156,6 +160,19 @@ Test(err, says_detail_sentence_and_reason_when_turned_into_text)
 
         cr_expect_str_eq(text, cases[i].text, "%s: %s", cases[i].name, text);
     }
+}
+
+Test(err, adds_nothing_to_a_whole_sentence)
+{
+    char text[256];
+    struct ekb_fail fail;
+
+    const enum ekb_err err = ekb_fail_say(&fail, EKB_NOT_FOUND, "There is no %s", "request");
+    ekb_fail_text(text, sizeof text, &fail);
+
+    cr_expect_eq(err, EKB_NOT_FOUND, "%s", ekb_err_name(err));
+    cr_expect_str_eq(text, "There is no request", "%s", text);
+    cr_expect_eq(ekb_fail_say(NULL, EKB_PARSE, "x"), EKB_PARSE);
 }
 
 Test(err, terminates_the_text_when_it_does_not_fit)

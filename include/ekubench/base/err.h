@@ -10,6 +10,7 @@
 #ifndef EKUBENCH_BASE_ERR_H
 #define EKUBENCH_BASE_ERR_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #if defined(__GNUC__)
@@ -131,6 +132,7 @@ struct ekb_fail {
     int verify_depth;  // Position of the offending certificate, 0 = leaf; -1 if unknown.
     int alert;         // Alert number sent or received, or -1 if there was none.
     char detail[256];  // What was being done to what: file, address, library text.
+    bool is_said;      // The detail is the whole sentence (ekb_fail_say).
 };
 
 // ekb_err_name returns the stable short name of `err`, a string literal.
@@ -145,8 +147,14 @@ const char *ekb_err_sentence(enum ekb_err err);
 enum ekb_err ekb_fail_set(struct ekb_fail *reterr_fail, enum ekb_err err, int sys_errno,
                           const char *format, ...) EKB_PRINTF(4, 5);
 
+// ekb_fail_say is ekb_fail_set for a detail that says by itself what is wrong: ekb_fail_text adds
+// nothing to it.
+enum ekb_err ekb_fail_say(struct ekb_fail *reterr_fail, enum ekb_err err, const char *format, ...)
+    EKB_PRINTF(3, 4);
+
 // ekb_fail_text writes into `out_text` (of `text_len` bytes, always terminated) one line that says
-// what went wrong: detail, sentence, and the system's reason.
+// what went wrong: detail, sentence, and the system's reason, each if it adds something. A detail
+// of ekb_fail_say, and one of EKB_USAGE, stands alone.
 void ekb_fail_text(char *out_text, unsigned long text_len, const struct ekb_fail *fail);
 
 // EKB_CHECK must hold in release builds too, because a wrong number is worse than a crash: clocks
