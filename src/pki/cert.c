@@ -147,7 +147,7 @@ static enum ekb_err append_block(struct ekb_chain *chain, struct ekb_pem_block *
     return err == EKB_OK ? EKB_OK : ekb_fail_set(reterr_fail, err, 0, "%s", path);
 }
 
-// append_text appends the certificates of the PEM text `text`.
+// append_text appends the certificates of the PEM text `text`, after which there is a zero.
 static enum ekb_err append_text(struct ekb_chain *chain, uint8_t *text, size_t text_len,
                                 unsigned accept, const char *path, struct ekb_fail *reterr_fail)
 {
@@ -177,7 +177,9 @@ static enum ekb_err append_text(struct ekb_chain *chain, uint8_t *text, size_t t
     if (err != EKB_NOT_FOUND) {
         return ekb_fail_say(reterr_fail, err, "%s: a PEM block has no end", path);
     }
-    if (chain->len == 0) {
+    const bool meant =
+        (accept & EKB_CHAIN_EMPTY) != 0 && strcmp((const char *)text, EKB_CHAIN_EMPTY_TEXT) == 0;
+    if (chain->len == 0 && !meant) {
         return ekb_fail_say(reterr_fail, EKB_PARSE, "%s holds no certificate", path);
     }
     return EKB_OK;

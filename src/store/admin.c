@@ -281,9 +281,7 @@ enum ekb_err ekb_admin_trust_remove(const char *path, const char *serial, const 
     if (err == EKB_OK) {
         err = shrink(&trust, path, serial, issuer, reterr_fail);
     }
-    if (err == EKB_OK && ekb_chain_len(trust) == 0) {
-        ekb_change_drop_trust(change);
-    } else if (err == EKB_OK) {
+    if (err == EKB_OK) {
         err = ekb_change_put_trust(change, trust, reterr_fail);
     }
     if (err == EKB_OK) {

@@ -321,8 +321,15 @@ enum ekb_err ekb_change_put_trust(struct ekb_change *change, const struct ekb_ch
                                   struct ekb_fail *reterr_fail)
 {
     char *file = in_store(change, change->next, EKB_STORE_TRUST_NAME);
-    const enum ekb_err err = file != NULL ? ekb_chain_write_pem(trust, file, reterr_fail)
-                                          : ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "store");
+    enum ekb_err err = EKB_OK;
+    if (file == NULL) {
+        err = ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "store");
+    } else if (ekb_chain_len(trust) == 0) {
+        err = ekb_file_write_atomic(file, EKB_CHAIN_EMPTY_TEXT, strlen(EKB_CHAIN_EMPTY_TEXT), 0644,
+                                    reterr_fail);
+    } else {
+        err = ekb_chain_write_pem(trust, file, reterr_fail);
+    }
     ekb_fault_point();
     free(file);
     return err;
@@ -346,11 +353,6 @@ static void drop(struct ekb_change *change, const char *name)
         ekb_file_remove_tree(file);
     }
     free(file);
-}
-
-void ekb_change_drop_trust(struct ekb_change *change)
-{
-    drop(change, EKB_STORE_TRUST_NAME);
 }
 
 enum ekb_err ekb_change_put_request(struct ekb_change *change, enum ekb_store_side side,

@@ -157,7 +157,7 @@ static enum ekb_err load_trust(struct ekb_store *store, const char *path, unsign
     if (file == NULL) {
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%s", path);
     }
-    const enum ekb_err err = ekb_chain_read_pem(&store->trust, file, &fail);
+    const enum ekb_err err = ekb_chain_read(&store->trust, file, EKB_CHAIN_EMPTY, &fail);
     free(file);
     return may_lack(err, (need & EKB_STORE_NEED_TRUST) != 0, &fail, reterr_fail);
 }

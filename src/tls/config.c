@@ -239,8 +239,8 @@ static enum ekb_err check_options(const struct ekb_tls_options *options,
         options->policy.verify != EKB_VERIFY_RAW) {
         return ekb_fail_set(reterr_fail, EKB_USAGE, 0, "a TLS client verifies fully or not at all");
     }
-    if (options->policy.verify == EKB_VERIFY_FULL &&
-        (options->trust == NULL || ekb_chain_len(options->trust) == 0)) {
+    // An empty list is one all the same: it trusts nobody.
+    if (options->policy.verify == EKB_VERIFY_FULL && options->trust == NULL) {
         return ekb_fail_set(reterr_fail, EKB_USAGE, 0,
                             "full verification needs a trusted CA list (ca.pem)");
     }

@@ -368,6 +368,17 @@ reload 'all as it was'
 expect_serial 'all as it was' "$dir/original"
 expect_modes 'all as it was' "$target" on
 
+# Nobody is trusted any more.
+run ekubench store trust remove "$(openssl x509 -noout -serial -in "$store/ca.pem" | cut -d = -f 2)" -s "$store"
+((status == 0)) || fail "trust remove: status $status: $(cat -- "$dir/err")"
+reload 'trust removed'
+client 'no friend' "$target" "$dir/original/client.pem" "$dir/original/clientprivkey.pem"
+expect_verdict 'no friend' 'unknown ca'
+rm -rf -- "$store"
+cp -rp -- "$dir/original" "$store"
+reload 'trusted again'
+expect_modes 'trusted again' "$target" on
+
 # What cannot be read changes nothing. spoilt NAME WORD: the store as it is now must be refused; it is
 # then as it was.
 spoilt() {

@@ -104,6 +104,30 @@ Test(cert, is_readable_by_all_when_written)
     cr_assert_eq(fixture_mode(path), 0644u, "%04o", fixture_mode(path));
 }
 
+Test(cert, reads_an_empty_list_when_the_file_says_that_it_is_one)
+{
+    static const struct {
+        const char *text;
+        unsigned accept;
+        enum ekb_err err;
+    } cases[] = {
+        {EKB_CHAIN_EMPTY_TEXT, EKB_CHAIN_EMPTY, EKB_OK},
+        {EKB_CHAIN_EMPTY_TEXT, 0, EKB_PARSE},
+        {"", EKB_CHAIN_EMPTY, EKB_PARSE},
+        {"hello\n" EKB_CHAIN_EMPTY_TEXT, EKB_CHAIN_EMPTY, EKB_PARSE},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct ekb_chain *chain = NULL;
+        fixture_write_text(path, cases[i].text);
+
+        const enum ekb_err err = ekb_chain_read(&chain, path, cases[i].accept, NULL);
+
+        cr_expect_eq(err, cases[i].err, "%zu: %s", i, ekb_err_name(err));
+        cr_expect(err != EKB_OK || ekb_chain_len(chain) == 0, "%zu", i);
+        ekb_chain_destroy(chain);
+    }
+}
+
 Test(cert, writes_nothing_when_the_chain_is_empty)
 {
     struct ekb_chain *empty = ekb_chain_create();

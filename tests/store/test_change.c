@@ -259,10 +259,12 @@ static enum ekb_err drop_request(struct ekb_change *change)
     return EKB_OK;
 }
 
-static enum ekb_err drop_trust(struct ekb_change *change)
+static enum ekb_err put_no_trust(struct ekb_change *change)
 {
-    ekb_change_drop_trust(change);
-    return EKB_OK;
+    struct ekb_chain *empty = ekb_chain_create();
+    const enum ekb_err err = ekb_change_put_trust(change, empty, NULL);
+    ekb_chain_destroy(empty);
+    return err;
 }
 
 static const struct deed {
@@ -272,7 +274,7 @@ static const struct deed {
     {"put_identity", put_identity}, {"put_identity of both sides", put_both},
     {"put_trust", put_trust},       {"put_crls", put_crls},
     {"put_request", put_request},   {"put_request in the place of another", replace_request},
-    {"drop_request", drop_request}, {"drop_trust", drop_trust},
+    {"drop_request", drop_request}, {"put_trust of an empty list", put_no_trust},
 };
 
 static const struct form {
@@ -377,19 +379,19 @@ Test(change, makes_all_that_was_put_visible_when_committed)
     ekb_store_destroy(store);
 }
 
-Test(change, removes_the_name_when_the_trust_is_dropped)
+Test(change, keeps_an_empty_list_when_nobody_is_trusted)
 {
-    char file[512];
-    struct stat status;
     for (size_t i = 0; i < COUNT(forms); i++) {
         forms[i].make();
         struct ekb_change *change = begun();
-        ekb_change_drop_trust(change);
+        cr_assert_eq(put_no_trust(change), EKB_OK);
 
         commit(change);
 
         ekb_change_destroy(change);
-        cr_expect_neq(lstat(in_store(file, "ca.pem"), &status), 0, "%s", forms[i].name);
+        struct ekb_store *store = loaded(EKB_STORE_NEED_TRUST);
+        cr_expect_eq(ekb_chain_len(ekb_store_trust(store)), 0u, "%s", forms[i].name);
+        ekb_store_destroy(store);
         fixture_dir_deinit(&dir);
         fixture_dir_init(&dir);
         (void)fixture_dir_file(path, &dir, "store");

@@ -52,7 +52,11 @@ enum {
     EKB_CHAIN_DER = 1 << 0,            // One certificate in DER, the whole file.
     EKB_CHAIN_TRUST_SETTINGS = 1 << 1, // "TRUSTED CERTIFICATE", for verification only: the settings
                                        // are kept in memory, but are lost on writing.
+    EKB_CHAIN_EMPTY = 1 << 2,          // No certificate, in a file that is EKB_CHAIN_EMPTY_TEXT.
 };
+
+// A file without certificates has lost them, unless it says that there are none.
+#define EKB_CHAIN_EMPTY_TEXT "# This list is empty.\n"
 
 // ekb_chain_read is ekb_chain_read_pem that takes more: `accept` is a set of the above.
 EKB_NODISCARD enum ekb_err ekb_chain_read(struct ekb_chain **out_chain, const char *path,

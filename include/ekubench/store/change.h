@@ -36,8 +36,8 @@ EKB_NODISCARD enum ekb_err ekb_change_begin(struct ekb_change **out_change, cons
 void ekb_change_destroy(struct ekb_change *change);
 
 // ekb_change_put_identity puts certificate chain and key of `side` in the place of what there was;
-// ekb_change_put_trust the trusted CA list, ekb_change_put_crls the CRLs. EKB_KEY_MISMATCH if the
-// key does not belong to the leaf; errors of the writers of pki.
+// ekb_change_put_trust the trusted CA list, which may be empty, ekb_change_put_crls the CRLs.
+// EKB_KEY_MISMATCH if the key does not belong to the leaf; errors of the writers of pki.
 EKB_NODISCARD enum ekb_err ekb_change_put_identity(struct ekb_change *change,
                                                    enum ekb_store_side side,
                                                    const struct ekb_identity *identity,
@@ -56,9 +56,6 @@ EKB_NODISCARD enum ekb_err ekb_change_put_request(struct ekb_change *change,
                                                   const struct ekb_key *key,
                                                   struct ekb_fail *reterr_fail);
 void ekb_change_drop_request(struct ekb_change *change, enum ekb_store_side side);
-
-// ekb_change_drop_trust removes the trusted CA list (one that is empty could not be written).
-void ekb_change_drop_trust(struct ekb_change *change);
 
 // ekb_change_commit makes the change, durably. After an error the store is as it was, or, if it was
 // the very last step that failed, as it was to be. EKB_PERMISSION, EKB_SYSTEM, EKB_NOMEM.

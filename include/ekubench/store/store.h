@@ -59,7 +59,8 @@ bool ekb_store_is_empty(const char *path);
 const struct ekb_identity *ekb_store_identity(const struct ekb_store *store,
                                               enum ekb_store_side side);
 
-// ekb_store_trust returns the trusted CA list, borrowed from `store`; NULL if there is none.
+// ekb_store_trust returns the trusted CA list, borrowed from `store`; NULL if there is none. One
+// that is there may be empty: nobody is trusted.
 const struct ekb_chain *ekb_store_trust(const struct ekb_store *store);
 
 // ekb_store_crls returns the CRLs for verifying client certificates, borrowed from `store`; NULL if

@@ -65,7 +65,7 @@ struct ekb_tls_options {
     enum ekb_tls_version version;
     const struct ekb_identity
         *identity; // What this side presents. A client's may be NULL: no certificate.
-    const struct ekb_chain *trust; // CAs; needed with EKB_VERIFY_FULL, else may be NULL.
+    const struct ekb_chain *trust; // CAs, perhaps none; may be NULL without EKB_VERIFY_FULL.
     const struct ekb_crls *crls;   // Or NULL: revocation is not checked.
     // Server: how clients are verified. Client: EKB_VERIFY_FULL (the server's chain, always for
     // serverAuth) or EKB_VERIFY_RAW (the server's certificate is not even parsed: a cheap client).
