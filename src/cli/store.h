@@ -16,9 +16,13 @@ enum ekb_store_form {
 };
 
 // ekb_store_show prints both stores and the trusted CA list of the store `path` and returns the
-// exit status; ekb_store_show_trust the trusted CA list alone.
+// exit status; what is wrong with a part is said, and the rest is shown. ekb_store_show_trust
+// prints the trusted CA list alone, and reads nothing else.
 int ekb_store_show(const char *path, enum ekb_store_form form);
 int ekb_store_show_trust(const char *path, enum ekb_store_form form);
+
+// ekb_store_warn says on standard error what is wrong, if anything is.
+void ekb_store_warn(const struct ekb_fail *fault);
 
 struct ekb_store_diag {
     const char *store;

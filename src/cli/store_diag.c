@@ -114,7 +114,8 @@ int ekb_store_write_diag(const struct ekb_store_diag *wish)
                                              .now = (int64_t)time(NULL),
                                              .event_log = wish->event_log,
                                              .settings = settings.items,
-                                             .num_settings = settings.listeners.num_words};
+                                             .num_settings = settings.listeners.num_words,
+                                             .on_fault = ekb_store_warn};
     if (err == EKB_OK) {
         err = ekb_diag_write(wish->output, wish->store, &options, &fail);
     }

@@ -47,12 +47,18 @@ static void print_request(const char *pem)
     }
 }
 
+// nothing_of says what a part is of which nothing is there.
+static const char *nothing_of(const struct ekb_store *store, enum ekb_store_part part)
+{
+    return ekb_store_fault(store, part)->err == EKB_OK ? "empty" : "cannot be read";
+}
+
 static void print_side(const struct ekb_store *store, enum ekb_store_side side, const char *pem)
 {
     const struct ekb_chain *chain = ekb_store_identity(store, side)->chain;
     (void)printf("%s store\n", side == EKB_STORE_SERVER ? "Server" : "Client");
     if (chain == NULL) {
-        (void)printf("  empty\n");
+        (void)printf("  %s\n", nothing_of(store, (enum ekb_store_part)side));
     } else {
         print_description(chain, 0);
         (void)printf("  chain       %zu certificate%s\n", ekb_chain_len(chain),
@@ -62,9 +68,14 @@ static void print_side(const struct ekb_store *store, enum ekb_store_side side, 
     (void)printf("\n");
 }
 
-static void print_trust(const struct ekb_chain *trust)
+static void print_trust(const struct ekb_store *store)
 {
+    const struct ekb_chain *trust = ekb_store_trust(store);
     const size_t len = trust != NULL ? ekb_chain_len(trust) : 0;
+    if (ekb_store_fault(store, EKB_STORE_PART_TRUST)->err != EKB_OK) {
+        (void)printf("Trusted CA list: %s\n", nothing_of(store, EKB_STORE_PART_TRUST));
+        return;
+    }
     (void)printf("Trusted CA list: %zu certificate%s\n", len, len == 1 ? "" : "s");
     for (size_t i = 0; i < len; i++) {
         struct ekb_description description;
@@ -127,7 +138,42 @@ static json_t *request_json(const char *pem)
     return json_pack("{s:s, s:s}", "subject", description.subject, "names", description.names);
 }
 
-// Both.
+// Faults: a line each, and in JSON an object each.
+
+static void warn_of_faults(const struct ekb_store *store)
+{
+    for (int part = 0; part < EKB_STORE_NUM_PARTS; part++) {
+        ekb_store_warn(ekb_store_fault(store, (enum ekb_store_part)part));
+    }
+}
+
+static json_t *faults_json(const struct ekb_store *store)
+{
+    static const char *const parts[EKB_STORE_NUM_PARTS] = {"server", "client", "trust", "crl"};
+    json_t *list = json_array();
+    for (int part = 0; part < EKB_STORE_NUM_PARTS; part++) {
+        const struct ekb_fail *fault = ekb_store_fault(store, (enum ekb_store_part)part);
+        char text[512];
+        ekb_fail_text(text, sizeof text, fault);
+        if (fault->err != EKB_OK) {
+            (void)json_array_append_new(list,
+                                        json_pack("{s:s, s:s, s:s}", "part", parts[part], "code",
+                                                  ekb_err_name(fault->err), "text", text));
+        }
+    }
+    return list;
+}
+
+void ekb_store_warn(const struct ekb_fail *fault)
+{
+    char text[512];
+    if (fault->err != EKB_OK) {
+        ekb_fail_text(text, sizeof text, fault);
+        ekb_cli_say("warning: %s", text);
+    }
+}
+
+// All of it.
 
 static int show(const char *path, const struct ekb_store *store, enum ekb_store_form form)
 {
@@ -151,11 +197,12 @@ static int show(const char *path, const struct ekb_store *store, enum ekb_store_
         free(requests[side]);
     }
     if (form == EKB_STORE_FORM_TEXT) {
-        print_trust(ekb_store_trust(store));
+        print_trust(store);
     } else if (form == EKB_STORE_FORM_PEM) {
         status = print_chain_pem(ekb_store_trust(store));
     } else {
         (void)json_object_set_new(object, "trust", chain_json(ekb_store_trust(store)));
+        (void)json_object_set_new(object, "faults", faults_json(store));
         status = ekb_cli_print_json(object);
     }
     return status;
@@ -165,9 +212,10 @@ int ekb_store_show(const char *path, enum ekb_store_form form)
 {
     struct ekb_store *store = NULL;
     struct ekb_fail fail;
-    if (ekb_store_load(&store, path, 0, &fail) != EKB_OK) {
+    if (ekb_store_survey(&store, path, EKB_STORE_ALL, &fail) != EKB_OK) {
         return ekb_cli_fail(&fail);
     }
+    warn_of_faults(store);
     const int status = show(path, store, form);
     ekb_store_destroy(store);
     return status;
@@ -178,11 +226,13 @@ int ekb_store_show_trust(const char *path, enum ekb_store_form form)
     struct ekb_store *store = NULL;
     struct ekb_fail fail;
     int status = EKB_EXIT_OK;
-    if (ekb_store_load(&store, path, 0, &fail) != EKB_OK) {
+    if (ekb_store_survey(&store, path, EKB_STORE_NEED_TRUST, &fail) != EKB_OK) {
         return ekb_cli_fail(&fail);
     }
-    if (form == EKB_STORE_FORM_TEXT) {
-        print_trust(ekb_store_trust(store));
+    if (ekb_store_fault(store, EKB_STORE_PART_TRUST)->err != EKB_OK) {
+        status = ekb_cli_fail(ekb_store_fault(store, EKB_STORE_PART_TRUST));
+    } else if (form == EKB_STORE_FORM_TEXT) {
+        print_trust(store);
     } else if (form == EKB_STORE_FORM_PEM) {
         status = print_chain_pem(ekb_store_trust(store));
     } else {

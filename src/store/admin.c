@@ -34,12 +34,34 @@ static void findings_deinit(struct findings *findings)
     *findings = (struct findings){0};
 }
 
-// load_if_there loads the store; one that is missing is an empty one.
-static enum ekb_err load_if_there(struct ekb_store **out_store, const char *path,
-                                  struct ekb_fail *reterr_fail)
+// survey_if_there reads one part of the store, faulty or not: nobody is kept from repairing it, nor
+// from changing another. A store that is missing is an empty one.
+static enum ekb_err survey_if_there(struct ekb_store **out_store, const char *path,
+                                    enum ekb_store_part part, struct ekb_fail *reterr_fail)
 {
     *out_store = NULL;
-    return ekb_store_is_empty(path) ? EKB_OK : ekb_store_load(out_store, path, 0, reterr_fail);
+    return ekb_store_is_empty(path) ? EKB_OK
+                                    : ekb_store_survey(out_store, path, 1u << part, reterr_fail);
+}
+
+// load_trust reads the trusted CA list; what is faulty cannot be changed.
+static enum ekb_err load_trust(struct ekb_store **out_store, const char *path,
+                               struct ekb_fail *reterr_fail)
+{
+    struct ekb_store *store = NULL;
+    enum ekb_err err = survey_if_there(&store, path, EKB_STORE_PART_TRUST, reterr_fail);
+    if (err == EKB_OK && store != NULL) {
+        err = ekb_store_fault(store, EKB_STORE_PART_TRUST)->err;
+        if (err != EKB_OK && reterr_fail != NULL) {
+            *reterr_fail = *ekb_store_fault(store, EKB_STORE_PART_TRUST);
+        }
+    }
+    if (err != EKB_OK) {
+        ekb_store_destroy(store);
+        return err;
+    }
+    *out_store = store;
+    return EKB_OK;
 }
 
 static enum ekb_err load_request_key(struct ekb_key **out_key, const char *path,
@@ -54,14 +76,49 @@ static enum ekb_err load_request_key(struct ekb_key **out_key, const char *path,
     return err == EKB_NOT_FOUND ? EKB_OK : err;
 }
 
+// tell hands on why something is not there, if that is known.
+static enum ekb_err tell(const struct ekb_fail *fault, const char *otherwise,
+                         struct ekb_fail *reterr_fail)
+{
+    if (fault == NULL || fault->err == EKB_OK) {
+        return ekb_fail_say(reterr_fail, EKB_NOT_FOUND, "%s", otherwise);
+    }
+    if (reterr_fail != NULL) {
+        *reterr_fail = *fault;
+    }
+    return fault->err;
+}
+
+// choose_fitting sets the first key that belongs to the certificate.
+static enum ekb_err choose_fitting(struct findings *findings, const struct ekb_upload *upload,
+                                   const struct ekb_key *current, const struct ekb_fail *fault,
+                                   struct ekb_fail *reterr_fail)
+{
+    const struct ekb_key *const candidates[] = {upload->bundle->key, findings->request_key,
+                                                current};
+    for (size_t i = 0; i < 3; i++) {
+        if (candidates[i] != NULL && ekb_chain_matches_key(findings->sorted, candidates[i])) {
+            findings->key = candidates[i];
+            return EKB_OK;
+        }
+    }
+    if (candidates[0] == NULL && current == NULL && fault != NULL && fault->err != EKB_OK) {
+        return tell(fault, "", reterr_fail); // It might have been that one.
+    }
+    return ekb_fail_say(reterr_fail, EKB_KEY_MISMATCH,
+                        "Invalid certificate: The certificate fits neither a key given with it, "
+                        "nor that of a signing request, nor the current one.");
+}
+
 // choose_key sets the key that the upload asks for.
 static enum ekb_err choose_key(struct findings *findings, const struct ekb_upload *upload,
                                struct ekb_fail *reterr_fail)
 {
+    const struct ekb_store *store = findings->store;
     const struct ekb_key *current =
-        findings->store != NULL ? ekb_store_identity(findings->store, upload->side)->key : NULL;
-    const struct ekb_key *const candidates[] = {upload->bundle->key, findings->request_key,
-                                                current};
+        store != NULL ? ekb_store_identity(store, upload->side)->key : NULL;
+    const struct ekb_fail *fault =
+        store != NULL ? ekb_store_fault(store, (enum ekb_store_part)upload->side) : NULL;
     switch (upload->key) {
     case EKB_UPLOAD_KEY_GIVEN:
         findings->key = upload->bundle->key;
@@ -71,30 +128,18 @@ static enum ekb_err choose_key(struct findings *findings, const struct ekb_uploa
         break;
     case EKB_UPLOAD_KEY_REQUEST:
         findings->key = findings->request_key;
-        break;
+        return findings->key != NULL ? EKB_OK : tell(NULL, NO_REQUEST, reterr_fail);
     case EKB_UPLOAD_KEY_ANY:
-        for (size_t i = 0; i < 3 && findings->key == NULL; i++) {
-            const bool fits =
-                candidates[i] != NULL && ekb_chain_matches_key(findings->sorted, candidates[i]);
-            findings->key = fits ? candidates[i] : NULL;
-        }
-        return findings->key != NULL
-                   ? EKB_OK
-                   : ekb_fail_say(reterr_fail, EKB_KEY_MISMATCH,
-                                  "Invalid certificate: The certificate fits neither a key given "
-                                  "with it, nor that of a signing request, nor the current one.");
+        return choose_fitting(findings, upload, current, fault, reterr_fail);
     }
-    return findings->key != NULL
-               ? EKB_OK
-               : ekb_fail_say(reterr_fail, EKB_NOT_FOUND, "%s",
-                              upload->key == EKB_UPLOAD_KEY_REQUEST ? NO_REQUEST
-                                                                    : "There is no such key");
+    return findings->key != NULL ? EKB_OK : tell(fault, "There is no such key", reterr_fail);
 }
 
 static enum ekb_err find(struct findings *findings, const char *path,
                          const struct ekb_upload *upload, struct ekb_fail *reterr_fail)
 {
-    enum ekb_err err = load_if_there(&findings->store, path, reterr_fail);
+    enum ekb_err err =
+        survey_if_there(&findings->store, path, (enum ekb_store_part)upload->side, reterr_fail);
     if (err == EKB_OK) {
         err = load_request_key(&findings->request_key, path, upload->side, reterr_fail);
     }
@@ -167,7 +212,7 @@ static enum ekb_err grow(struct ekb_chain **out_trust, const char *path,
                          struct ekb_gate_warning *warning, struct ekb_fail *reterr_fail)
 {
     struct ekb_store *store = NULL;
-    enum ekb_err err = load_if_there(&store, path, reterr_fail);
+    enum ekb_err err = load_trust(&store, path, reterr_fail);
     if (err != EKB_OK) {
         return err;
     }
@@ -237,7 +282,7 @@ static enum ekb_err shrink(struct ekb_chain **out_trust, const char *path, const
                            const char *issuer, struct ekb_fail *reterr_fail)
 {
     struct ekb_store *store = NULL;
-    enum ekb_err err = load_if_there(&store, path, reterr_fail);
+    enum ekb_err err = load_trust(&store, path, reterr_fail);
     if (err != EKB_OK) {
         return err;
     }
@@ -380,42 +425,59 @@ enum ekb_err ekb_admin_reset(const char *path, const char *host, int64_t now,
     return err;
 }
 
-// copy_pair puts the server's pair into the client store, unless there is one to be kept.
-static enum ekb_err copy_pair(enum ekb_upgrade *out_upgrade, struct ekb_change *change,
+// find_pair reads the store whose server's pair is to be copied, and says whether that is to be
+// done.
+static enum ekb_err find_pair(struct ekb_store **out_store, enum ekb_upgrade *out_upgrade,
                               const char *path, enum ekb_upgrade_mode mode,
                               struct ekb_fail *reterr_fail)
 {
     struct ekb_store *store = NULL;
-    enum ekb_err err = ekb_store_load(&store, path, EKB_STORE_NEED_SERVER, reterr_fail);
+    enum ekb_err err = ekb_store_survey(&store, path, EKB_STORE_ALL, reterr_fail);
     if (err != EKB_OK) {
         return err;
     }
-    const bool has_client = ekb_store_identity(store, EKB_STORE_CLIENT)->chain != NULL;
-    *out_upgrade = has_client && mode == EKB_UPGRADE_KEEP ? EKB_UPGRADE_KEPT : EKB_UPGRADE_COPIED;
-    if (*out_upgrade == EKB_UPGRADE_COPIED) {
-        err = ekb_change_put_identity(change, EKB_STORE_CLIENT,
-                                      ekb_store_identity(store, EKB_STORE_SERVER), reterr_fail);
+    const struct ekb_fail *fault = ekb_store_fault(store, EKB_STORE_PART_SERVER);
+    if (fault->err != EKB_OK || ekb_store_identity(store, EKB_STORE_SERVER)->chain == NULL) {
+        err = tell(fault, "There is no server certificate to be copied", reterr_fail);
+        ekb_store_destroy(store);
+        return err;
     }
-    ekb_store_destroy(store);
-    return err;
+    // Something faulty is something that exists.
+    const struct ekb_identity *client = ekb_store_identity(store, EKB_STORE_CLIENT);
+    const bool has_client = client->chain != NULL || client->key != NULL ||
+                            ekb_store_fault(store, EKB_STORE_PART_CLIENT)->err != EKB_OK;
+    *out_upgrade = has_client && mode == EKB_UPGRADE_KEEP ? EKB_UPGRADE_KEPT : EKB_UPGRADE_COPIED;
+    *out_store = store;
+    return EKB_OK;
 }
 
 enum ekb_err ekb_admin_upgrade(enum ekb_upgrade *out_upgrade, const char *path,
                                enum ekb_upgrade_mode mode, struct ekb_fail *reterr_fail)
 {
     struct ekb_change *change = NULL;
+    struct ekb_store *store = NULL;
     enum ekb_upgrade upgrade = EKB_UPGRADE_KEPT;
     if (ekb_store_is_empty(path)) {
         return ekb_fail_say(reterr_fail, EKB_NOT_FOUND, "%s: there is no store", path);
     }
-    enum ekb_err err = ekb_change_begin(&change, path, reterr_fail);
-    if (err == EKB_OK) {
-        err = copy_pair(&upgrade, change, path, mode, reterr_fail);
-    }
+    enum ekb_err err = find_pair(&store, &upgrade, path, mode, reterr_fail);
     if (err == EKB_OK && upgrade == EKB_UPGRADE_COPIED) {
-        err = ekb_change_commit(change, reterr_fail);
+        ekb_store_destroy(store);
+        store = NULL;
+        err = ekb_change_begin(&change, path, reterr_fail);
+    }
+    if (err == EKB_OK && change != NULL) {
+        err = find_pair(&store, &upgrade, path, mode, reterr_fail);
+    }
+    if (err == EKB_OK && change != NULL && upgrade == EKB_UPGRADE_COPIED) {
+        err = ekb_change_put_identity(change, EKB_STORE_CLIENT,
+                                      ekb_store_identity(store, EKB_STORE_SERVER), reterr_fail);
+        if (err == EKB_OK) {
+            err = ekb_change_commit(change, reterr_fail);
+        }
     }
     ekb_change_destroy(change);
+    ekb_store_destroy(store);
     if (err == EKB_OK) {
         *out_upgrade = upgrade;
     }

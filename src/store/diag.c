@@ -197,9 +197,25 @@ static void fill_certificate(const struct writer *writer, const char *prefix,
     put_number(writer, name, (description.not_after - now) / SECONDS_A_DAY);
 }
 
+static void fill_fault(const struct writer *writer, const struct dump *dump,
+                       enum ekb_store_part part)
+{
+    static const char *const names[EKB_STORE_NUM_PARTS] = {"server.fault", "client.fault",
+                                                           "trust.fault", "crl.fault"};
+    const struct ekb_fail *fault = ekb_store_fault(dump->store, part);
+    char text[512] = "none";
+    if (fault->err != EKB_OK) {
+        ekb_fail_text(text, sizeof text, fault);
+    }
+    put(writer, names[part], text);
+}
+
 static void fill_state(const struct writer *writer, const struct dump *dump)
 {
     char name[64];
+    for (int part = 0; part < EKB_STORE_NUM_PARTS; part++) {
+        fill_fault(writer, dump, (enum ekb_store_part)part);
+    }
     for (int i = 0; i < EKB_STORE_NUM_SIDES; i++) {
         const enum ekb_store_side side = (enum ekb_store_side)i;
         const struct ekb_chain *chain = ekb_store_identity(dump->store, side)->chain;
@@ -252,9 +268,15 @@ enum ekb_err ekb_diag_write(const char *directory, const char *path,
                             const struct ekb_diag_options *options, struct ekb_fail *reterr_fail)
 {
     struct ekb_store *store = NULL;
-    enum ekb_err err = ekb_store_load(&store, path, 0, reterr_fail);
+    enum ekb_err err = ekb_store_survey(&store, path, EKB_STORE_ALL, reterr_fail);
     if (err != EKB_OK) {
         return err;
+    }
+    for (int part = 0; part < EKB_STORE_NUM_PARTS; part++) {
+        const struct ekb_fail *fault = ekb_store_fault(store, (enum ekb_store_part)part);
+        if (options->on_fault != NULL && fault->err != EKB_OK) {
+            options->on_fault(fault);
+        }
     }
     const struct dump dump = {
         .directory = directory, .options = options, .store = store, .path = path};

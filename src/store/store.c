@@ -31,6 +31,7 @@ struct ekb_store {
     struct ekb_identity identities[EKB_STORE_NUM_SIDES];
     struct ekb_chain *trust;
     struct ekb_crls *crls;
+    struct ekb_fail faults[EKB_STORE_NUM_PARTS]; // EKB_OK: none.
 };
 
 // The paths of a pair of files.
@@ -99,8 +100,7 @@ static enum ekb_err read_halves(struct ekb_identity *identity, const struct pair
     return err;
 }
 
-// load_identity reads the identity of `side`. What it has read on failure is for the caller to
-// free.
+// load_identity reads the identity of `side`. What it could read is there on failure too.
 static enum ekb_err load_identity(struct ekb_identity *identity, const char *path,
                                   enum ekb_store_side side, unsigned need,
                                   struct ekb_fail *reterr_fail)
@@ -194,23 +194,77 @@ static enum ekb_err check_directory(const char *path, struct ekb_fail *reterr_fa
     return EKB_OK;
 }
 
-static enum ekb_err load(struct ekb_store **out_store, const char *path, unsigned need,
-                         struct ekb_fail *reterr_fail)
+static enum ekb_err load_part(struct ekb_store *store, const char *path, enum ekb_store_part part,
+                              unsigned need, struct ekb_fail *reterr_fail)
+{
+    switch (part) {
+    case EKB_STORE_PART_SERVER:
+    case EKB_STORE_PART_CLIENT:
+        return load_identity(&store->identities[part], path, (enum ekb_store_side)part, need,
+                             reterr_fail);
+    case EKB_STORE_PART_TRUST:
+        return load_trust(store, path, need, reterr_fail);
+    case EKB_STORE_PART_CRLS:
+    case EKB_STORE_NUM_PARTS:
+        break;
+    }
+    return load_crls(store, path, need, reterr_fail);
+}
+
+// load_parts reads `parts` once. Of errors, only EKB_NOMEM is one of the attempt.
+static enum ekb_err load_parts(struct ekb_store **out_store, const char *path, unsigned parts,
+                               unsigned need, struct ekb_fail *reterr_fail)
 {
     enum ekb_err err = EKB_OK;
     struct ekb_store *store = calloc(1, sizeof *store);
     if (store == NULL) {
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%s", path);
     }
-    for (unsigned side = 0; err == EKB_OK && side < EKB_STORE_NUM_SIDES; side++) {
-        err = load_identity(&store->identities[side], path, (enum ekb_store_side)side, need,
-                            reterr_fail);
+    for (unsigned part = 0; part < EKB_STORE_NUM_PARTS && err != EKB_NOMEM; part++) {
+        if ((parts & 1u << part) != 0) {
+            err = load_part(store, path, (enum ekb_store_part)part, need, &store->faults[part]);
+        }
     }
-    if (err == EKB_OK) {
-        err = load_trust(store, path, need, reterr_fail);
+    if (err == EKB_NOMEM) {
+        ekb_store_destroy(store);
+        return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%s", path);
     }
-    if (err == EKB_OK) {
-        err = load_crls(store, path, need, reterr_fail);
+    *out_store = store;
+    return EKB_OK;
+}
+
+// load reads `parts` as they were at one moment.
+static enum ekb_err load(struct ekb_store **out_store, const char *path, unsigned parts,
+                         unsigned need, struct ekb_fail *reterr_fail)
+{
+    char before[EKB_STORE_GENERATION_LEN];
+    char after[EKB_STORE_GENERATION_LEN];
+    enum ekb_err err = check_directory(path, reterr_fail);
+    // A change while the files are read, one after another, makes a mixture: read again.
+    for (int i = 0; err == EKB_OK && i < MAX_READINGS; i++) {
+        struct ekb_store *store = NULL;
+        ekb_store_generation(before, path);
+        err = load_parts(&store, path, parts, need, reterr_fail);
+        ekb_store_generation(after, path);
+        if (err == EKB_OK && strcmp(before, after) == 0) {
+            *out_store = store;
+            return EKB_OK;
+        }
+        ekb_store_destroy(store);
+    }
+    return err != EKB_OK ? err : ekb_fail_set(reterr_fail, EKB_LOCKED, 0, "%s", path);
+}
+
+enum ekb_err ekb_store_load(struct ekb_store **out_store, const char *path, unsigned need,
+                            struct ekb_fail *reterr_fail)
+{
+    struct ekb_store *store = NULL;
+    enum ekb_err err = load(&store, path, EKB_STORE_ALL, need, reterr_fail);
+    for (int part = 0; err == EKB_OK && part < EKB_STORE_NUM_PARTS; part++) {
+        err = store->faults[part].err;
+        if (err != EKB_OK && reterr_fail != NULL) {
+            *reterr_fail = store->faults[part];
+        }
     }
     if (err != EKB_OK) {
         ekb_store_destroy(store);
@@ -220,28 +274,16 @@ static enum ekb_err load(struct ekb_store **out_store, const char *path, unsigne
     return EKB_OK;
 }
 
-enum ekb_err ekb_store_load(struct ekb_store **out_store, const char *path, unsigned need,
-                            struct ekb_fail *reterr_fail)
+enum ekb_err ekb_store_survey(struct ekb_store **out_store, const char *path, unsigned parts,
+                              struct ekb_fail *reterr_fail)
 {
-    char before[EKB_STORE_GENERATION_LEN];
-    char after[EKB_STORE_GENERATION_LEN];
-    enum ekb_err err = check_directory(path, reterr_fail);
-    // A change while the files are read, one after another, makes a mixture: read again.
-    for (int i = 0; err == EKB_OK && i < MAX_READINGS; i++) {
-        struct ekb_store *store = NULL;
-        ekb_store_generation(before, path);
-        err = load(&store, path, need, reterr_fail);
-        ekb_store_generation(after, path);
-        if (strcmp(before, after) == 0) {
-            if (err == EKB_OK) {
-                *out_store = store;
-            }
-            return err;
-        }
-        ekb_store_destroy(store);
-        err = EKB_OK;
-    }
-    return err != EKB_OK ? err : ekb_fail_set(reterr_fail, EKB_LOCKED, 0, "%s", path);
+    return load(out_store, path, parts, 0, reterr_fail);
+}
+
+const struct ekb_fail *ekb_store_fault(const struct ekb_store *store, enum ekb_store_part part)
+{
+    assert(part < EKB_STORE_NUM_PARTS);
+    return &store->faults[part];
 }
 
 bool ekb_store_is_own_link(const char *path, const char *name)

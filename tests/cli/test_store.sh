@@ -457,14 +457,42 @@ expect 'upgrade --force' 0
 cmp -s "$s/server.pem" "$s/client.pem" || fail 'upgrade --force: another certificate'
 expect_pairs upgrade "$s"
 
-# A store that is broken is not something that was refused.
-mkdir -- "$dir/broken"
-cp -- "$one/server.pem" "$dir/broken"
-cp -- "$two/privkey.pem" "$dir/broken"
-store upload client --cert "$one/client.pem" --key "$one/clientprivkey.pem" -s "$dir/broken"
-if ((status == 0)) || ! grep -q 'does not belong' "$dir/err"; then
-    fail "a broken store: status $status: $(cat -- "$dir/err")"
-fi
+# What is broken is said; the rest is shown, and can be changed, and so can what is broken.
+
+b=$dir/broken
+mkdir -- "$b"
+cp -- "$one/server.pem" "$one/ca.pem" "$b"
+cp -- "$two/privkey.pem" "$b"
+echo junk >"$b/client-ca.crl"
+chmod 600 "$b/privkey.pem"
+mismatch="$b/server.pem and privkey.pem: the private key does not belong to the certificate"
+store show -s "$b"
+expect 'show, broken' 0 "warning: $mismatch"
+expect 'show, broken CRL' 0 "warning: $b/client-ca.crl holds no CRL"
+grep -qxF "  subject     $(subject "$one/server.pem")" "$dir/out" || fail "show, broken: $(cat -- "$dir/out")"
+store show --json -s "$b"
+[[ $(json "$dir/out" '[(f["part"], f["code"]) for f in r["faults"]]') == \
+    "[('server', 'key_mismatch'), ('crl', 'parse')]" ]] || fail "show --json, broken: $(cat -- "$dir/out")"
+store diag -s "$b" -o "$dir/diag-broken"
+expect 'diag, broken' 0 "warning: $mismatch"
+grep -qF "crl.fault: $b/client-ca.crl holds no CRL" "$dir"/diag-broken/xstat_dump_*.txt || fail 'diag, broken: no fault'
+store trust list -s "$b"
+expect 'trust list, broken' 0
+[[ ! -s $dir/err ]] || fail "trust list, broken: $(cat -- "$dir/err")"
+refused 'upgrade, broken' "$b" 2 "$mismatch" upgrade
+store upload client --cert "$one/client.pem" --key "$one/clientprivkey.pem" -s "$b"
+expect 'upload beside what is broken' 0
+chmod 644 "$b/privkey.pem"
+refused 'the current key, for everybody' "$b" 2 \
+    "$b/privkey.pem has mode 0644; a private key is for its owner only (0600)" \
+    upload server --cert "$two/server.pem"
+store upload server --cert "$two/server.pem" --key "$two/privkey.pem" -s "$b"
+expect 'upload over what is broken' 0
+expect_pairs 'upload over what is broken' "$b"
+echo junk >"$dir/junk-ca.pem"
+cp -- "$dir/junk-ca.pem" "$b/.data/ca.pem"
+refused 'trust add, broken' "$b" 2 "$b/ca.pem holds no certificate" trust add "$two/ca.pem"
+refused 'trust list, broken' "$b" 2 "$b/ca.pem holds no certificate" trust list
 
 # Being killed.
 

@@ -265,6 +265,83 @@ Test(store, names_the_file_when_one_is_malformed)
     }
 }
 
+// Surveys.
+
+// surveyed reads `parts`; what is wrong with a part is no failure.
+static struct ekb_store *surveyed(unsigned parts)
+{
+    struct ekb_store *store = NULL;
+    struct ekb_fail fail = {0};
+    const enum ekb_err err = ekb_store_survey(&store, dir.path, parts, &fail);
+    cr_assert_eq(err, EKB_OK, "%s: %s", ekb_err_name(err), fail.detail);
+    return store;
+}
+
+static void expect_fault(const struct ekb_store *store, enum ekb_store_part part, enum ekb_err err,
+                         const char *name)
+{
+    const struct ekb_fail *fault = ekb_store_fault(store, part);
+    cr_expect_eq(fault->err, err, "%s: %s", name, ekb_err_name(fault->err));
+    cr_expect(err == EKB_OK || strstr(fault->detail, name) != NULL, "%s: %s", name, fault->detail);
+}
+
+Test(store, reads_the_rest_when_a_part_is_damaged)
+{
+    static const enum ekb_store_part parts[NUM_FILES] = {
+        EKB_STORE_PART_SERVER, EKB_STORE_PART_SERVER, EKB_STORE_PART_CLIENT, EKB_STORE_PART_CLIENT,
+        EKB_STORE_PART_TRUST};
+    char path[512];
+    for (size_t i = 0; i < NUM_FILES; i++) {
+        fill();
+        fixture_write_text(fixture_dir_file(path, &dir, file_names[i]), "hello");
+
+        struct ekb_store *store = surveyed(EKB_STORE_ALL);
+
+        for (int part = 0; part < EKB_STORE_NUM_PARTS; part++) {
+            expect_fault(store, (enum ekb_store_part)part,
+                         part == (int)parts[i] ? EKB_PARSE : EKB_OK, file_names[i]);
+        }
+        cr_expect_eq(ekb_store_trust(store) == NULL, parts[i] == EKB_STORE_PART_TRUST);
+        ekb_store_destroy(store);
+    }
+}
+
+Test(store, has_the_certificate_when_its_key_cannot_be_used)
+{
+    char path[512];
+    fill();
+    (void)fixture_dir_file(path, &dir, "privkey.pem");
+    cr_assert_eq(chmod(path, 0644), 0);
+    copy_file("privkey.pem", "clientprivkey.pem", 0600);
+
+    struct ekb_store *store = surveyed(EKB_STORE_ALL);
+
+    expect_fault(store, EKB_STORE_PART_SERVER, EKB_PERMISSION, "privkey.pem");
+    assert_same_chain(ekb_store_identity(store, EKB_STORE_SERVER)->chain, server.chain);
+    cr_expect_null(ekb_store_identity(store, EKB_STORE_SERVER)->key);
+    expect_fault(store, EKB_STORE_PART_CLIENT, EKB_KEY_MISMATCH, "clientprivkey.pem");
+    cr_expect_not_null(ekb_store_identity(store, EKB_STORE_CLIENT)->key);
+    ekb_store_destroy(store);
+}
+
+Test(store, looks_at_no_other_part_than_those_asked_for)
+{
+    char path[512];
+    fill();
+    for (size_t i = 0; i < NUM_FILES - 1; i++) {
+        fixture_write_text(fixture_dir_file(path, &dir, file_names[i]), "hello");
+    }
+
+    struct ekb_store *store = surveyed(EKB_STORE_NEED_TRUST);
+
+    for (int part = 0; part < EKB_STORE_NUM_PARTS; part++) {
+        expect_fault(store, (enum ekb_store_part)part, EKB_OK, "none");
+    }
+    cr_expect_null(ekb_store_identity(store, EKB_STORE_SERVER)->chain);
+    cr_expect_not_null(ekb_store_trust(store));
+    ekb_store_destroy(store);
+}
+
 Test(store, does_not_follow_the_files_when_they_change)
 {
     struct ekb_store *store = NULL;

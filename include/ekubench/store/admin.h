@@ -41,9 +41,10 @@ struct ekb_upload {
 };
 
 // ekb_admin_upload puts a certificate into the store `path`, past the gate. A signing request whose
-// key it uses is done with. Errors of store/gate, store/change and ekb_store_load; EKB_KEY_MISMATCH
-// if no key, or not the key that is asked for, belongs to the certificate; EKB_NOT_FOUND if that
-// key is not there; EKB_USAGE for ALSO_AS_CLIENT on the client side.
+// key it uses is done with. What is wrong with the store as it is does not matter, unless its key
+// is asked for. Errors of store/gate, store/change and ekb_store_survey; EKB_KEY_MISMATCH if no
+// key, or not the key that is asked for, belongs to the certificate; EKB_NOT_FOUND if that key is
+// not there; EKB_USAGE for ALSO_AS_CLIENT on the client side.
 EKB_NODISCARD enum ekb_err ekb_admin_upload(const char *path, const struct ekb_upload *upload,
                                             struct ekb_gate_warning *out_warning,
                                             struct ekb_fail *reterr_fail);

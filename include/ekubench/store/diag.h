@@ -22,6 +22,8 @@ struct ekb_diag_options {
     // Settings beside those of the store, as of listeners.
     const struct ekb_diag_item *settings;
     size_t num_settings;
+    // Gets what is wrong with the store, a fault at a time; or NULL. It is in xstat_dump too.
+    void (*on_fault)(const struct ekb_fail *fault);
 };
 
 // Enough for any name that ekb_diag_file_name writes.
@@ -36,7 +38,8 @@ const char *ekb_diag_file_name(char out_name[EKB_DIAG_NAME_LEN],
 // ekb_diag_write writes the diagnostics of the store `path` into the directory `directory`, which
 // is made (mode 0700) if it is missing: ca_, server_ and client_ (PEM; missing if there is none),
 // xconf_dump_ and xstat_dump_ (txt and xml), loggingsnapshot_. Each file whole or not at all.
-// Errors of ekb_store_load and ekb_file_*; an event log that cannot be read is said in
+// What is wrong with a part of the store keeps nobody from writing the rest. Errors of
+// ekb_store_survey and ekb_file_*; an event log that cannot be read is said in
 // loggingsnapshot.
 EKB_NODISCARD enum ekb_err ekb_diag_write(const char *directory, const char *path,
                                           const struct ekb_diag_options *options,

@@ -24,12 +24,22 @@ enum ekb_store_side {
     EKB_STORE_NUM_SIDES
 };
 
-// Parts that a caller cannot do without; the others are read if they are there.
+// What a store has; the identities are numbered as their sides are.
+enum ekb_store_part {
+    EKB_STORE_PART_SERVER = EKB_STORE_SERVER,
+    EKB_STORE_PART_CLIENT = EKB_STORE_CLIENT,
+    EKB_STORE_PART_TRUST,
+    EKB_STORE_PART_CRLS,
+    EKB_STORE_NUM_PARTS
+};
+
+// Sets of parts.
 enum {
-    EKB_STORE_NEED_SERVER = 1 << 0,
-    EKB_STORE_NEED_CLIENT = 1 << 1,
-    EKB_STORE_NEED_TRUST = 1 << 2,
-    EKB_STORE_NEED_CRLS = 1 << 3
+    EKB_STORE_NEED_SERVER = 1 << EKB_STORE_PART_SERVER,
+    EKB_STORE_NEED_CLIENT = 1 << EKB_STORE_PART_CLIENT,
+    EKB_STORE_NEED_TRUST = 1 << EKB_STORE_PART_TRUST,
+    EKB_STORE_NEED_CRLS = 1 << EKB_STORE_PART_CRLS,
+    EKB_STORE_ALL = (1 << EKB_STORE_NUM_PARTS) - 1
 };
 
 // A certificate chain and its key. Both NULL: there is none.
@@ -40,7 +50,8 @@ struct ekb_identity {
 
 struct ekb_store;
 
-// ekb_store_load reads the store directory `path`. `need` is a set of EKB_STORE_NEED_*.
+// ekb_store_load reads the store directory `path`. `need` is the set of the parts that the caller
+// cannot do without; the others are read if they are there.
 // EKB_NOT_FOUND if the directory or a needed file is missing, or one half of a pair is, needed or
 // not (the detail names the file); EKB_KEY_MISMATCH if a key does not belong to its certificate;
 // EKB_PERMISSION if a private key's permission bits give anything to others than its owner; errors
@@ -49,6 +60,17 @@ struct ekb_store;
 EKB_NODISCARD enum ekb_err ekb_store_load(struct ekb_store **out_store, const char *path,
                                           unsigned need, struct ekb_fail *reterr_fail);
 void ekb_store_destroy(struct ekb_store *store);
+
+// ekb_store_survey is ekb_store_load for whoever can do without: it reads those of the set `parts`,
+// and what is wrong with one is kept beside it and is no error. Of a faulty part there is what
+// could be read, of an identity perhaps the chain alone or the key alone. EKB_NOT_FOUND,
+// EKB_PERMISSION and EKB_SYSTEM for the directory itself; EKB_LOCKED, EKB_NOMEM.
+EKB_NODISCARD enum ekb_err ekb_store_survey(struct ekb_store **out_store, const char *path,
+                                            unsigned parts, struct ekb_fail *reterr_fail);
+
+// ekb_store_fault returns what is wrong with `part`, borrowed from `store`; its code is EKB_OK if
+// that is nothing.
+const struct ekb_fail *ekb_store_fault(const struct ekb_store *store, enum ekb_store_part part);
 
 // ekb_store_is_empty is true if the directory `path` holds no file of a store, good or bad, or is
 // not there at all.
