@@ -67,6 +67,9 @@ int ekb_cli_fail(const struct ekb_fail *fail)
     char text[512];
     ekb_fail_text(text, sizeof text, fail);
     ekb_cli_say("%s", text);
+    if (fail->sys_errno == EROFS) {
+        return EKB_EXIT_ENVIRONMENT;
+    }
     // A file where a directory should be is the user's word, not the system's fault.
     return fail->sys_errno == ENOTDIR ? EKB_EXIT_USAGE : status_of(fail->err);
 }

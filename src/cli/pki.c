@@ -199,10 +199,12 @@ static enum ekb_err write_store(const char *directory, const struct minted *mint
 
 static enum ekb_err refuse_existing(const char *directory, struct ekb_fail *reterr_fail)
 {
-    return ekb_store_is_empty(directory)
-               ? EKB_OK
-               : ekb_fail_say(reterr_fail, EKB_EXISTS,
-                              "%s holds a store; choose another directory or remove it", directory);
+    const enum ekb_err err = ekb_store_find(directory, reterr_fail);
+    if (err != EKB_OK) {
+        return err == EKB_NOT_FOUND ? EKB_OK : err;
+    }
+    return ekb_fail_say(reterr_fail, EKB_EXISTS,
+                        "%s holds a store; choose another directory or remove it", directory);
 }
 
 int ekb_cli_pki(int argc, char **argv)

@@ -199,9 +199,9 @@ static const struct argp_option options[] = {
     {"cn", OPTION_CN, "NAME", 0, "csr new: common name; init, reset: the host's name", 0},
     {"org", OPTION_ORG, "NAME", 0, "csr new: organization", 0},
     {"key-type", OPTION_KEY_TYPE, "TYPE", 0,
-     "csr new: p256 (default), p384, rsa2048, rsa3072, rsa4096 or ed25519", 0},
-    {"dns", OPTION_DNS, "NAME", 0, "csr new: dNSName; may be repeated", 0},
-    {"ip", OPTION_IP, "ADDRESS", 0, "csr new: iPAddress; may be repeated", 0},
+     "csr new, init, reset: p256 (default), p384, rsa2048, rsa3072, rsa4096 or ed25519", 0},
+    {"dns", OPTION_DNS, "NAME", 0, "csr new, init, reset: dNSName; may be repeated", 0},
+    {"ip", OPTION_IP, "ADDRESS", 0, "csr new, init, reset: iPAddress; may be repeated", 0},
     {"output", 'o', "DIR", 0, "diag: where the files go", 0},
     {"event-log", OPTION_EVENT_LOG, "FILE", 0, "diag: the event log of `ekubench serve`", 0},
     {"listeners", OPTION_LISTENERS, "FILE", 0, "diag: the listeners of `ekubench serve`", 0},
@@ -382,25 +382,37 @@ static int csr(const struct arguments *arguments)
     return finish(err, NULL, &fail);
 }
 
+// host_of returns what the self-signed certificate is for; `name` is room for the host's.
+static struct ekb_admin_host host_of(const struct arguments *arguments, char *name, size_t name_len)
+{
+    if (gethostname(name, name_len - 1) != 0) {
+        (void)snprintf(name, name_len, "localhost");
+    }
+    return (struct ekb_admin_host){
+        .name = arguments->common_name != NULL ? arguments->common_name : name,
+        .key_type = arguments->key_type,
+        .dns_names = arguments->dns_names.items,
+        .num_dns_names = arguments->dns_names.len,
+        .ip_addresses = arguments->ip_addresses.items,
+        .num_ip_addresses = arguments->ip_addresses.len,
+    };
+}
+
 static int reset(const struct arguments *arguments)
 {
-    char host[256] = "localhost";
+    char name[256] = "";
     struct ekb_fail fail = {0};
-    if (arguments->common_name == NULL && gethostname(host, sizeof host - 1) != 0) {
-        (void)snprintf(host, sizeof host, "localhost");
-    }
-    const char *name = arguments->common_name != NULL ? arguments->common_name : host;
-    return finish(ekb_admin_reset(arguments->store, name, (int64_t)time(NULL), &fail), NULL, &fail);
+    const struct ekb_admin_host host = host_of(arguments, name, sizeof name);
+    return finish(ekb_admin_reset(arguments->store, &host, (int64_t)time(NULL), &fail), NULL,
+                  &fail);
 }
 
 static int init(const struct arguments *arguments)
 {
-    if (!ekb_store_is_empty(arguments->store)) {
-        ekb_cli_say("%s holds a store already; `reset` replaces its server certificate",
-                    arguments->store);
-        return EKB_EXIT_USAGE;
-    }
-    return reset(arguments);
+    char name[256] = "";
+    struct ekb_fail fail = {0};
+    const struct ekb_admin_host host = host_of(arguments, name, sizeof name);
+    return finish(ekb_admin_init(arguments->store, &host, (int64_t)time(NULL), &fail), NULL, &fail);
 }
 
 static int show(const struct arguments *arguments)

@@ -34,23 +34,13 @@ static void findings_deinit(struct findings *findings)
     *findings = (struct findings){0};
 }
 
-// survey_if_there reads one part of the store, faulty or not: nobody is kept from repairing it, nor
-// from changing another. A store that is missing is an empty one.
-static enum ekb_err survey_if_there(struct ekb_store **out_store, const char *path,
-                                    enum ekb_store_part part, struct ekb_fail *reterr_fail)
-{
-    *out_store = NULL;
-    return ekb_store_is_empty(path) ? EKB_OK
-                                    : ekb_store_survey(out_store, path, 1u << part, reterr_fail);
-}
-
 // load_trust reads the trusted CA list; what is faulty cannot be changed.
 static enum ekb_err load_trust(struct ekb_store **out_store, const char *path,
                                struct ekb_fail *reterr_fail)
 {
     struct ekb_store *store = NULL;
-    enum ekb_err err = survey_if_there(&store, path, EKB_STORE_PART_TRUST, reterr_fail);
-    if (err == EKB_OK && store != NULL) {
+    enum ekb_err err = ekb_store_survey(&store, path, EKB_STORE_NEED_TRUST, reterr_fail);
+    if (err == EKB_OK) {
         err = ekb_store_fault(store, EKB_STORE_PART_TRUST)->err;
         if (err != EKB_OK && reterr_fail != NULL) {
             *reterr_fail = *ekb_store_fault(store, EKB_STORE_PART_TRUST);
@@ -102,7 +92,7 @@ static enum ekb_err choose_fitting(struct findings *findings, const struct ekb_u
             return EKB_OK;
         }
     }
-    if (candidates[0] == NULL && current == NULL && fault != NULL && fault->err != EKB_OK) {
+    if (candidates[0] == NULL && current == NULL && fault->err != EKB_OK) {
         return tell(fault, "", reterr_fail); // It might have been that one.
     }
     return ekb_fail_say(reterr_fail, EKB_KEY_MISMATCH,
@@ -114,11 +104,9 @@ static enum ekb_err choose_fitting(struct findings *findings, const struct ekb_u
 static enum ekb_err choose_key(struct findings *findings, const struct ekb_upload *upload,
                                struct ekb_fail *reterr_fail)
 {
-    const struct ekb_store *store = findings->store;
-    const struct ekb_key *current =
-        store != NULL ? ekb_store_identity(store, upload->side)->key : NULL;
+    const struct ekb_key *current = ekb_store_identity(findings->store, upload->side)->key;
     const struct ekb_fail *fault =
-        store != NULL ? ekb_store_fault(store, (enum ekb_store_part)upload->side) : NULL;
+        ekb_store_fault(findings->store, (enum ekb_store_part)upload->side);
     switch (upload->key) {
     case EKB_UPLOAD_KEY_GIVEN:
         findings->key = upload->bundle->key;
@@ -138,8 +126,9 @@ static enum ekb_err choose_key(struct findings *findings, const struct ekb_uploa
 static enum ekb_err find(struct findings *findings, const char *path,
                          const struct ekb_upload *upload, struct ekb_fail *reterr_fail)
 {
+    // Faults are no matter: nobody is kept from repairing a pair, nor from changing another.
     enum ekb_err err =
-        survey_if_there(&findings->store, path, (enum ekb_store_part)upload->side, reterr_fail);
+        ekb_store_survey(&findings->store, path, ekb_store_names[upload->side].need, reterr_fail);
     if (err == EKB_OK) {
         err = load_request_key(&findings->request_key, path, upload->side, reterr_fail);
     }
@@ -216,7 +205,7 @@ static enum ekb_err grow(struct ekb_chain **out_trust, const char *path,
     if (err != EKB_OK) {
         return err;
     }
-    const struct ekb_chain *present = store != NULL ? ekb_store_trust(store) : NULL;
+    const struct ekb_chain *present = ekb_store_trust(store);
     struct ekb_chain *trust = ekb_chain_create();
     if (trust == NULL) {
         err = ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "trusted CA list");
@@ -286,7 +275,7 @@ static enum ekb_err shrink(struct ekb_chain **out_trust, const char *path, const
     if (err != EKB_OK) {
         return err;
     }
-    const struct ekb_chain *present = store != NULL ? ekb_store_trust(store) : NULL;
+    const struct ekb_chain *present = ekb_store_trust(store);
     const size_t len = present != NULL ? ekb_chain_len(present) : 0;
     struct ekb_chain *trust = ekb_chain_create();
     if (trust == NULL) {
@@ -346,7 +335,10 @@ enum ekb_err ekb_admin_csr_new(const char *path, enum ekb_store_side side,
     struct ekb_key *key = NULL;
     struct ekb_change *change = NULL;
     char *pem = NULL;
-    enum ekb_err err = ekb_key_generate(&key, key_type, reterr_fail);
+    enum ekb_err err = ekb_store_find(path, reterr_fail);
+    if (err == EKB_OK) {
+        err = ekb_key_generate(&key, key_type, reterr_fail);
+    }
     if (err == EKB_OK) {
         err = ekb_csr_create(&pem, key, spec, reterr_fail);
     }
@@ -370,11 +362,15 @@ enum ekb_err ekb_admin_csr_read(char **out_pem, const char *path, enum ekb_store
 {
     uint8_t *text = NULL;
     size_t text_len = 0;
+    enum ekb_err err = ekb_store_find(path, reterr_fail);
+    if (err != EKB_OK) {
+        return err;
+    }
     char *file = ekb_file_join(path, ekb_store_names[side].request);
     if (file == NULL) {
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%s", path);
     }
-    const enum ekb_err err = ekb_file_read(&text, &text_len, file, MAX_REQUEST_LEN, reterr_fail);
+    err = ekb_file_read(&text, &text_len, file, MAX_REQUEST_LEN, reterr_fail);
     free(file);
     if (err == EKB_NOT_FOUND) {
         return ekb_fail_say(reterr_fail, err, NO_REQUEST);
@@ -403,23 +399,74 @@ enum ekb_err ekb_admin_csr_discard(const char *path, enum ekb_store_side side,
     return err;
 }
 
-// Reset and upgrade.
+// Init, reset and upgrade.
 
-enum ekb_err ekb_admin_reset(const char *path, const char *host, int64_t now,
-                             struct ekb_fail *reterr_fail)
+static enum ekb_err make_default(struct ekb_identity *identity, const struct ekb_admin_host *host,
+                                 int64_t now, struct ekb_fail *reterr_fail)
 {
-    struct ekb_identity identity = {0};
-    const struct ekb_mint_leaf spec = {.common_name = host,
-                                       .key_type = EKB_KEY_P256,
+    const bool has_names = host->num_dns_names > 0;
+    const struct ekb_mint_leaf spec = {.common_name = host->name,
+                                       .key_type = host->key_type,
                                        .eku = EKB_EKU_SERVER_AUTH,
                                        .not_before = now - BACKDATE_S,
                                        .not_after = now + DEFAULT_VALIDITY_S,
-                                       .dns_names = &host,
-                                       .num_dns_names = 1};
-    enum ekb_err err = ekb_mint_self_signed(&identity.chain, &identity.key, &spec, reterr_fail);
+                                       .dns_names = has_names ? host->dns_names : &host->name,
+                                       .num_dns_names = has_names ? host->num_dns_names : 1,
+                                       .ip_addresses = host->ip_addresses,
+                                       .num_ip_addresses = host->num_ip_addresses};
+    return ekb_mint_self_signed(&identity->chain, &identity->key, &spec, reterr_fail);
+}
+
+enum ekb_err ekb_admin_reset(const char *path, const struct ekb_admin_host *host, int64_t now,
+                             struct ekb_fail *reterr_fail)
+{
+    struct ekb_identity identity = {0};
+    enum ekb_err err = ekb_store_find(path, reterr_fail);
+    if (err == EKB_OK) {
+        err = make_default(&identity, host, now, reterr_fail);
+    }
     if (err == EKB_OK) {
         err = ekb_store_write_identity(path, EKB_STORE_SERVER, &identity, reterr_fail);
     }
+    ekb_chain_destroy(identity.chain);
+    ekb_key_destroy(identity.key);
+    return err;
+}
+
+// expect_none is EKB_OK if there is no store.
+static enum ekb_err expect_none(const char *path, struct ekb_fail *reterr_fail)
+{
+    const enum ekb_err err = ekb_store_find(path, reterr_fail);
+    if (err == EKB_OK) {
+        return ekb_fail_say(reterr_fail, EKB_EXISTS,
+                            "%s holds a store already; `reset` replaces its server certificate",
+                            path);
+    }
+    return err == EKB_NOT_FOUND ? EKB_OK : err;
+}
+
+enum ekb_err ekb_admin_init(const char *path, const struct ekb_admin_host *host, int64_t now,
+                            struct ekb_fail *reterr_fail)
+{
+    struct ekb_identity identity = {0};
+    struct ekb_change *change = NULL;
+    enum ekb_err err = expect_none(path, reterr_fail);
+    if (err == EKB_OK) {
+        err = make_default(&identity, host, now, reterr_fail);
+    }
+    if (err == EKB_OK) {
+        err = ekb_change_begin(&change, path, reterr_fail);
+    }
+    if (err == EKB_OK) {
+        err = expect_none(path, reterr_fail); // Somebody else may have been quicker.
+    }
+    if (err == EKB_OK) {
+        err = ekb_change_put_identity(change, EKB_STORE_SERVER, &identity, reterr_fail);
+    }
+    if (err == EKB_OK) {
+        err = ekb_change_commit(change, reterr_fail);
+    }
+    ekb_change_destroy(change);
     ekb_chain_destroy(identity.chain);
     ekb_key_destroy(identity.key);
     return err;
@@ -457,9 +504,6 @@ enum ekb_err ekb_admin_upgrade(enum ekb_upgrade *out_upgrade, const char *path,
     struct ekb_change *change = NULL;
     struct ekb_store *store = NULL;
     enum ekb_upgrade upgrade = EKB_UPGRADE_KEPT;
-    if (ekb_store_is_empty(path)) {
-        return ekb_fail_say(reterr_fail, EKB_NOT_FOUND, "%s: there is no store", path);
-    }
     enum ekb_err err = find_pair(&store, &upgrade, path, mode, reterr_fail);
     if (err == EKB_OK && upgrade == EKB_UPGRADE_COPIED) {
         ekb_store_destroy(store);

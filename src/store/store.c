@@ -277,7 +277,8 @@ enum ekb_err ekb_store_load(struct ekb_store **out_store, const char *path, unsi
 enum ekb_err ekb_store_survey(struct ekb_store **out_store, const char *path, unsigned parts,
                               struct ekb_fail *reterr_fail)
 {
-    return load(out_store, path, parts, 0, reterr_fail);
+    const enum ekb_err err = ekb_store_find(path, reterr_fail);
+    return err == EKB_OK ? load(out_store, path, parts, 0, reterr_fail) : err;
 }
 
 const struct ekb_fail *ekb_store_fault(const struct ekb_store *store, enum ekb_store_part part)
@@ -296,26 +297,35 @@ bool ekb_store_is_own_link(const char *path, const char *name)
     return strcmp(target, wanted) == 0;
 }
 
-// is_there is true if there is such a file. A link of ours that leads nowhere is none: a change
-// that did not come to its end may have left it.
-static bool is_there(const char *path, const char *name)
+// look says whether there is such a file: EKB_OK or EKB_NOT_FOUND. A link of ours that leads
+// nowhere is none: a change that did not come to its end may have left it.
+static enum ekb_err look(const char *file, const char *name, struct ekb_fail *reterr_fail)
 {
     struct stat status;
-    if (lstat(path, &status) != 0) {
-        return errno != ENOENT && errno != ENOTDIR;
+    int reason = lstat(file, &status) == 0 ? 0 : errno;
+    if (reason == 0 && ekb_store_is_own_link(file, name)) {
+        reason = stat(file, &status) == 0 ? 0 : errno;
     }
-    return !ekb_store_is_own_link(path, name) || stat(path, &status) == 0;
+    if (reason == 0 || reason == ENOENT || reason == ENOTDIR) {
+        return reason == 0 ? EKB_OK : EKB_NOT_FOUND;
+    }
+    return ekb_fail_set(reterr_fail, reason == EACCES ? EKB_PERMISSION : EKB_SYSTEM, reason, "%s",
+                        file);
 }
 
-bool ekb_store_is_empty(const char *path)
+enum ekb_err ekb_store_find(const char *path, struct ekb_fail *reterr_fail)
 {
-    bool empty = true;
-    for (size_t i = 0; i < EKB_STORE_NUM_TOP_NAMES && empty; i++) {
+    enum ekb_err err = EKB_NOT_FOUND;
+    for (size_t i = 0; i < EKB_STORE_NUM_TOP_NAMES && err == EKB_NOT_FOUND; i++) {
         char *file = ekb_file_join(path, ekb_store_top_names[i]);
-        empty = file != NULL && !is_there(file, ekb_store_top_names[i]);
+        err = file != NULL ? look(file, ekb_store_top_names[i], reterr_fail)
+                           : ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%s", path);
         free(file);
     }
-    return empty;
+    return err != EKB_NOT_FOUND
+               ? err
+               : ekb_fail_say(reterr_fail, err,
+                              "there is no store at %s: `ekubench store init` makes one", path);
 }
 
 void ekb_store_generation(char out_name[EKB_STORE_GENERATION_LEN], const char *path)

@@ -165,9 +165,28 @@ csr new server --cn $(printf 'x%.0s' {1..65})
 csr new server --cn x --ip 1.2.3
 upgrade
 show
+trust list
+diag -o $dir/diag-never
+reset
+reset --cn x
+upload server --cert $one/server.pem --key $one/privkey.pem
+trust add $one/ca.pem
+csr new server --cn x
 END
 store show
 expect 'without a store' 2
+# Only init makes one: a word that is mistyped is no wish.
+mkdir -- "$dir/hollow"
+echo mine >"$dir/hollow/notes"
+for s in "$dir/never" "$dir/hollow"; do
+    none="there is no store at $s: \`ekubench store init\` makes one"
+    refused "show, $s" "$s" 2 "$none" show
+    refused "trust list, $s" "$s" 2 "$none" trust list
+    refused "trust add, $s" "$s" 2 "$none" trust add "$one/ca.pem"
+    refused "upload, $s" "$s" 2 "$none" upload server --cert "$one/server.pem" --key "$one/privkey.pem"
+    refused "csr new, $s" "$s" 2 "$none" csr new server --cn x
+    refused "reset, $s" "$s" 2 "$none" reset --cn x
+done
 
 # Init.
 
@@ -185,6 +204,26 @@ if ! openssl verify -CAfile "$s/server.pem" -purpose sslserver -verify_hostname 
 fi
 refused 'init again' "$s" 2 "$s holds a store already; \`reset\` replaces its server certificate" \
     init --cn other.example
+
+# Where nothing may be written. Others than root get at the program there.
+install -m 755 -- "$bin" "$dir/ekubench"
+nobody=()
+if ((EUID == 0)); then
+    nobody=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+fi
+mkdir -m 755 -- "$dir/denied"
+mkdir -m 0 -- "$dir/denied/store"
+chmod 555 -- "$dir/denied"
+run "${nobody[@]}" "$dir/ekubench" store init -s "$dir/denied/new"
+expect 'init, may not' 2 "$dir/denied/new: permission denied"
+run "${nobody[@]}" "$dir/ekubench" store init -s "$dir/denied/store"
+expect 'init, may not look' 2 "$dir/denied/store/server.pem: permission denied"
+# In a name space of its own nobody else sees the file system.
+if unshare --mount true 2>/dev/null; then
+    mkdir -- "$dir/read-only"
+    run unshare --mount bash -c "mount -t tmpfs -o ro none '$dir/read-only' && '$bin' store init -s '$dir/read-only/store'"
+    expect 'init, read-only' 3 "$dir/read-only/store: permission denied (Read-only file system)"
+fi
 
 # Show.
 
@@ -577,7 +616,6 @@ kill_everywhere() {
 serial_of_one=$(serial "$one/ca.pem")
 kill_everywhere init none store init -s DIR --cn x.example
 kill_everywhere 'pki mint' none pki mint DIR
-kill_everywhere 'trust add' none store trust add "$one/ca.pem" -s DIR
 for form in plain linked; do
     kill_everywhere 'upload server' "$form" \
         store upload server --cert "$two/server.pem" --key "$two/privkey.pem" -s DIR
@@ -644,6 +682,8 @@ walk() {
     store trust add "$one/ca.pem" -s "$walk"
     expect 'walk: trust add' 0
     # A visitor with a public certificate only, which is for servers.
+    store init -s "$visitor"
+    expect 'walk: init, visitor' 0
     store upload server --also-as-client --cert "$one/server.pem" --key "$one/privkey.pem" -s "$visitor"
     expect 'walk: upload --also-as-client' 0
     store trust add "$one/ca.pem" -s "$visitor"

@@ -28,7 +28,7 @@
 #define NUM_ADDED 10
 
 static struct fixture_dir dir;
-static char path[512]; // The store; not made yet.
+static char path[512]; // The store.
 static struct fixture_pki server;
 static struct fixture_pki client;
 static struct fixture_pki both;
@@ -39,11 +39,22 @@ static void pki_init(struct fixture_pki *pki, unsigned eku)
     fixture_pki_init(pki, &spec);
 }
 
+static const struct ekb_admin_host host = {.name = "host.example"};
+
+// make_empty makes a new directory with a store in which nobody is trusted, and nothing else is.
+static void make_empty(void)
+{
+    struct ekb_chain *nobody = ekb_chain_create();
+    fixture_dir_init(&dir);
+    (void)fixture_dir_file(path, &dir, "store");
+    cr_assert_eq(ekb_store_write_trust(path, nobody, NULL), EKB_OK);
+    ekb_chain_destroy(nobody);
+}
+
 static void set_up(void)
 {
     (void)umask(022);
-    fixture_dir_init(&dir);
-    (void)fixture_dir_file(path, &dir, "store");
+    make_empty();
     pki_init(&server, EKB_EKU_SERVER_AUTH);
     pki_init(&client, EKB_EKU_CLIENT_AUTH);
     pki_init(&both, EKB_EKU_SERVER_AUTH | EKB_EKU_CLIENT_AUTH);
@@ -216,8 +227,7 @@ Test(admin, uploads_with_each_source_of_the_key)
         cr_expect_eq(has_request(EKB_STORE_SERVER), cases[i].request_left, "%s: the request is %s",
                      cases[i].name, cases[i].request_left ? "gone" : "left");
         fixture_dir_deinit(&dir);
-        fixture_dir_init(&dir);
-        (void)fixture_dir_file(path, &dir, "store");
+        make_empty();
     }
 }
 
@@ -381,20 +391,10 @@ Test(admin, leaves_a_plain_store_to_the_byte_when_it_refuses_an_upload)
     leaves_the_tree();
 }
 
-Test(admin, makes_no_store_when_it_refuses_an_upload)
-{
-    struct ekb_fail fail = {0};
-
-    const enum ekb_err err = upload(EKB_STORE_SERVER, client.chain, client.key, EKB_UPLOAD_KEY_ANY,
-                                    EKB_UPLOAD_ONE_STORE, &fail);
-
-    cr_expect_eq(err, EKB_REFUSED_USAGE, "%s", ekb_err_name(err));
-    cr_expect_neq(access(path, F_OK), 0, "a directory was made");
-}
-
 Test(admin, leaves_the_store_to_the_byte_when_other_things_are_refused)
 {
     static const char *const bad_name[] = {"a b"};
+    const struct ekb_admin_host bad_host = {.name = "a b"};
     const struct ekb_csr_spec no_name = {.common_name = ""};
     const struct ekb_csr_spec bad_address = {
         .common_name = "x", .ip_addresses = bad_name, .num_ip_addresses = 1};
@@ -420,7 +420,7 @@ Test(admin, leaves_the_store_to_the_byte_when_other_things_are_refused)
     err = ekb_admin_csr_discard(path, EKB_STORE_CLIENT, NULL);
     cr_expect_eq(err, EKB_NOT_FOUND, "no request: %s", ekb_err_name(err));
     expect_unchanged("no request", &before);
-    err = ekb_admin_reset(path, "a b", NOON, NULL);
+    err = ekb_admin_reset(path, &bad_host, NOON, NULL);
     cr_expect_eq(err, EKB_USAGE, "no host name: %s", ekb_err_name(err));
     expect_unchanged("no host name", &before);
 }
@@ -438,9 +438,7 @@ static struct ekb_chain *two_roots(const struct fixture_pki *one, const struct f
 static void expect_trust(const char *name, const struct ekb_chain *wanted)
 {
     struct ekb_store *store = loaded(0);
-    cr_expect(wanted == NULL ? ekb_store_trust(store) == NULL
-                             : same_chains(ekb_store_trust(store), wanted),
-              "%s: another list", name);
+    cr_expect(same_chains(ekb_store_trust(store), wanted), "%s: another list", name);
     ekb_store_destroy(store);
 }
 
@@ -473,11 +471,12 @@ Test(admin, adds_nothing_when_one_is_given_twice)
 {
     struct ekb_chain *uploaded = two_roots(&client, &client);
     struct ekb_gate_warning warning = {""};
+    const struct tree before = tree_of(path, TREE_RAW);
 
     const enum ekb_err err = ekb_admin_trust_add(path, uploaded, NOON, &warning, NULL);
 
     cr_expect_eq(err, EKB_REFUSED_DUPLICATE, "%s", ekb_err_name(err));
-    cr_expect_neq(access(path, F_OK), 0, "a directory was made");
+    expect_unchanged("twice", &before);
     ekb_chain_destroy(uploaded);
 }
 
@@ -533,8 +532,7 @@ Test(admin, removes_from_the_trusted_list_by_serial_number_and_issuer)
                      fail.detail);
         expect_trust(cases[i].name, err == EKB_OK ? fixture_pki_root(&client) : roots);
         fixture_dir_deinit(&dir);
-        fixture_dir_init(&dir);
-        (void)fixture_dir_file(path, &dir, "store");
+        make_empty();
     }
     ekb_chain_destroy(roots);
 }
@@ -666,7 +664,7 @@ Test(admin, resets_to_a_self_signed_certificate_that_verifies)
     size_t der_len = 0;
     make_store(false);
 
-    const enum ekb_err err = ekb_admin_reset(path, "host.example", NOON, &fail);
+    const enum ekb_err err = ekb_admin_reset(path, &host, NOON, &fail);
 
     cr_assert_eq(err, EKB_OK, "%s: %s", ekb_err_name(err), fail.detail);
     struct ekb_store *store = loaded(EKB_STORE_NEED_SERVER);
@@ -694,13 +692,57 @@ Test(admin, resets_to_a_self_signed_certificate_that_verifies)
     ekb_store_destroy(store);
 }
 
-Test(admin, makes_the_store_when_one_that_is_missing_is_reset)
+Test(admin, makes_a_store_once)
 {
-    const enum ekb_err err = ekb_admin_reset(path, "host.example", NOON, NULL);
+    static const char *const names[] = {"a.example", "b.example"};
+    static const char *const addresses[] = {"192.0.2.1"};
+    const struct ekb_admin_host wish = {.name = "host.example",
+                                        .key_type = EKB_KEY_P384,
+                                        .dns_names = names,
+                                        .num_dns_names = 2,
+                                        .ip_addresses = addresses,
+                                        .num_ip_addresses = 1};
+    struct ekb_description description;
+    (void)fixture_dir_file(path, &dir, "new");
+
+    const enum ekb_err err = ekb_admin_init(path, &wish, NOON, NULL);
+    const struct tree before = tree_of(path, TREE_RAW);
+    const enum ekb_err again = ekb_admin_init(path, &host, NOON, NULL);
 
     cr_assert_eq(err, EKB_OK, "%s", ekb_err_name(err));
+    cr_expect_eq(again, EKB_EXISTS, "%s", ekb_err_name(again));
+    expect_unchanged("again", &before);
     struct ekb_store *store = loaded(EKB_STORE_NEED_SERVER);
+    ekb_chain_describe(&description, ekb_store_identity(store, EKB_STORE_SERVER)->chain, 0);
+    cr_expect_str_eq(description.names, "DNS:a.example, DNS:b.example, IP:192.0.2.1", "%s",
+                     description.names);
+    cr_expect_eq(description.key_kind, EKB_KEY_KIND_P384);
     ekb_store_destroy(store);
+}
+
+Test(admin, makes_no_store_unless_told_to)
+{
+    struct ekb_gate_warning warning = {""};
+    enum ekb_upgrade done = EKB_UPGRADE_KEPT;
+    char *pem = NULL;
+    const struct ekb_csr_spec spec = {.common_name = "x"};
+    (void)fixture_dir_file(path, &dir, "mistyped");
+
+    const enum ekb_err errs[] = {
+        upload(EKB_STORE_SERVER, server.chain, server.key, EKB_UPLOAD_KEY_GIVEN,
+               EKB_UPLOAD_ONE_STORE, NULL),
+        ekb_admin_trust_add(path, fixture_pki_root(&server), NOON, &warning, NULL),
+        ekb_admin_trust_remove(path, "00", NULL, NULL),
+        ekb_admin_csr_new(path, EKB_STORE_SERVER, EKB_KEY_P256, &spec, NULL),
+        ekb_admin_csr_read(&pem, path, EKB_STORE_SERVER, NULL),
+        ekb_admin_csr_discard(path, EKB_STORE_SERVER, NULL),
+        ekb_admin_reset(path, &host, NOON, NULL),
+        ekb_admin_upgrade(&done, path, EKB_UPGRADE_KEEP, NULL)};
+
+    for (size_t i = 0; i < COUNT(errs); i++) {
+        cr_expect_eq(errs[i], EKB_NOT_FOUND, "%zu: %s", i, ekb_err_name(errs[i]));
+    }
+    cr_expect_neq(access(path, F_OK), 0, "a directory was made");
 }
 
 // Upgrade.
@@ -753,15 +795,11 @@ Test(admin, keeps_a_client_store_unless_forced)
 Test(admin, upgrades_nothing_without_a_server_certificate)
 {
     enum ekb_upgrade done = EKB_UPGRADE_KEPT;
-    const enum ekb_err missing = ekb_admin_upgrade(&done, path, EKB_UPGRADE_KEEP, NULL);
-    const int made = access(path, F_OK);
     has_uploaded(EKB_STORE_CLIENT, &client);
     const struct tree before = tree_of(path, TREE_RAW);
 
     const enum ekb_err err = ekb_admin_upgrade(&done, path, EKB_UPGRADE_FORCE, NULL);
 
-    cr_expect_eq(missing, EKB_NOT_FOUND, "%s", ekb_err_name(missing));
-    cr_expect_neq(made, 0, "a directory was made");
     cr_expect_eq(err, EKB_NOT_FOUND, "%s", ekb_err_name(err));
     expect_unchanged("a client store alone", &before);
 }

@@ -188,10 +188,11 @@ Test(diag, says_why_when_the_event_log_cannot_be_read)
 
 Test(diag, lacks_what_the_store_lacks)
 {
+    const struct ekb_admin_host host = {.name = "host.example"};
     char path[1024];
     (void)snprintf(path, sizeof path, "%s/client_" STAMP ".pem", output);
     (void)fixture_dir_file(store_path, &dir, "fresh");
-    cr_assert_eq(ekb_admin_reset(store_path, "host.example", NOW, NULL), EKB_OK);
+    cr_assert_eq(ekb_admin_init(store_path, &host, NOW, NULL), EKB_OK);
 
     write_diag();
 

@@ -392,23 +392,27 @@ Test(store, makes_the_directory_when_it_is_missing)
     cr_assert_eq(fixture_mode(file), 0600u);
 }
 
-Test(store, is_empty_when_it_holds_no_file_of_a_store)
+Test(store, is_none_when_it_holds_no_file_of_a_store)
 {
     char path[512];
     fixture_write_text(fixture_dir_file(path, &dir, "notes.txt"), "mine");
 
-    cr_expect(ekb_store_is_empty(dir.path));
-    cr_expect(ekb_store_is_empty(fixture_dir_file(path, &dir, "missing")));
+    struct ekb_fail fail = {0};
+
+    cr_expect_eq(ekb_store_find(dir.path, &fail), EKB_NOT_FOUND);
+    cr_expect_not_null(strstr(fail.detail, dir.path), "%s", fail.detail);
+    cr_expect_eq(ekb_store_find(fixture_dir_file(path, &dir, "missing"), NULL), EKB_NOT_FOUND);
+    cr_expect_eq(ekb_store_find(fixture_dir_file(path, &dir, "notes.txt"), NULL), EKB_NOT_FOUND);
 }
 
 // Half of a pair is somebody's key too.
-Test(store, is_not_empty_when_any_file_is_there)
+Test(store, is_one_when_any_file_is_there)
 {
     char path[512];
     for (size_t i = 0; i < NUM_FILES; i++) {
         fixture_write_text(fixture_dir_file(path, &dir, file_names[i]), "");
 
-        cr_expect(!ekb_store_is_empty(dir.path), "%s", file_names[i]);
+        cr_expect_eq(ekb_store_find(dir.path, NULL), EKB_OK, "%s", file_names[i]);
 
         remove_file(file_names[i]);
     }

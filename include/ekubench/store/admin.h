@@ -2,8 +2,9 @@
 // (docs/domain.md sections 1, 2, 5).
 //
 // Each function is one change (store/change): it happens whole or not at all, and a refusal leaves
-// the store as it is, to the byte. Refusals are those of store/gate; their detail is the sentence
-// to print. Times are seconds since the epoch.
+// the store as it is, to the byte. Only ekb_admin_init makes a store; the others return the errors
+// of ekb_store_find. Refusals are those of store/gate; their detail is the sentence to print. Times
+// are seconds since the epoch.
 
 #ifndef EKUBENCH_STORE_ADMIN_H
 #define EKUBENCH_STORE_ADMIN_H
@@ -15,6 +16,7 @@
 #include "ekubench/store/gate.h"
 #include "ekubench/store/store.h"
 
+#include <stddef.h>
 #include <stdint.h>
 
 // Which key goes with an uploaded certificate.
@@ -73,10 +75,23 @@ EKB_NODISCARD enum ekb_err ekb_admin_csr_read(char **out_pem, const char *path,
 EKB_NODISCARD enum ekb_err ekb_admin_csr_discard(const char *path, enum ekb_store_side side,
                                                  struct ekb_fail *reterr_fail);
 
-// ekb_admin_reset puts a self-signed default server certificate for `host`, valid for a year, into
-// the server store; the client store and the trusted CA list stay. A store that is missing is made.
-EKB_NODISCARD enum ekb_err ekb_admin_reset(const char *path, const char *host, int64_t now,
-                                           struct ekb_fail *reterr_fail);
+// What the self-signed default server certificate is for.
+struct ekb_admin_host {
+    const char *name; // The common name.
+    enum ekb_key_type key_type;
+    const char *const *dns_names; // Without any, the common name.
+    size_t num_dns_names;
+    const char *const *ip_addresses;
+    size_t num_ip_addresses;
+};
+
+// ekb_admin_init makes a store, and its directory, with a self-signed server certificate that is
+// valid for a year. EKB_EXISTS if there is a store. ekb_admin_reset puts such a certificate into a
+// store that there is; its client store and its trusted CA list stay.
+EKB_NODISCARD enum ekb_err ekb_admin_init(const char *path, const struct ekb_admin_host *host,
+                                          int64_t now, struct ekb_fail *reterr_fail);
+EKB_NODISCARD enum ekb_err ekb_admin_reset(const char *path, const struct ekb_admin_host *host,
+                                           int64_t now, struct ekb_fail *reterr_fail);
 
 // What an upgrade did.
 enum ekb_upgrade {

@@ -14,8 +14,6 @@
 #include "ekubench/pki/crl.h"
 #include "ekubench/pki/key.h"
 
-#include <stdbool.h>
-
 // Which of the two identities. The TLS role decides: a server presents the server certificate, a
 // client the client certificate, on every interface.
 enum ekb_store_side {
@@ -63,8 +61,8 @@ void ekb_store_destroy(struct ekb_store *store);
 
 // ekb_store_survey is ekb_store_load for whoever can do without: it reads those of the set `parts`,
 // and what is wrong with one is kept beside it and is no error. Of a faulty part there is what
-// could be read, of an identity perhaps the chain alone or the key alone. EKB_NOT_FOUND,
-// EKB_PERMISSION and EKB_SYSTEM for the directory itself; EKB_LOCKED, EKB_NOMEM.
+// could be read, of an identity perhaps the chain alone or the key alone. Errors of
+// ekb_store_find; EKB_LOCKED, EKB_NOMEM.
 EKB_NODISCARD enum ekb_err ekb_store_survey(struct ekb_store **out_store, const char *path,
                                             unsigned parts, struct ekb_fail *reterr_fail);
 
@@ -72,9 +70,10 @@ EKB_NODISCARD enum ekb_err ekb_store_survey(struct ekb_store **out_store, const 
 // that is nothing.
 const struct ekb_fail *ekb_store_fault(const struct ekb_store *store, enum ekb_store_part part);
 
-// ekb_store_is_empty is true if the directory `path` holds no file of a store, good or bad, or is
-// not there at all.
-bool ekb_store_is_empty(const char *path);
+// ekb_store_find returns EKB_OK if there is a store at `path`: a directory that holds at least one
+// file of a store, good or bad, whoever has put it there. EKB_NOT_FOUND if there is none;
+// EKB_PERMISSION and EKB_SYSTEM if that cannot be told.
+EKB_NODISCARD enum ekb_err ekb_store_find(const char *path, struct ekb_fail *reterr_fail);
 
 // ekb_store_identity returns the identity of `side`, borrowed from `store`; NULLs inside if there
 // is none.
