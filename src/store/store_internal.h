@@ -25,6 +25,14 @@ extern const char *const ekb_store_top_names[EKB_STORE_NUM_TOP_NAMES];
 // ekb_store_is_own_link is true if `path` is the link by which a store reaches its file `name`.
 bool ekb_store_is_own_link(const char *path, const char *name);
 
+// What is said when there is no pending signing request.
+#define EKB_STORE_NO_REQUEST "There is no certificate signing request in progress"
+
+// ekb_store_tell fails with `fault`, the reason why something is not there, or, if that is none,
+// with EKB_NOT_FOUND and the sentence `otherwise`.
+EKB_NODISCARD enum ekb_err ekb_store_tell(const struct ekb_fail *fault, const char *otherwise,
+                                          struct ekb_fail *reterr_fail);
+
 struct ekb_store_names {
     const char *certificate;
     const char *key;

@@ -1,5 +1,5 @@
-// What an administrator does to a store: upload, trust, signing requests, reset, upgrade
-// (docs/domain.md sections 1, 2, 5).
+// What an administrator does to a store: upload (store/upload.c), trust (store/trust.c), signing
+// requests, init, reset, upgrade (docs/domain.md sections 1, 2, 5).
 //
 // Each function is one change (store/change): it happens whole or not at all, and a refusal leaves
 // the store as it is, to the byte. Only ekb_admin_init makes a store; the others return the errors
