@@ -6,9 +6,11 @@
 #include "ekubench/base/units.h"
 #include "ekubench/store/admin.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -194,7 +196,8 @@ static const struct argp_option options[] = {
      "upload: its first line is the password of a PKCS #12 file (default: ask on the terminal)", 0},
     {"pem", OPTION_PEM, NULL, 0, "show, trust list: the certificates as PEM", 0},
     {"json", OPTION_JSON, NULL, 0, "show, trust list: as JSON", 0},
-    {"force", OPTION_FORCE, NULL, 0, "upgrade: also over a client store that exists", 0},
+    {"force", OPTION_FORCE, NULL, 0,
+     "upgrade: also over a client store that exists; csr new: over a pending request", 0},
     {"issuer", OPTION_ISSUER, "NAME", 0, "trust remove: only of this issuer", 0},
     {"cn", OPTION_CN, "NAME", 0, "csr new: common name; init, reset: the host's name", 0},
     {"org", OPTION_ORG, "NAME", 0, "csr new: organization", 0},
@@ -228,7 +231,14 @@ static const char doc[] =
 
 // Doing.
 
-// finish says how it went: a refusal in its own words.
+// is_refusal is true if nothing is wrong but what was asked for.
+static bool is_refusal(const struct ekb_fail *fail)
+{
+    return (fail->err >= EKB_REFUSED_USAGE && fail->err <= EKB_REFUSED_PENDING) ||
+           strncmp(fail->detail, EKB_GATE_SENTENCE, strlen(EKB_GATE_SENTENCE)) == 0;
+}
+
+// finish says how it went.
 static int finish(enum ekb_err err, const struct ekb_gate_warning *warning,
                   const struct ekb_fail *fail)
 {
@@ -238,12 +248,8 @@ static int finish(enum ekb_err err, const struct ekb_gate_warning *warning,
         }
         return EKB_EXIT_OK;
     }
-    // The gate speaks in whole sentences; what is wrong with the store itself does not.
-    if (strncmp(fail->detail, EKB_GATE_SENTENCE, strlen(EKB_GATE_SENTENCE)) == 0) {
-        ekb_cli_say("%s", fail->detail);
-        return EKB_EXIT_GATE;
-    }
-    return ekb_cli_fail(fail);
+    const int status = ekb_cli_fail(fail);
+    return is_refusal(fail) ? EKB_EXIT_GATE : status;
 }
 
 static enum ekb_err parse_side(enum ekb_store_side *out_side, const struct arguments *arguments,
@@ -258,6 +264,17 @@ static enum ekb_err parse_side(enum ekb_store_side *out_side, const struct argum
                         arguments->words[position - 1]);
 }
 
+// warn_of_shared warns of a private key that others than its owner may read: where it came from, it
+// stays.
+static void warn_of_shared(const char *file)
+{
+    struct stat status;
+    if (stat(file, &status) == 0 && (status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+        ekb_cli_say("warning: %s has mode %04o; a private key is for its owner only (0600)", file,
+                    (unsigned)(status.st_mode & 07777));
+    }
+}
+
 // read_upload reads certificate and key. A password is asked for only if one is needed.
 static enum ekb_err read_upload(struct ekb_bundle *bundle, const struct arguments *arguments,
                                 struct ekb_fail *reterr_fail)
@@ -267,6 +284,7 @@ static enum ekb_err read_upload(struct ekb_bundle *bundle, const struct argument
         return ekb_fail_set(reterr_fail, EKB_USAGE, 0, "--cert FILE is wanted");
     }
     enum ekb_err err = ekb_bundle_read(bundle, arguments->certificate, NULL, reterr_fail);
+    const bool needed_password = err == EKB_NEED_PASSWORD && arguments->key_file == NULL;
     if (err == EKB_NEED_PASSWORD) {
         err = ekb_password_read(password, arguments->certificate, arguments->password_file,
                                 reterr_fail);
@@ -279,6 +297,9 @@ static enum ekb_err read_upload(struct ekb_bundle *bundle, const struct argument
         ekb_key_destroy(bundle->key);
         bundle->key = NULL;
         err = ekb_key_read_pem(&bundle->key, arguments->key_file, reterr_fail);
+    }
+    if (err == EKB_OK && bundle->key != NULL && !needed_password) {
+        warn_of_shared(arguments->key_file != NULL ? arguments->key_file : arguments->certificate);
     }
     return err;
 }
@@ -353,7 +374,9 @@ static enum ekb_err csr_new(const struct arguments *arguments, enum ekb_store_si
     if (spec.common_name == NULL) {
         return ekb_fail_set(reterr_fail, EKB_USAGE, 0, "csr new: --cn NAME is wanted");
     }
-    return ekb_admin_csr_new(arguments->store, side, arguments->key_type, &spec, reterr_fail);
+    return ekb_admin_csr_new(
+        arguments->store, side, arguments->key_type, &spec,
+        arguments->upgrade == EKB_UPGRADE_FORCE ? EKB_CSR_REPLACE : EKB_CSR_KEEP, reterr_fail);
 }
 
 static int csr(const struct arguments *arguments)
@@ -374,6 +397,10 @@ static int csr(const struct arguments *arguments)
     }
     if (err == EKB_OK && strcmp(word, "discard") != 0) {
         err = ekb_admin_csr_read(&pem, arguments->store, side, &fail);
+    }
+    if (err == EKB_OK && pem != NULL) {
+        struct ekb_csr_description description;
+        err = ekb_csr_describe(&description, pem, &fail);
     }
     if (err == EKB_OK && pem != NULL) {
         (void)fputs(pem, stdout);

@@ -11,8 +11,6 @@
 static const char *const side_names[EKB_STORE_NUM_SIDES] = {
     [EKB_STORE_SERVER] = "server", [EKB_STORE_CLIENT] = "client"};
 
-#define NO_REQUEST "There is no certificate signing request in progress"
-
 // Text.
 
 static void print_description(const struct ekb_chain *chain, size_t index)
@@ -34,17 +32,34 @@ static void print_description(const struct ekb_chain *chain, size_t index)
                  ekb_units_format_time(until, description.not_after));
 }
 
-static void print_request(const char *pem)
-{
+// A pending signing request; `fail` says why there is no description.
+struct request {
     struct ekb_csr_description description;
-    if (pem == NULL) {
-        (void)printf("  request     " NO_REQUEST "\n");
-    } else if (ekb_csr_describe(&description, pem, NULL) == EKB_OK) {
-        (void)printf("  request     in progress: %s%s%s\n", description.subject,
-                     description.names[0] != '\0' ? ", " : "", description.names);
-    } else {
-        (void)printf("  request     in progress, but malformed\n");
+    struct ekb_fail fail;
+};
+
+static void read_request(struct request *request, const char *path, enum ekb_store_side side)
+{
+    char *pem = NULL;
+    *request = (struct request){.fail = {.err = EKB_OK}};
+    enum ekb_err err = ekb_admin_csr_read(&pem, path, side, &request->fail);
+    if (err == EKB_OK) {
+        err = ekb_csr_describe(&request->description, pem, &request->fail);
     }
+    (void)err; // It is in `fail`.
+    free(pem);
+}
+
+static void print_request(const struct request *request)
+{
+    char text[512];
+    if (request->fail.err == EKB_OK) {
+        (void)printf("  request     in progress: %s%s%s\n", request->description.subject,
+                     request->description.names[0] != '\0' ? ", " : "", request->description.names);
+        return;
+    }
+    ekb_fail_text(text, sizeof text, &request->fail);
+    (void)printf("  request     %s\n", text);
 }
 
 // nothing_of says what a part is of which nothing is there.
@@ -53,7 +68,8 @@ static const char *nothing_of(const struct ekb_store *store, enum ekb_store_part
     return ekb_store_fault(store, part)->err == EKB_OK ? "empty" : "cannot be read";
 }
 
-static void print_side(const struct ekb_store *store, enum ekb_store_side side, const char *pem)
+static void print_side(const struct ekb_store *store, enum ekb_store_side side,
+                       const struct request *request)
 {
     const struct ekb_chain *chain = ekb_store_identity(store, side)->chain;
     (void)printf("%s store\n", side == EKB_STORE_SERVER ? "Server" : "Client");
@@ -64,7 +80,7 @@ static void print_side(const struct ekb_store *store, enum ekb_store_side side, 
         (void)printf("  chain       %zu certificate%s\n", ekb_chain_len(chain),
                      ekb_chain_len(chain) == 1 ? "" : "s");
     }
-    print_request(pem);
+    print_request(request);
     (void)printf("\n");
 }
 
@@ -129,13 +145,18 @@ static json_t *chain_json(const struct ekb_chain *chain)
     return list;
 }
 
-static json_t *request_json(const char *pem)
+static json_t *request_json(const struct request *request)
 {
-    struct ekb_csr_description description;
-    if (pem == NULL || ekb_csr_describe(&description, pem, NULL) != EKB_OK) {
+    char text[512];
+    if (request->fail.err == EKB_NOT_FOUND) {
         return json_null();
     }
-    return json_pack("{s:s, s:s}", "subject", description.subject, "names", description.names);
+    if (request->fail.err != EKB_OK) {
+        ekb_fail_text(text, sizeof text, &request->fail);
+        return json_pack("{s:s}", "error", text);
+    }
+    return json_pack("{s:s, s:s}", "subject", request->description.subject, "names",
+                     request->description.names);
 }
 
 // Faults: a line each, and in JSON an object each.
@@ -177,24 +198,21 @@ void ekb_store_warn(const struct ekb_fail *fault)
 
 static int show(const char *path, const struct ekb_store *store, enum ekb_store_form form)
 {
-    char *requests[EKB_STORE_NUM_SIDES] = {NULL};
     int status = EKB_EXIT_OK;
     json_t *object = form == EKB_STORE_FORM_JSON ? json_object() : NULL;
     for (int side = 0; side < EKB_STORE_NUM_SIDES; side++) {
         const struct ekb_chain *chain = ekb_store_identity(store, (enum ekb_store_side)side)->chain;
-        if (ekb_admin_csr_read(&requests[side], path, (enum ekb_store_side)side, NULL) != EKB_OK) {
-            requests[side] = NULL;
-        }
+        struct request request;
+        read_request(&request, path, (enum ekb_store_side)side);
         if (form == EKB_STORE_FORM_TEXT) {
-            print_side(store, (enum ekb_store_side)side, requests[side]);
+            print_side(store, (enum ekb_store_side)side, &request);
         } else if (form == EKB_STORE_FORM_PEM) {
             status = print_chain_pem(chain);
         } else {
             (void)json_object_set_new(object, side_names[side],
                                       json_pack("{s:o, s:o}", "chain", chain_json(chain), "request",
-                                                request_json(requests[side])));
+                                                request_json(&request)));
         }
-        free(requests[side]);
     }
     if (form == EKB_STORE_FORM_TEXT) {
         print_trust(store);

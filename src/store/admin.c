@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define DEFAULT_VALIDITY_S (INT64_C(365) * 24 * 3600)
 #define BACKDATE_S INT64_C(3600)
@@ -15,7 +16,7 @@
 enum ekb_err ekb_store_tell(const struct ekb_fail *fault, const char *otherwise,
                             struct ekb_fail *reterr_fail)
 {
-    if (fault == NULL || fault->err == EKB_OK) {
+    if (fault->err == EKB_OK) {
         return ekb_fail_say(reterr_fail, EKB_NOT_FOUND, "%s", otherwise);
     }
     if (reterr_fail != NULL) {
@@ -26,14 +27,38 @@ enum ekb_err ekb_store_tell(const struct ekb_fail *fault, const char *otherwise,
 
 // Signing requests.
 
+// expect_no_request refuses if there is a request or its key, good or bad.
+static enum ekb_err expect_no_request(const char *path, enum ekb_store_side side,
+                                      struct ekb_fail *reterr_fail)
+{
+    const char *const names[] = {ekb_store_names[side].request, ekb_store_names[side].request_key};
+    for (size_t i = 0; i < 2; i++) {
+        char *file = ekb_file_join(path, names[i]);
+        if (file == NULL) {
+            return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%s", path);
+        }
+        const bool is_there = access(file, F_OK) == 0;
+        free(file);
+        if (is_there) {
+            return ekb_fail_say(reterr_fail, EKB_REFUSED_PENDING,
+                                "There is a certificate signing request in progress; `csr discard` "
+                                "discards it and its key first, --force replaces them");
+        }
+    }
+    return EKB_OK;
+}
+
 enum ekb_err ekb_admin_csr_new(const char *path, enum ekb_store_side side,
                                enum ekb_key_type key_type, const struct ekb_csr_spec *spec,
-                               struct ekb_fail *reterr_fail)
+                               enum ekb_csr_mode mode, struct ekb_fail *reterr_fail)
 {
     struct ekb_key *key = NULL;
     struct ekb_change *change = NULL;
     char *pem = NULL;
     enum ekb_err err = ekb_store_find(path, reterr_fail);
+    if (err == EKB_OK && mode == EKB_CSR_KEEP) {
+        err = expect_no_request(path, side, reterr_fail);
+    }
     if (err == EKB_OK) {
         err = ekb_key_generate(&key, key_type, reterr_fail);
     }
@@ -42,6 +67,9 @@ enum ekb_err ekb_admin_csr_new(const char *path, enum ekb_store_side side,
     }
     if (err == EKB_OK) {
         err = ekb_change_begin(&change, path, reterr_fail);
+    }
+    if (err == EKB_OK && mode == EKB_CSR_KEEP) {
+        err = expect_no_request(path, side, reterr_fail); // Somebody may have been quicker.
     }
     if (err == EKB_OK) {
         err = ekb_change_put_request(change, side, pem, key, reterr_fail);
@@ -83,9 +111,10 @@ enum ekb_err ekb_admin_csr_discard(const char *path, enum ekb_store_side side,
                                    struct ekb_fail *reterr_fail)
 {
     struct ekb_change *change = NULL;
-    char *pem = NULL;
-    enum ekb_err err = ekb_admin_csr_read(&pem, path, side, reterr_fail);
-    free(pem);
+    enum ekb_err err = ekb_store_find(path, reterr_fail);
+    if (err == EKB_OK && expect_no_request(path, side, NULL) == EKB_OK) {
+        err = ekb_fail_say(reterr_fail, EKB_NOT_FOUND, "%s", EKB_STORE_NO_REQUEST);
+    }
     if (err == EKB_OK) {
         err = ekb_change_begin(&change, path, reterr_fail);
     }

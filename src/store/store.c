@@ -61,9 +61,9 @@ static enum ekb_err pair_init(struct pair *out_pair, const char *path, enum ekb_
 
 // Reading.
 
-// check_private is about the file's mode only: whoever can replace it has the directory, and needs
+// It is about the file's mode only: whoever can replace it has the directory, and needs
 // no key.
-static enum ekb_err check_private(const char *path, struct ekb_fail *reterr_fail)
+enum ekb_err ekb_store_check_private(const char *path, struct ekb_fail *reterr_fail)
 {
     struct stat status;
     if (stat(path, &status) != 0) {
@@ -86,7 +86,7 @@ static enum ekb_err read_halves(struct ekb_identity *identity, const struct pair
 
     enum ekb_err err = ekb_chain_read_pem(&identity->chain, pair->certificate, &fail);
     if (err == EKB_OK || err == EKB_NOT_FOUND) {
-        err = check_private(pair->key, &fail);
+        err = ekb_store_check_private(pair->key, &fail);
     }
     if (err == EKB_OK) {
         err = ekb_key_read_pem(&identity->key, pair->key, &fail);

@@ -33,6 +33,10 @@ bool ekb_store_is_own_link(const char *path, const char *name);
 EKB_NODISCARD enum ekb_err ekb_store_tell(const struct ekb_fail *fault, const char *otherwise,
                                           struct ekb_fail *reterr_fail);
 
+// ekb_store_check_private is EKB_PERMISSION if the permission bits of the key file `path` give
+// anything to others than its owner. A file that is not there is not complained of.
+EKB_NODISCARD enum ekb_err ekb_store_check_private(const char *path, struct ekb_fail *reterr_fail);
+
 struct ekb_store_names {
     const char *certificate;
     const char *key;

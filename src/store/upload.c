@@ -10,8 +10,9 @@
 // What an upload puts where. Found twice: before the store is touched, so that a refusal leaves no
 // trace, and again under the lock.
 struct findings {
-    struct ekb_store *store;     // As it is.
-    struct ekb_key *request_key; // Of the pending signing request, or NULL.
+    struct ekb_store *store;       // As it is.
+    struct ekb_key *request_key;   // Of the pending signing request, or NULL,
+    struct ekb_fail request_fault; // and why, if it is there.
     struct ekb_chain *sorted;
     const struct ekb_key *key; // One of the bundle's, the store's, the request's.
     struct ekb_gate_warning warning;
@@ -25,16 +26,24 @@ static void findings_deinit(struct findings *findings)
     *findings = (struct findings){0};
 }
 
-static enum ekb_err load_request_key(struct ekb_key **out_key, const char *path,
+// load_request_key reads the key of the pending request. Why it cannot be used matters only to
+// whoever wants to use it.
+static enum ekb_err load_request_key(struct findings *findings, const char *path,
                                      enum ekb_store_side side, struct ekb_fail *reterr_fail)
 {
     char *file = ekb_file_join(path, ekb_store_names[side].request_key);
     if (file == NULL) {
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%s", path);
     }
-    const enum ekb_err err = ekb_key_read_pem(out_key, file, reterr_fail);
+    enum ekb_err err = ekb_store_check_private(file, &findings->request_fault);
+    if (err == EKB_OK) {
+        err = ekb_key_read_pem(&findings->request_key, file, &findings->request_fault);
+    }
+    if (err == EKB_NOT_FOUND) {
+        findings->request_fault = (struct ekb_fail){.err = EKB_OK};
+    }
     free(file);
-    return err == EKB_NOT_FOUND ? EKB_OK : err;
+    return EKB_OK;
 }
 
 // choose_fitting sets the first key that belongs to the certificate.
@@ -50,7 +59,10 @@ static enum ekb_err choose_fitting(struct findings *findings, const struct ekb_u
             return EKB_OK;
         }
     }
-    if (candidates[0] == NULL && current == NULL && fault->err != EKB_OK) {
+    if (candidates[0] == NULL && findings->request_fault.err != EKB_OK) {
+        fault = &findings->request_fault;
+    }
+    if (candidates[0] == NULL && fault->err != EKB_OK && fault->err != EKB_KEY_MISMATCH) {
         return ekb_store_tell(fault, "", reterr_fail); // It might have been that one.
     }
     return ekb_fail_say(reterr_fail, EKB_KEY_MISMATCH,
@@ -74,8 +86,9 @@ static enum ekb_err choose_key(struct findings *findings, const struct ekb_uploa
         break;
     case EKB_UPLOAD_KEY_REQUEST:
         findings->key = findings->request_key;
-        return findings->key != NULL ? EKB_OK
-                                     : ekb_store_tell(NULL, EKB_STORE_NO_REQUEST, reterr_fail);
+        return findings->key != NULL
+                   ? EKB_OK
+                   : ekb_store_tell(&findings->request_fault, EKB_STORE_NO_REQUEST, reterr_fail);
     case EKB_UPLOAD_KEY_ANY:
         return choose_fitting(findings, upload, current, fault, reterr_fail);
     }
@@ -90,7 +103,7 @@ static enum ekb_err find(struct findings *findings, const char *path,
     enum ekb_err err =
         ekb_store_survey(&findings->store, path, ekb_store_names[upload->side].need, reterr_fail);
     if (err == EKB_OK) {
-        err = load_request_key(&findings->request_key, path, upload->side, reterr_fail);
+        err = load_request_key(findings, path, upload->side, reterr_fail);
     }
     if (err == EKB_OK) {
         err = ekb_gate_sort(&findings->sorted, upload->bundle->chain, reterr_fail);

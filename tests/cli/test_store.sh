@@ -466,6 +466,9 @@ cmp -s "$dir/out" "$dir/request.pem" || fail 'csr show: another request'
 store show -s "$s"
 grep -q '^  request     in progress: .*CN=host.example' "$dir/out" || fail "show: $(cat -- "$dir/out")"
 cp -- "$s/generated_csr/server.key" "$dir/request.key"
+refused 'csr new again' "$s" 1 \
+    "There is a certificate signing request in progress; \`csr discard\` discards it and its key first, --force replaces them" \
+    csr new server --cn other
 refused "csr show of the other side" "$s" 2 "$no_request" \
     csr show client
 # A CA of OpenSSL's takes it.
@@ -473,6 +476,17 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$d
     -out "$dir/ca.pem" -days 9 -subj '/CN=their CA' 2>"$dir/err"
 openssl x509 -req -in "$dir/request.pem" -CA "$dir/ca.pem" -CAkey "$dir/ca.key" -days 9 \
     -copy_extensions copyall -out "$dir/issued.pem" 2>"$dir/err"
+chmod 640 "$s/generated_csr/server.key"
+shared="mode 0640; a private key is for its owner only (0600)"
+refused 'a request key for everybody' "$s" 2 "$s/generated_csr/server.key has $shared" \
+    upload server --cert "$dir/issued.pem" --use-csr-key
+refused 'a request key for everybody, found' "$s" 2 "$s/generated_csr/server.key has $shared" \
+    upload server --cert "$dir/issued.pem"
+chmod 640 "$dir/request.key"
+cp -rp -- "$s" "$dir/other"
+store upload server --cert "$dir/issued.pem" --key "$dir/request.key" -s "$dir/other"
+expect 'upload --key for everybody' 0 "warning: $dir/request.key has $shared"
+chmod 600 "$s/generated_csr/server.key" "$dir/request.key"
 store upload server --cert "$dir/issued.pem" --use-csr-key -s "$s"
 expect 'upload --use-csr-key' 0
 cmp -s "$s/privkey.pem" "$dir/request.key" || fail 'upload --use-csr-key: another key'
@@ -480,6 +494,18 @@ expect_pairs 'upload --use-csr-key' "$s"
 [[ ! -e $s/generated_csr/server.key ]] || fail 'upload --use-csr-key: the request is left'
 store csr new client --cn c -s "$s"
 expect 'csr new client' 0
+cp -- "$s/generated_csr/client.key" "$dir/client-request.key"
+store csr new client --cn d --force -s "$s"
+expect 'csr new --force' 0
+! cmp -s "$s/generated_csr/client.key" "$dir/client-request.key" || fail 'csr new --force: the same key'
+# What is no request is said to be none, in every form.
+echo junk >"$s/generated_csr/client.csr"
+refused 'csr show, junk' "$s" 2 'the signing request is malformed' csr show client
+store show -s "$s"
+grep -qx '  request     the signing request is malformed' "$dir/out" || fail "show, junk: $(cat -- "$dir/out")"
+store show --json -s "$s"
+[[ $(json "$dir/out" 'r["client"]["request"], r["server"]["request"]') == \
+    "({'error': 'the signing request is malformed'}, None)" ]] || fail "show --json, junk: $(cat -- "$dir/out")"
 store csr discard client -s "$s"
 expect 'csr discard' 0
 refused 'csr discard again' "$s" 2 "$no_request" csr discard client

@@ -157,7 +157,8 @@ static void has_new_request(enum ekb_store_side side, const char *common_name)
 {
     const struct ekb_csr_spec spec = {.common_name = common_name, .eku = EKB_EKU_SERVER_AUTH};
     struct ekb_fail fail = {0};
-    const enum ekb_err err = ekb_admin_csr_new(path, side, EKB_KEY_P256, &spec, &fail);
+    const enum ekb_err err =
+        ekb_admin_csr_new(path, side, EKB_KEY_P256, &spec, EKB_CSR_REPLACE, &fail);
     cr_assert_eq(err, EKB_OK, "%s: %s", ekb_err_name(err), fail.detail);
 }
 
@@ -411,10 +412,11 @@ Test(admin, leaves_the_store_to_the_byte_when_other_things_are_refused)
     err = ekb_admin_trust_remove(path, "00", NULL, NULL);
     cr_expect_eq(err, EKB_NOT_FOUND, "no such serial: %s", ekb_err_name(err));
     expect_unchanged("no such serial", &before);
-    err = ekb_admin_csr_new(path, EKB_STORE_SERVER, EKB_KEY_P256, &no_name, NULL);
+    err = ekb_admin_csr_new(path, EKB_STORE_SERVER, EKB_KEY_P256, &no_name, EKB_CSR_REPLACE, NULL);
     cr_expect_eq(err, EKB_USAGE, "no name: %s", ekb_err_name(err));
     expect_unchanged("no name", &before);
-    err = ekb_admin_csr_new(path, EKB_STORE_SERVER, EKB_KEY_P256, &bad_address, NULL);
+    err = ekb_admin_csr_new(path, EKB_STORE_SERVER, EKB_KEY_P256, &bad_address, EKB_CSR_REPLACE,
+                            NULL);
     cr_expect_eq(err, EKB_USAGE, "a bad address: %s", ekb_err_name(err));
     expect_unchanged("a bad address", &before);
     err = ekb_admin_csr_discard(path, EKB_STORE_CLIENT, NULL);
@@ -614,6 +616,29 @@ Test(admin, reads_the_request_that_was_made)
     free(pem);
 }
 
+Test(admin, keeps_a_pending_request_unless_told_otherwise)
+{
+    static const struct ekb_csr_spec spec = {.common_name = "new.example"};
+    char file[1024];
+    has_new_request(EKB_STORE_SERVER, "old.example");
+    const struct tree whole = tree_of(path, TREE_RAW);
+
+    enum ekb_err err =
+        ekb_admin_csr_new(path, EKB_STORE_SERVER, EKB_KEY_P256, &spec, EKB_CSR_KEEP, NULL);
+    cr_expect_eq(err, EKB_REFUSED_PENDING, "%s", ekb_err_name(err));
+    expect_unchanged("a whole one", &whole);
+
+    // The key alone is as good: a certificate needs nothing else.
+    (void)snprintf(file, sizeof file, "%s/generated_csr/server.csr", path);
+    cr_assert_eq(unlink(file), 0);
+    err = ekb_admin_csr_new(path, EKB_STORE_SERVER, EKB_KEY_P256, &spec, EKB_CSR_KEEP, NULL);
+    cr_expect_eq(err, EKB_REFUSED_PENDING, "%s", ekb_err_name(err));
+    err = ekb_admin_csr_discard(path, EKB_STORE_SERVER, NULL);
+    cr_expect_eq(err, EKB_OK, "%s", ekb_err_name(err));
+    err = ekb_admin_csr_new(path, EKB_STORE_SERVER, EKB_KEY_P256, &spec, EKB_CSR_KEEP, NULL);
+    cr_expect_eq(err, EKB_OK, "%s", ekb_err_name(err));
+}
+
 Test(admin, replaces_the_request_when_another_is_made)
 {
     char *pem = NULL;
@@ -733,7 +758,7 @@ Test(admin, makes_no_store_unless_told_to)
                EKB_UPLOAD_ONE_STORE, NULL),
         ekb_admin_trust_add(path, fixture_pki_root(&server), NOON, &warning, NULL),
         ekb_admin_trust_remove(path, "00", NULL, NULL),
-        ekb_admin_csr_new(path, EKB_STORE_SERVER, EKB_KEY_P256, &spec, NULL),
+        ekb_admin_csr_new(path, EKB_STORE_SERVER, EKB_KEY_P256, &spec, EKB_CSR_KEEP, NULL),
         ekb_admin_csr_read(&pem, path, EKB_STORE_SERVER, NULL),
         ekb_admin_csr_discard(path, EKB_STORE_SERVER, NULL),
         ekb_admin_reset(path, &host, NOON, NULL),

@@ -138,8 +138,9 @@ Test(diag, has_the_chains_that_are_in_the_store)
 Test(diag, says_what_is_in_the_store)
 {
     const struct ekb_csr_spec spec = {.common_name = "asked.example"};
-    cr_assert_eq(ekb_admin_csr_new(store_path, EKB_STORE_CLIENT, EKB_KEY_P256, &spec, NULL),
-                 EKB_OK);
+    cr_assert_eq(
+        ekb_admin_csr_new(store_path, EKB_STORE_CLIENT, EKB_KEY_P256, &spec, EKB_CSR_KEEP, NULL),
+        EKB_OK);
 
     write_diag();
 

@@ -50,6 +50,7 @@
     X(REFUSED_CHAIN,             "refused_chain",             "the certificates make no chain")    \
     X(REFUSED_CA,                "refused_ca",                "the certificate is not a CA's")     \
     X(REFUSED_DUPLICATE,         "refused_duplicate",         "the certificate is there already")  \
+    X(REFUSED_PENDING,           "refused_pending",           "a signing request is pending")      \
     /* The system. */                                                                              \
     X(SYSTEM,                    "system",                    "a system call failed")              \
     X(PERMISSION,                "permission",                "permission denied")                 \

@@ -62,13 +62,20 @@ EKB_NODISCARD enum ekb_err ekb_admin_trust_add(const char *path, const struct ek
 EKB_NODISCARD enum ekb_err ekb_admin_trust_remove(const char *path, const char *serial,
                                                   const char *issuer, struct ekb_fail *reterr_fail);
 
-// ekb_admin_csr_new makes a key and a signing request, in the place of a pending one of that side.
-// ekb_admin_csr_read returns the pending one as newly-allocated PEM text (free it with `free`);
-// EKB_NOT_FOUND if there is none. ekb_admin_csr_discard removes it; EKB_NOT_FOUND.
+// Whether a new signing request replaces a pending one, and its key.
+enum ekb_csr_mode {
+    EKB_CSR_KEEP,
+    EKB_CSR_REPLACE,
+};
+
+// ekb_admin_csr_new makes a key and a signing request. EKB_REFUSED_PENDING if there is one of that
+// side, and it is to be kept: a certificate for it may be on its way, and is nothing without its
+// key. ekb_admin_csr_read returns the pending one as newly-allocated PEM text (free it with
+// `free`); EKB_NOT_FOUND if there is none. ekb_admin_csr_discard removes it; EKB_NOT_FOUND.
 EKB_NODISCARD enum ekb_err ekb_admin_csr_new(const char *path, enum ekb_store_side side,
                                              enum ekb_key_type key_type,
                                              const struct ekb_csr_spec *spec,
-                                             struct ekb_fail *reterr_fail);
+                                             enum ekb_csr_mode mode, struct ekb_fail *reterr_fail);
 EKB_NODISCARD enum ekb_err ekb_admin_csr_read(char **out_pem, const char *path,
                                               enum ekb_store_side side,
                                               struct ekb_fail *reterr_fail);
