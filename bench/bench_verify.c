@@ -115,9 +115,9 @@ static double run_gate(const struct subject *subject)
     struct ekb_gate_warning warning;
     const uint64_t begin_ns = ekb_clock_now_ns();
     need(ekb_gate_sort(&sorted, subject->chain, NULL) == EKB_OK);
-    const struct ekb_identity identity = {.chain = sorted, .key = subject->key};
-    need(ekb_gate_check_identity(EKB_STORE_CLIENT, &identity, (int64_t)time(NULL), &warning,
-                                 NULL) == EKB_OK);
+    need(ekb_gate_check_chain(EKB_STORE_CLIENT, sorted, (int64_t)time(NULL), &warning, NULL) ==
+         EKB_OK);
+    need(ekb_gate_check_key(sorted, subject->key, NULL) == EKB_OK);
     const uint64_t spent_ns = ekb_clock_now_ns() - begin_ns;
     ekb_chain_destroy(sorted);
     return (double)spent_ns / 1e3;

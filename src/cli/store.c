@@ -4,6 +4,7 @@
 
 #include "ekubench/base/file.h"
 #include "ekubench/base/units.h"
+#include "ekubench/pki/describe.h"
 #include "ekubench/store/admin.h"
 
 #include <stdbool.h>
@@ -296,7 +297,11 @@ static enum ekb_err read_upload(struct ekb_bundle *bundle, const struct argument
     if (err == EKB_OK && arguments->key_file != NULL) {
         ekb_key_destroy(bundle->key);
         bundle->key = NULL;
-        err = ekb_key_read_pem(&bundle->key, arguments->key_file, reterr_fail);
+        bundle->key_fault = (struct ekb_fail){.err = EKB_OK};
+        // What is wrong with it is said after what is wrong with the certificate.
+        if (ekb_key_read_pem(&bundle->key, arguments->key_file, &bundle->key_fault) == EKB_NOMEM) {
+            err = ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%s", arguments->key_file);
+        }
     }
     if (err == EKB_OK && bundle->key != NULL && !needed_password) {
         warn_of_shared(arguments->key_file != NULL ? arguments->key_file : arguments->certificate);
@@ -304,10 +309,28 @@ static enum ekb_err read_upload(struct ekb_bundle *bundle, const struct argument
     return err;
 }
 
+// say_certificate says what has become of a certificate.
+static void say_certificate(const char *what, const struct ekb_description *description)
+{
+    char until[EKB_UNITS_TEXT_LEN];
+    ekb_cli_say("%s: %s, serial %s, until %s", what, description->subject, description->serial,
+                ekb_units_format_time(until, description->not_after));
+}
+
+static void say_upload(const struct arguments *arguments, const struct ekb_upload_outcome *outcome)
+{
+    if (outcome->root[0] != '\0') {
+        ekb_cli_say("the root %s was left out: roots are not sent", outcome->root);
+    }
+    say_certificate(arguments->copy == EKB_UPLOAD_ALSO_AS_CLIENT ? "in both stores now"
+                                                                 : "in the store now",
+                    &outcome->leaf);
+}
+
 static int upload(const struct arguments *arguments)
 {
     struct ekb_fail fail = {0};
-    struct ekb_gate_warning warning = {""};
+    struct ekb_upload_outcome outcome = {.root = ""};
     struct ekb_bundle bundle = {0};
     struct ekb_upload wish = {.bundle = &bundle,
                               .key = arguments->key,
@@ -318,10 +341,13 @@ static int upload(const struct arguments *arguments)
         err = read_upload(&bundle, arguments, &fail);
     }
     if (err == EKB_OK) {
-        err = ekb_admin_upload(arguments->store, &wish, &warning, &fail);
+        err = ekb_admin_upload(arguments->store, &wish, &outcome, &fail);
+    }
+    if (err == EKB_OK) {
+        say_upload(arguments, &outcome);
     }
     ekb_bundle_deinit(&bundle);
-    return finish(err, &warning, &fail);
+    return finish(err, &outcome.warning, &fail);
 }
 
 static int trust_add(const struct arguments *arguments)
@@ -335,6 +361,11 @@ static int trust_add(const struct arguments *arguments)
                            : ekb_fail_set(&fail, EKB_USAGE, 0, "trust add: a file is wanted");
     if (err == EKB_OK) {
         err = ekb_admin_trust_add(arguments->store, uploaded, (int64_t)time(NULL), &warning, &fail);
+    }
+    for (size_t i = 0; err == EKB_OK && i < ekb_chain_len(uploaded); i++) {
+        struct ekb_description description;
+        ekb_chain_describe(&description, uploaded, i);
+        say_certificate("trusted now", &description);
     }
     ekb_chain_destroy(uploaded);
     return finish(err, &warning, &fail);

@@ -32,6 +32,19 @@ static enum ekb_err append_x509(struct ekb_chain *chain, const X509 *x509)
     return err;
 }
 
+// keep_fault leaves what is wrong with the key, `err`, in `bundle`, if it is about the key.
+static enum ekb_err keep_fault(struct ekb_bundle *bundle, enum ekb_err err,
+                               struct ekb_fail *reterr_fail)
+{
+    if (err != EKB_NOMEM) {
+        return EKB_OK;
+    }
+    if (reterr_fail != NULL) {
+        *reterr_fail = bundle->key_fault;
+    }
+    return err;
+}
+
 // take_pkcs12 fills the bundle from what the library has decoded.
 static enum ekb_err take_pkcs12(struct ekb_bundle *bundle, EVP_PKEY *pkey,
                                 const STACK_OF(X509) * certificates, const char *path,
@@ -55,7 +68,8 @@ static enum ekb_err take_pkcs12(struct ekb_bundle *bundle, EVP_PKEY *pkey,
         return EKB_OK;
     }
     EVP_PKEY_up_ref(pkey);
-    return ekb_key_wrap(&bundle->key, pkey, path, reterr_fail);
+    return keep_fault(bundle, ekb_key_wrap(&bundle->key, pkey, path, &bundle->key_fault),
+                      reterr_fail);
 }
 
 static enum ekb_err read_pkcs12(struct ekb_bundle *bundle, const uint8_t *data, size_t data_len,
@@ -119,7 +133,9 @@ static enum ekb_err read_pem(struct ekb_bundle *bundle, uint8_t *text, size_t te
 {
     enum ekb_err err = ekb_chain_read_pem(&bundle->chain, path, reterr_fail);
     if (err == EKB_OK && has_key(text, text_len)) {
-        err = ekb_key_from_pem(&bundle->key, text, text_len, path, reterr_fail);
+        err = keep_fault(bundle,
+                         ekb_key_from_pem(&bundle->key, text, text_len, path, &bundle->key_fault),
+                         reterr_fail);
     }
     return err;
 }

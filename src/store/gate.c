@@ -8,6 +8,37 @@
 
 #define MIN_RSA_BITS 2048
 
+// What is asked of every certificate.
+
+static enum ekb_err check_key(const struct ekb_description *description,
+                              struct ekb_fail *reterr_fail)
+{
+    char key[EKB_KEY_KIND_TEXT_LEN];
+    const bool weak =
+        description->key_kind == EKB_KEY_KIND_RSA && description->key_bits < MIN_RSA_BITS;
+    if (!weak && description->key_kind != EKB_KEY_KIND_OTHER) {
+        return EKB_OK;
+    }
+    return ekb_fail_say(reterr_fail, EKB_REFUSED_KEY,
+                        "Invalid certificate: The key of %.100s is %s; RSA of at least %d bits, EC "
+                        "P-256, P-384, P-521 and Ed25519 are accepted.",
+                        description->subject,
+                        ekb_key_kind_format(key, description->key_kind, description->key_bits),
+                        MIN_RSA_BITS);
+}
+
+// check_ca refuses what may not sign certificates.
+static enum ekb_err check_ca(const struct ekb_description *description,
+                             struct ekb_fail *reterr_fail)
+{
+    if (description->is_ca && description->may_sign_certs) {
+        return EKB_OK;
+    }
+    return ekb_fail_say(
+        reterr_fail, EKB_REFUSED_CA, "Invalid certificate: %.150s is not a CA certificate%s.",
+        description->subject, description->is_ca ? " that may sign certificates" : "");
+}
+
 // Sorting.
 
 // issues_another is true if certificate `index` issued another one of the chain.
@@ -61,18 +92,32 @@ static size_t find_issuer(const struct ekb_chain *chain, size_t index, const boo
     return ekb_chain_len(chain);
 }
 
+static enum ekb_err check_keys(const struct ekb_chain *chain, struct ekb_fail *reterr_fail)
+{
+    enum ekb_err err = EKB_OK;
+    for (size_t i = 0; i < ekb_chain_len(chain) && err == EKB_OK; i++) {
+        struct ekb_description description;
+        ekb_chain_describe(&description, chain, i);
+        err = check_key(&description, reterr_fail);
+    }
+    return err;
+}
+
 enum ekb_err ekb_gate_sort(struct ekb_chain **out_sorted, const struct ekb_chain *uploaded,
                            struct ekb_fail *reterr_fail)
 {
     bool used[EKB_GATE_MAX_CHAIN] = {false};
     const size_t len = ekb_chain_len(uploaded);
-    enum ekb_err err = EKB_OK;
     if (len > EKB_GATE_MAX_CHAIN) {
         return ekb_fail_say(
             reterr_fail, EKB_REFUSED_CHAIN,
             "Invalid certificate: The file provided has %zu certificates, more than "
             "a chain may have (%d).",
             len, EKB_GATE_MAX_CHAIN);
+    }
+    enum ekb_err err = check_keys(uploaded, reterr_fail);
+    if (err != EKB_OK) {
+        return err;
     }
     struct ekb_chain *sorted = ekb_chain_create();
     if (sorted == NULL) {
@@ -100,23 +145,6 @@ enum ekb_err ekb_gate_sort(struct ekb_chain **out_sorted, const struct ekb_chain
 }
 
 // Checking.
-
-static enum ekb_err check_key(const struct ekb_description *description,
-                              struct ekb_fail *reterr_fail)
-{
-    char key[EKB_KEY_KIND_TEXT_LEN];
-    const bool weak =
-        description->key_kind == EKB_KEY_KIND_RSA && description->key_bits < MIN_RSA_BITS;
-    if (!weak && description->key_kind != EKB_KEY_KIND_OTHER) {
-        return EKB_OK;
-    }
-    return ekb_fail_say(reterr_fail, EKB_REFUSED_KEY,
-                        "Invalid certificate: The key of %.100s is %s; RSA of at least %d bits, EC "
-                        "P-256, P-384, P-521 and Ed25519 are accepted.",
-                        description->subject,
-                        ekb_key_kind_format(key, description->key_kind, description->key_bits),
-                        MIN_RSA_BITS);
-}
 
 static enum ekb_err check_validity(const struct ekb_description *description, int64_t now,
                                    struct ekb_gate_warning *warning, struct ekb_fail *reterr_fail)
@@ -148,11 +176,10 @@ static enum ekb_err check_usage(enum ekb_store_side side, const struct ekb_descr
         is_server ? "server" : "client");
 }
 
-enum ekb_err ekb_gate_check_identity(enum ekb_store_side side, const struct ekb_identity *identity,
-                                     int64_t now, struct ekb_gate_warning *out_warning,
-                                     struct ekb_fail *reterr_fail)
+enum ekb_err ekb_gate_check_chain(enum ekb_store_side side, const struct ekb_chain *chain,
+                                  int64_t now, struct ekb_gate_warning *out_warning,
+                                  struct ekb_fail *reterr_fail)
 {
-    const struct ekb_chain *chain = identity->chain;
     struct ekb_gate_warning warning = {""};
     struct ekb_description description;
     enum ekb_err err = EKB_OK;
@@ -171,16 +198,24 @@ enum ekb_err ekb_gate_check_identity(enum ekb_store_side side, const struct ekb_
                                "issue the one before it.",
                                i + 1);
         }
-    }
-    if (err == EKB_OK && !ekb_chain_matches_key(chain, identity->key)) {
-        err = ekb_fail_say(reterr_fail, EKB_KEY_MISMATCH,
-                           "Invalid certificate: The private key does not belong to the "
-                           "certificate.");
+        if (err == EKB_OK && i > 0) {
+            err = check_ca(&description, reterr_fail);
+        }
     }
     if (err == EKB_OK) {
         *out_warning = warning;
     }
     return err;
+}
+
+enum ekb_err ekb_gate_check_key(const struct ekb_chain *chain, const struct ekb_key *key,
+                                struct ekb_fail *reterr_fail)
+{
+    return ekb_chain_matches_key(chain, key)
+               ? EKB_OK
+               : ekb_fail_say(reterr_fail, EKB_KEY_MISMATCH,
+                              "Invalid certificate: The private key does not belong to the "
+                              "certificate.");
 }
 
 enum ekb_err ekb_gate_check_ca(const struct ekb_chain *uploaded, size_t index,
@@ -190,10 +225,9 @@ enum ekb_err ekb_gate_check_ca(const struct ekb_chain *uploaded, size_t index,
     struct ekb_gate_warning warning = {""};
     struct ekb_description description;
     ekb_chain_describe(&description, uploaded, index);
-    if (!description.is_ca || !description.may_sign_certs) {
-        return ekb_fail_say(
-            reterr_fail, EKB_REFUSED_CA, "Invalid certificate: %.150s is not a CA certificate%s.",
-            description.subject, description.is_ca ? " that may sign certificates" : "");
+    enum ekb_err err = check_ca(&description, reterr_fail);
+    if (err != EKB_OK) {
+        return err;
     }
     for (size_t i = 0; trust != NULL && i < ekb_chain_len(trust); i++) {
         if (ekb_chain_same(uploaded, index, trust, i)) {
@@ -202,7 +236,7 @@ enum ekb_err ekb_gate_check_ca(const struct ekb_chain *uploaded, size_t index,
                                 description.subject);
         }
     }
-    enum ekb_err err = check_key(&description, reterr_fail);
+    err = check_key(&description, reterr_fail);
     if (err == EKB_OK) {
         err = check_validity(&description, now, &warning, reterr_fail);
     }

@@ -1,11 +1,13 @@
 #include "ekubench/store/admin.h"
 
 #include "ekubench/base/file.h"
+#include "ekubench/pki/describe.h"
 #include "ekubench/store/change.h"
 #include "store/store_internal.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 // What an upload puts where. Found twice: before the store is touched, so that a refusal leaves no
 // trace, and again under the lock.
@@ -15,7 +17,7 @@ struct findings {
     struct ekb_fail request_fault; // and why, if it is there.
     struct ekb_chain *sorted;
     const struct ekb_key *key; // One of the bundle's, the store's, the request's.
-    struct ekb_gate_warning warning;
+    struct ekb_upload_outcome outcome;
 };
 
 static void findings_deinit(struct findings *findings)
@@ -53,6 +55,9 @@ static enum ekb_err choose_fitting(struct findings *findings, const struct ekb_u
 {
     const struct ekb_key *const candidates[] = {upload->bundle->key, findings->request_key,
                                                 current};
+    if (upload->bundle->key_fault.err != EKB_OK) {
+        return ekb_store_tell(&upload->bundle->key_fault, "", reterr_fail);
+    }
     for (size_t i = 0; i < 3; i++) {
         if (candidates[i] != NULL && ekb_chain_matches_key(findings->sorted, candidates[i])) {
             findings->key = candidates[i];
@@ -80,6 +85,7 @@ static enum ekb_err choose_key(struct findings *findings, const struct ekb_uploa
     switch (upload->key) {
     case EKB_UPLOAD_KEY_GIVEN:
         findings->key = upload->bundle->key;
+        fault = &upload->bundle->key_fault;
         break;
     case EKB_UPLOAD_KEY_CURRENT:
         findings->key = current;
@@ -96,6 +102,49 @@ static enum ekb_err choose_key(struct findings *findings, const struct ekb_uploa
                                  : ekb_store_tell(fault, "There is no such key", reterr_fail);
 }
 
+// drop_root takes the root away from the end of the chain: it is not sent, and whoever trusts it
+// has it. A self-signed leaf alone is nobody's root.
+static enum ekb_err drop_root(struct findings *findings, struct ekb_fail *reterr_fail)
+{
+    const size_t len = ekb_chain_len(findings->sorted);
+    struct ekb_description last;
+    enum ekb_err err = EKB_OK;
+    ekb_chain_describe(&last, findings->sorted, len - 1);
+    if (len < 2 || !last.is_self_signed) {
+        return EKB_OK;
+    }
+    struct ekb_chain *rest = ekb_chain_create();
+    for (size_t i = 0; rest != NULL && err == EKB_OK && i < len - 1; i++) {
+        err = ekb_chain_append(rest, findings->sorted, i);
+    }
+    if (rest == NULL || err != EKB_OK) {
+        ekb_chain_destroy(rest);
+        return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "a chain");
+    }
+    ekb_chain_destroy(findings->sorted);
+    findings->sorted = rest;
+    memcpy(findings->outcome.root, last.subject, sizeof last.subject);
+    return EKB_OK;
+}
+
+// judge has the gate look at the certificates, whatever their key may be.
+static enum ekb_err judge(struct findings *findings, const struct ekb_upload *upload,
+                          struct ekb_fail *reterr_fail)
+{
+    enum ekb_err err = ekb_gate_sort(&findings->sorted, upload->bundle->chain, reterr_fail);
+    if (err == EKB_OK) {
+        err = ekb_gate_check_chain(upload->side, findings->sorted, upload->now,
+                                   &findings->outcome.warning, reterr_fail);
+    }
+    if (err == EKB_OK) {
+        err = drop_root(findings, reterr_fail);
+    }
+    if (err == EKB_OK) {
+        ekb_chain_describe(&findings->outcome.leaf, findings->sorted, 0);
+    }
+    return err;
+}
+
 static enum ekb_err find(struct findings *findings, const char *path,
                          const struct ekb_upload *upload, struct ekb_fail *reterr_fail)
 {
@@ -106,16 +155,13 @@ static enum ekb_err find(struct findings *findings, const char *path,
         err = load_request_key(findings, path, upload->side, reterr_fail);
     }
     if (err == EKB_OK) {
-        err = ekb_gate_sort(&findings->sorted, upload->bundle->chain, reterr_fail);
+        err = judge(findings, upload, reterr_fail);
     }
     if (err == EKB_OK) {
         err = choose_key(findings, upload, reterr_fail);
     }
     if (err == EKB_OK) {
-        const struct ekb_identity identity = {.chain = findings->sorted,
-                                              .key = (struct ekb_key *)(uintptr_t)findings->key};
-        err = ekb_gate_check_identity(upload->side, &identity, upload->now, &findings->warning,
-                                      reterr_fail);
+        err = ekb_gate_check_key(findings->sorted, findings->key, reterr_fail);
     }
     return err;
 }
@@ -136,7 +182,7 @@ static enum ekb_err put(struct ekb_change *change, const struct findings *findin
 }
 
 enum ekb_err ekb_admin_upload(const char *path, const struct ekb_upload *upload,
-                              struct ekb_gate_warning *out_warning, struct ekb_fail *reterr_fail)
+                              struct ekb_upload_outcome *out_outcome, struct ekb_fail *reterr_fail)
 {
     struct findings findings = {0};
     struct ekb_change *change = NULL;
@@ -159,7 +205,7 @@ enum ekb_err ekb_admin_upload(const char *path, const struct ekb_upload *upload,
         err = ekb_change_commit(change, reterr_fail);
     }
     if (err == EKB_OK) {
-        *out_warning = findings.warning;
+        *out_outcome = findings.outcome;
     }
     ekb_change_destroy(change);
     findings_deinit(&findings);

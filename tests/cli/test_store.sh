@@ -279,6 +279,43 @@ openssl req -x509 -newkey rsa:1024 -nodes -keyout "$dir/weak.key" -out "$dir/wea
 refused 'a weak key' "$s" 1 \
     'Invalid certificate: The key of CN=weak is RSA 1024; RSA of at least 2048 bits, EC P-256, P-384, P-521 and Ed25519 are accepted.' \
     upload server --cert "$dir/weak.pem" --key "$dir/weak.key"
+# Kinds that are not taken: the certificate says so, whatever can be read of the key. kind NAME
+# OPTION...: a certificate of OpenSSL's for a new key of that kind.
+kind() {
+    openssl genpkey -out "$dir/$1.key" "${@:2}" 2>"$dir/err" || return 1
+    chmod 600 "$dir/$1.key"
+    openssl req -x509 -key "$dir/$1.key" -out "$dir/$1.pem" -days 9 -subj "/CN=$1" \
+        -addext extendedKeyUsage=serverAuth 2>"$dir/err"
+}
+while read -r -a words; do
+    name=${words[0]}
+    if ! kind "${words[@]}"; then
+        echo "OpenSSL makes no $name: $(head -n 1 -- "$dir/err")" >&2
+        continue
+    fi
+    not_taken="Invalid certificate: The key of CN=$name is another key; RSA of at least 2048 bits, EC P-256, P-384, P-521 and Ed25519 are accepted."
+    refused "$name" "$s" 1 "$not_taken" upload server --cert "$dir/$name.pem" --key "$dir/$name.key"
+    cat -- "$dir/$name.pem" "$dir/$name.key" >"$dir/kind.pem"
+    refused "$name, one file" "$s" 1 "$not_taken" upload server --cert "$dir/kind.pem"
+done <<END
+P-224 -algorithm EC -pkeyopt ec_paramgen_curve:P-224
+secp256k1 -algorithm EC -pkeyopt ec_paramgen_curve:secp256k1
+Ed448 -algorithm ED448
+RSA-PSS -algorithm RSA-PSS -pkeyopt rsa_keygen_bits:2048
+END
+# A key that is malformed is one that cannot be read.
+sed '2s/.*/AAAA/' "$one/privkey.pem" >"$dir/malformed"
+store upload server --cert "$one/server.pem" --key "$dir/malformed" -s "$s"
+expect 'a malformed key' 2
+grep -qF "$dir/malformed: the private key is malformed" "$dir/err" || fail "a malformed key: $(cat -- "$dir/err")"
+# A leaf of somebody who is no CA.
+openssl x509 -req -in <(openssl req -new -key "$one/clientprivkey.pem" -subj /CN=under) \
+    -CA "$one/server.pem" -CAkey "$one/privkey.pem" -days 9 -extfile <(echo extendedKeyUsage=serverAuth) \
+    -out "$dir/under.pem" 2>"$dir/err"
+openssl x509 -in "$one/server.pem" >>"$dir/under.pem"
+refused 'an issuer that is no CA' "$s" 1 \
+    "Invalid certificate: $(subject "$one/server.pem") is not a CA certificate." \
+    upload server --cert "$dir/under.pem" --key "$one/clientprivkey.pem"
 run ekubench pki mint "$dir/brief" --validity 1s
 sleep 2.1
 refused 'expired' "$s" 1 "Invalid certificate: The certificate $(subject "$dir/brief/server.pem") has expired." \
@@ -308,6 +345,13 @@ cmp -s "$s/server.pem" "$one/server.pem" || fail 'upload server: another chain'
 expect_pairs 'upload server' "$s"
 store upload client --cert "$one/client.pem" --key "$one/clientprivkey.pem" -s "$s"
 expect 'upload client' 0
+grep -qixE "ekubench: in the store now: $(subject "$one/client.pem"), serial $(serial "$one/client.pem"), until .*Z" \
+    "$dir/err" || fail "upload client: $(cat -- "$dir/err")"
+# Roots are not sent.
+cat -- "$one/ca.pem" "$one/server.pem" >"$dir/with-root.pem"
+store upload server --cert "$dir/with-root.pem" --key "$one/privkey.pem" -s "$s"
+expect 'upload, with the root' 0 "the root $(subject "$one/ca.pem") was left out: roots are not sent"
+cmp -s "$s/server.pem" "$one/server.pem" || fail 'upload, with the root: another chain'
 cmp -s "$s/client.pem" "$one/client.pem" || fail 'upload client: another chain'
 store upload server --cert "$one/server.pem" --use-current-key -s "$s"
 expect 'upload --use-current-key' 0

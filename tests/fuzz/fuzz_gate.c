@@ -31,9 +31,9 @@ static void judge(const struct ekb_bundle *bundle)
     for (size_t i = 0; i < ekb_chain_len(sorted); i++) {
         EKB_CHECK(ekb_chain_same(sorted, i, again, i));
     }
+    (void)!ekb_gate_check_chain(EKB_STORE_SERVER, sorted, 0, &warning, NULL);
     if (bundle->key != NULL) {
-        const struct ekb_identity identity = {.chain = sorted, .key = bundle->key};
-        (void)!ekb_gate_check_identity(EKB_STORE_SERVER, &identity, 0, &warning, NULL);
+        (void)!ekb_gate_check_key(sorted, bundle->key, NULL);
     }
     ekb_chain_destroy(again);
     ekb_chain_destroy(sorted);

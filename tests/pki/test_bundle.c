@@ -135,6 +135,39 @@ Test(bundle, reads_the_key_of_a_file_that_is_long)
     free(key);
 }
 
+// What can be said of the certificate is said first.
+Test(bundle, keeps_what_is_wrong_with_the_key)
+{
+    static const struct {
+        const char *name;
+        const char *key;
+        enum ekb_err err;
+    } cases[] = {
+        {"malformed", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", EKB_PARSE},
+        {"encrypted",
+         "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
+         EKB_PARSE},
+        {"of another form",
+         "-----BEGIN DSA PRIVATE KEY-----\nAAAA\n-----END DSA PRIVATE KEY-----\n", EKB_UNSUPPORTED},
+    };
+    char *chain = ekb_chain_to_pem(pki.chain);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct ekb_bundle bundle = {0};
+        char text[16384];
+        (void)snprintf(text, sizeof text, "%s%s", chain, cases[i].key);
+        fixture_write_text(path, text);
+
+        const enum ekb_err err = ekb_bundle_read(&bundle, path, NULL, NULL);
+
+        cr_expect_eq(err, EKB_OK, "%s: %s", cases[i].name, ekb_err_name(err));
+        cr_expect_eq(bundle.key_fault.err, cases[i].err, "%s: %s", cases[i].name,
+                     ekb_err_name(bundle.key_fault.err));
+        cr_expect_null(bundle.key, "%s", cases[i].name);
+        ekb_bundle_deinit(&bundle);
+    }
+    free(chain);
+}
+
 Test(bundle, reads_one_certificate_in_der)
 {
     size_t len = 0;

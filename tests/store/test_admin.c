@@ -129,12 +129,12 @@ static enum ekb_err upload(enum ekb_store_side side, const struct ekb_chain *cha
                            const struct ekb_key *key, enum ekb_upload_key which,
                            enum ekb_upload_copy copy, struct ekb_fail *fail)
 {
-    struct ekb_gate_warning warning = {""};
+    struct ekb_upload_outcome outcome = {.root = ""};
     const struct ekb_bundle bundle = {.chain = (struct ekb_chain *)(uintptr_t)chain,
                                       .key = (struct ekb_key *)(uintptr_t)key};
     const struct ekb_upload wish = {
         .side = side, .bundle = &bundle, .key = which, .copy = copy, .now = NOON};
-    return ekb_admin_upload(path, &wish, &warning, fail);
+    return ekb_admin_upload(path, &wish, &outcome, fail);
 }
 
 static void has_uploaded(enum ekb_store_side side, const struct fixture_pki *pki)
@@ -288,15 +288,15 @@ static struct fixture_pki leaf_of_times(int64_t not_before, int64_t not_after)
 Test(admin, warns_when_what_is_uploaded_is_not_valid_yet)
 {
     struct fixture_pki pki = leaf_of_times(NOON + DAY, NOON + 2 * DAY);
-    struct ekb_gate_warning warning = {""};
+    struct ekb_upload_outcome outcome = {.root = ""};
     const struct ekb_bundle bundle = {.chain = pki.chain, .key = pki.key};
     const struct ekb_upload wish = {.side = EKB_STORE_SERVER, .bundle = &bundle, .now = NOON};
 
-    const enum ekb_err err = ekb_admin_upload(path, &wish, &warning, NULL);
+    const enum ekb_err err = ekb_admin_upload(path, &wish, &outcome, NULL);
 
     cr_expect_eq(err, EKB_OK, "%s", ekb_err_name(err));
-    cr_expect_str_eq(warning.text, "the certificate CN=timed is not valid yet", "\"%s\"",
-                     warning.text);
+    cr_expect_str_eq(outcome.warning.text, "the certificate CN=timed is not valid yet", "\"%s\"",
+                     outcome.warning.text);
     fixture_pki_deinit(&pki);
 }
 

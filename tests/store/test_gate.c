@@ -135,17 +135,23 @@ static void append(struct ekb_chain *chain, const struct ekb_chain *from, size_t
 
 static const char *texts[EKB_STORE_NUM_SIDES] = {"server", "client"};
 
+static enum ekb_err check(enum ekb_store_side side, const struct ekb_chain *chain,
+                          const struct ekb_key *key, struct ekb_gate_warning *warning,
+                          struct ekb_fail *fail)
+{
+    const enum ekb_err err = ekb_gate_check_chain(side, chain, NOON, warning, fail);
+    return err == EKB_OK ? ekb_gate_check_key(chain, key, fail) : err;
+}
+
 // expect_identity asks the gate about an identity. `detail`: the whole sentence, or NULL.
 static void expect_identity(const char *name, enum ekb_store_side side,
                             const struct ekb_chain *chain, const struct ekb_key *key,
                             enum ekb_err wanted, const char *detail)
 {
-    const struct ekb_identity identity = {.chain = (struct ekb_chain *)(uintptr_t)chain,
-                                          .key = (struct ekb_key *)(uintptr_t)key};
     struct ekb_gate_warning warning = {"unwritten"};
     struct ekb_fail fail = {0};
 
-    const enum ekb_err err = ekb_gate_check_identity(side, &identity, NOON, &warning, &fail);
+    const enum ekb_err err = check(side, chain, key, &warning, &fail);
 
     cr_expect_eq(err, wanted, "%s to the %s store: %s, not %s (%s)", name, texts[side],
                  ekb_err_name(err), ekb_err_name(wanted), fail.detail);
@@ -283,6 +289,68 @@ Test(gate, refuses_a_key_that_is_another_certificates)
     fixture_pki_deinit(&pki);
 }
 
+Test(gate, names_a_key_that_is_not_taken_before_it_looks_for_a_chain)
+{
+    static const struct forgery forgery = {
+        .subject = "leaf", .issuer = "leaf", .eku = "serverAuth,clientAuth"};
+    struct ekb_chain *sorted = NULL;
+    struct ekb_fail fail = {0};
+    EVP_PKEY *key = key_of(P_224);
+    struct ekb_chain *chain = forge(&forgery, key, key);
+
+    const enum ekb_err err = ekb_gate_sort(&sorted, chain, &fail);
+
+    cr_expect_eq(err, EKB_REFUSED_KEY, "%s", ekb_err_name(err));
+    cr_expect_str_eq(fail.detail,
+                     "Invalid certificate: The key of CN=leaf is another key" KEY_ACCEPTED, "%s",
+                     fail.detail);
+    ekb_chain_destroy(chain);
+    EVP_PKEY_free(key);
+}
+
+// Issuers.
+
+Test(gate, refuses_an_issuer_that_is_no_ca)
+{
+    static const struct forgery leaf_forgery = {
+        .subject = "leaf", .issuer = "issuer", .eku = "serverAuth"};
+    static const struct {
+        const char *name;
+        struct forgery forgery;
+        const char *detail;
+    } cases[] = {
+        {"an end entity",
+         {.subject = "issuer", .issuer = "root", .basic_constraints = "critical,CA:FALSE"},
+         "Invalid certificate: CN=issuer is not a CA certificate."},
+        {"no basic constraints",
+         {.subject = "issuer", .issuer = "root"},
+         "Invalid certificate: CN=issuer is not a CA certificate."},
+        {"a CA that may not",
+         {.subject = "issuer",
+          .issuer = "root",
+          .basic_constraints = "critical,CA:TRUE",
+          .key_usage = "cRLSign"},
+         "Invalid certificate: CN=issuer is not a CA certificate that may sign certificates."},
+    };
+    EVP_PKEY *leaf_key = key_of(P_256);
+    EVP_PKEY *issuer_key = key_of(P_256);
+    struct ekb_key *key = ours(leaf_key);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct ekb_chain *chain = forge(&leaf_forgery, leaf_key, issuer_key);
+        struct ekb_chain *issuer = forge(&cases[i].forgery, issuer_key, leaf_key);
+        append(chain, issuer, 0);
+
+        expect_identity(cases[i].name, EKB_STORE_SERVER, chain, key, EKB_REFUSED_CA,
+                        cases[i].detail);
+
+        ekb_chain_destroy(issuer);
+        ekb_chain_destroy(chain);
+    }
+    ekb_key_destroy(key);
+    EVP_PKEY_free(issuer_key);
+    EVP_PKEY_free(leaf_key);
+}
+
 // Validity.
 
 Test(gate, looks_at_the_validity_of_every_certificate)
@@ -327,10 +395,8 @@ Test(gate, looks_at_the_validity_of_every_certificate)
         struct ekb_chain *chain = forge(&leaf_forgery, leaf_key, issuer_key);
         struct ekb_chain *issuer = forge(&issuer_forgery, issuer_key, issuer_key);
         append(chain, issuer, 0);
-        const struct ekb_identity identity = {.chain = chain, .key = key};
 
-        const enum ekb_err err =
-            ekb_gate_check_identity(EKB_STORE_SERVER, &identity, NOON, &warning, &fail);
+        const enum ekb_err err = check(EKB_STORE_SERVER, chain, key, &warning, &fail);
 
         cr_expect_eq(err, cases[i].err, "%s: %s", cases[i].name, ekb_err_name(err));
         cr_expect_str_eq(fail.detail, cases[i].detail, "%s: \"%s\"", cases[i].name, fail.detail);

@@ -12,6 +12,7 @@
 #include "ekubench/base/err.h"
 #include "ekubench/pki/bundle.h"
 #include "ekubench/pki/csr.h"
+#include "ekubench/pki/describe.h"
 #include "ekubench/pki/key.h"
 #include "ekubench/store/gate.h"
 #include "ekubench/store/store.h"
@@ -42,13 +43,20 @@ struct ekb_upload {
     int64_t now;
 };
 
+// What an upload did, and what is to be said of it.
+struct ekb_upload_outcome {
+    struct ekb_gate_warning warning;
+    struct ekb_description leaf;
+    char root[256]; // Subject of the root that was left out at the end of the chain; "": none was.
+};
+
 // ekb_admin_upload puts a certificate into the store `path`, past the gate. A signing request whose
 // key it uses is done with. What is wrong with the store as it is does not matter, unless its key
 // is asked for. Errors of store/gate, store/change and ekb_store_survey; EKB_KEY_MISMATCH if no
 // key, or not the key that is asked for, belongs to the certificate; EKB_NOT_FOUND if that key is
 // not there; EKB_USAGE for ALSO_AS_CLIENT on the client side.
 EKB_NODISCARD enum ekb_err ekb_admin_upload(const char *path, const struct ekb_upload *upload,
-                                            struct ekb_gate_warning *out_warning,
+                                            struct ekb_upload_outcome *out_outcome,
                                             struct ekb_fail *reterr_fail);
 
 // ekb_admin_trust_add adds all certificates of `uploaded` to the trusted CA list, or none.

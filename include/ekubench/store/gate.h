@@ -27,19 +27,23 @@ struct ekb_gate_warning {
 
 // ekb_gate_sort returns in `*out_sorted` a newly-allocated chain of the certificates of `uploaded`:
 // the leaf first, each issued by the next. The leaf is the one that issued no other.
-// EKB_REFUSED_CHAIN if they make no such chain, EKB_NOMEM.
+// EKB_REFUSED_KEY if a key is of a kind or size that is not taken (what it signed could perhaps not
+// be verified), EKB_REFUSED_CHAIN if they make no such chain, EKB_NOMEM.
 EKB_NODISCARD enum ekb_err ekb_gate_sort(struct ekb_chain **out_sorted,
                                          const struct ekb_chain *uploaded,
                                          struct ekb_fail *reterr_fail);
 
-// ekb_gate_check_identity says whether `identity`, sorted, may go into the store of `side` at `now`
+// ekb_gate_check_chain says whether `chain`, sorted, may go into the store of `side` at `now`
 // (seconds since the epoch). EKB_REFUSED_USAGE if its leaf lacks the usage of the side,
-// EKB_REFUSED_KEY if a key is of a kind or size that is not taken, EKB_REFUSED_EXPIRED,
-// EKB_REFUSED_CHAIN, EKB_KEY_MISMATCH.
-EKB_NODISCARD enum ekb_err ekb_gate_check_identity(enum ekb_store_side side,
-                                                   const struct ekb_identity *identity, int64_t now,
-                                                   struct ekb_gate_warning *out_warning,
-                                                   struct ekb_fail *reterr_fail);
+// EKB_REFUSED_KEY, EKB_REFUSED_EXPIRED, EKB_REFUSED_CHAIN, EKB_REFUSED_CA if an issuer is none.
+// ekb_gate_check_key says whether `key` is that of its leaf: EKB_KEY_MISMATCH.
+EKB_NODISCARD enum ekb_err ekb_gate_check_chain(enum ekb_store_side side,
+                                                const struct ekb_chain *chain, int64_t now,
+                                                struct ekb_gate_warning *out_warning,
+                                                struct ekb_fail *reterr_fail);
+EKB_NODISCARD enum ekb_err ekb_gate_check_key(const struct ekb_chain *chain,
+                                              const struct ekb_key *key,
+                                              struct ekb_fail *reterr_fail);
 
 // ekb_gate_check_ca says whether certificate `index` of `uploaded` may go into the trusted CA list
 // `trust` (NULL: empty). EKB_REFUSED_CA if it is no CA or may not sign certificates,
