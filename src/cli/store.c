@@ -199,7 +199,7 @@ static const struct argp_option options[] = {
     {"json", OPTION_JSON, NULL, 0, "show, trust list: as JSON", 0},
     {"force", OPTION_FORCE, NULL, 0,
      "upgrade: also over a client store that exists; csr new: over a pending request", 0},
-    {"issuer", OPTION_ISSUER, "NAME", 0, "trust remove: only of this issuer", 0},
+    {"issuer", OPTION_ISSUER, "NAME", 0, "trust remove: of this issuer, as trust list has it", 0},
     {"cn", OPTION_CN, "NAME", 0, "csr new: common name; init, reset: the host's name", 0},
     {"org", OPTION_ORG, "NAME", 0, "csr new: organization", 0},
     {"key-type", OPTION_KEY_TYPE, "TYPE", 0,
@@ -317,6 +317,15 @@ static void say_certificate(const char *what, const struct ekb_description *desc
                 ekb_units_format_time(until, description->not_after));
 }
 
+static void say_certificates(const char *what, const struct ekb_chain *chain)
+{
+    for (size_t i = 0; i < ekb_chain_len(chain); i++) {
+        struct ekb_description description;
+        ekb_chain_describe(&description, chain, i);
+        say_certificate(what, &description);
+    }
+}
+
 static void say_upload(const struct arguments *arguments, const struct ekb_upload_outcome *outcome)
 {
     if (outcome->root[0] != '\0') {
@@ -362,19 +371,29 @@ static int trust_add(const struct arguments *arguments)
     if (err == EKB_OK) {
         err = ekb_admin_trust_add(arguments->store, uploaded, (int64_t)time(NULL), &warning, &fail);
     }
-    for (size_t i = 0; err == EKB_OK && i < ekb_chain_len(uploaded); i++) {
-        struct ekb_description description;
-        ekb_chain_describe(&description, uploaded, i);
-        say_certificate("trusted now", &description);
+    if (err == EKB_OK) {
+        say_certificates("trusted now", uploaded);
     }
     ekb_chain_destroy(uploaded);
     return finish(err, &warning, &fail);
 }
 
+static int trust_remove(const struct arguments *arguments)
+{
+    struct ekb_fail fail = {0};
+    struct ekb_chain *removed = NULL;
+    const enum ekb_err err = ekb_admin_trust_remove(&removed, arguments->store, arguments->words[2],
+                                                    arguments->issuer, &fail);
+    if (err == EKB_OK) {
+        say_certificates("no longer trusted", removed);
+    }
+    ekb_chain_destroy(removed);
+    return finish(err, NULL, &fail);
+}
+
 static int trust(const struct arguments *arguments)
 {
     const char *word = arguments->num_words > 1 ? arguments->words[1] : "";
-    struct ekb_fail fail = {0};
     if (strcmp(word, "add") == 0) {
         return trust_add(arguments);
     }
@@ -382,9 +401,7 @@ static int trust(const struct arguments *arguments)
         return ekb_store_show_trust(arguments->store, arguments->form);
     }
     if (strcmp(word, "remove") == 0 && arguments->num_words > 2) {
-        return finish(
-            ekb_admin_trust_remove(arguments->store, arguments->words[2], arguments->issuer, &fail),
-            NULL, &fail);
+        return trust_remove(arguments);
     }
     ekb_cli_say("trust add FILE, trust remove SERIAL or trust list is wanted");
     return EKB_EXIT_USAGE;

@@ -97,8 +97,9 @@ static void print_trust(const struct ekb_store *store)
         struct ekb_description description;
         char until[EKB_UNITS_TEXT_LEN];
         ekb_chain_describe(&description, trust, i);
-        (void)printf("  %s  until %s  %s\n", description.serial,
-                     ekb_units_format_time(until, description.not_after), description.subject);
+        (void)printf("  %s  until %s  %s\n    issuer %s\n", description.serial,
+                     ekb_units_format_time(until, description.not_after), description.subject,
+                     description.issuer);
     }
 }
 

@@ -437,6 +437,7 @@ store trust list -s "$s"
 expect 'trust list' 0
 grep -q "^Trusted CA list: 2 certificates$" "$dir/out" || fail "trust list: $(cat -- "$dir/out")"
 grep -qi "$(serial "$two/ca.pem")" "$dir/out" || fail "trust list: no $(serial "$two/ca.pem")"
+grep -qxF "    issuer $(subject "$two/ca.pem")" "$dir/out" || fail "trust list: no issuer: $(cat -- "$dir/out")"
 store trust list --json -s "$s"
 [[ $(json "$dir/out" 'len(r), r[0]["ca"]') == '(2, True)' ]] || fail "trust list --json: $(cat -- "$dir/out")"
 store trust list --pem -s "$s"
@@ -480,10 +481,11 @@ fi
 refused 'trust remove: none such' "$s" 2 \
     'no trusted CA has the serial number 00' trust remove 00
 refused 'trust remove: another issuer' "$s" 2 \
-    "no trusted CA has the serial number $(serial "$two/ca.pem")" \
+    "no trusted CA has the serial number $(serial "$two/ca.pem") and the issuer CN=x" \
     trust remove "$(serial "$two/ca.pem")" --issuer CN=x
 store trust remove "$(serial "$two/ca.pem")" -s "$s"
 expect 'trust remove' 0
+grep -qi "^ekubench: no longer trusted: .* serial $(serial "$two/ca.pem")," "$dir/err" || fail "trust remove: $(cat -- "$dir/err")"
 cmp -s "$s/ca.pem" "$one/ca.pem" || fail 'trust remove: another list'
 store trust remove "$(serial "$one/ca.pem" | tr A-F a-f)" -s "$s"
 expect 'trust remove, the last' 0

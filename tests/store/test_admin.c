@@ -2,6 +2,7 @@
 
 #include "ekubench/pki/describe.h"
 #include "support/fixtures.h"
+#include "support/forge.h"
 #include "support/tree.h"
 
 #include <criterion/criterion.h>
@@ -10,6 +11,7 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include <ctype.h>
 #include <dirent.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -400,6 +402,7 @@ Test(admin, leaves_the_store_to_the_byte_when_other_things_are_refused)
     const struct ekb_csr_spec bad_address = {
         .common_name = "x", .ip_addresses = bad_name, .num_ip_addresses = 1};
     struct ekb_gate_warning warning = {""};
+    struct ekb_chain *removed = NULL;
     make_store(false);
     const struct tree before = tree_of(path, TREE_RAW);
 
@@ -409,7 +412,7 @@ Test(admin, leaves_the_store_to_the_byte_when_other_things_are_refused)
     err = ekb_admin_trust_add(path, fixture_pki_root(&server), NOON, &warning, NULL);
     cr_expect_eq(err, EKB_REFUSED_DUPLICATE, "a duplicate: %s", ekb_err_name(err));
     expect_unchanged("a duplicate", &before);
-    err = ekb_admin_trust_remove(path, "00", NULL, NULL);
+    err = ekb_admin_trust_remove(&removed, path, "00", NULL, NULL);
     cr_expect_eq(err, EKB_NOT_FOUND, "no such serial: %s", ekb_err_name(err));
     expect_unchanged("no such serial", &before);
     err = ekb_admin_csr_new(path, EKB_STORE_SERVER, EKB_KEY_P256, &no_name, EKB_CSR_REPLACE, NULL);
@@ -435,6 +438,17 @@ static struct ekb_chain *two_roots(const struct fixture_pki *one, const struct f
     cr_assert_eq(ekb_chain_append(chain, fixture_pki_root(one), 0), EKB_OK);
     cr_assert_eq(ekb_chain_append(chain, fixture_pki_root(other), 0), EKB_OK);
     return chain;
+}
+
+static enum ekb_err trust_removed(const char *serial, const char *issuer, size_t num_wanted,
+                                  struct ekb_fail *fail)
+{
+    struct ekb_chain *removed = NULL;
+    const enum ekb_err err = ekb_admin_trust_remove(&removed, path, serial, issuer, fail);
+    const size_t num_removed = removed != NULL ? ekb_chain_len(removed) : 0;
+    cr_expect_eq(num_removed, err == EKB_OK ? num_wanted : 0u, "%zu removed", num_removed);
+    ekb_chain_destroy(removed);
+    return err;
 }
 
 static void expect_trust(const char *name, const struct ekb_chain *wanted)
@@ -507,28 +521,37 @@ Test(admin, removes_from_the_trusted_list_by_serial_number_and_issuer)
 {
     static const struct {
         const char *name;
-        bool lower;
+        const char *before;
+        bool upper;
+        bool colons;
         const char *issuer;
         enum ekb_err err;
     } cases[] = {
-        {"as it is written", false, NULL, EKB_OK},
-        {"in small letters", true, NULL, EKB_OK},
-        {"with its issuer", false, "CN=test root,O=ekubench", EKB_OK},
-        {"with another issuer", false, "CN=another", EKB_NOT_FOUND},
+        {"as it is written", "", false, false, NULL, EKB_OK},
+        {"in capital letters", "", true, false, NULL, EKB_OK},
+        {"with 0x", "0x", false, false, NULL, EKB_OK},
+        {"with leading zeros", "0x000", true, false, NULL, EKB_OK},
+        {"with colons", "00:", false, true, NULL, EKB_OK},
+        {"with its issuer", "", false, false, "CN=test root,O=ekubench", EKB_OK},
+        {"with another issuer", "", false, false, "CN=another", EKB_NOT_FOUND},
+        {"another", "1", false, false, NULL, EKB_NOT_FOUND},
     };
     struct ekb_chain *roots = two_roots(&server, &client);
     struct ekb_description description;
     ekb_chain_describe(&description, fixture_pki_root(&server), 0);
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct ekb_fail fail = {0};
-        char serial[64];
-        (void)snprintf(serial, sizeof serial, "%s", description.serial);
-        for (char *c = serial; cases[i].lower && *c != '\0'; c++) {
-            *c = (char)(*c >= 'A' && *c <= 'F' ? *c - 'A' + 'a' : *c);
+        char serial[256];
+        size_t len = (size_t)snprintf(serial, sizeof serial, "%s", cases[i].before);
+        for (size_t j = 0; description.serial[j] != '\0'; j++) {
+            const char c = description.serial[j];
+            const bool colon = cases[i].colons && j > 0 && j % 2 == 0;
+            len += (size_t)snprintf(serial + len, sizeof serial - len, "%s%c", colon ? ":" : "",
+                                    cases[i].upper ? toupper((unsigned char)c) : c);
         }
         has_trust(roots);
 
-        const enum ekb_err err = ekb_admin_trust_remove(path, serial, cases[i].issuer, &fail);
+        const enum ekb_err err = trust_removed(serial, cases[i].issuer, 1, &fail);
 
         cr_expect_eq(err, cases[i].err, "%s: %s: %s", cases[i].name, ekb_err_name(err),
                      fail.detail);
@@ -539,6 +562,37 @@ Test(admin, removes_from_the_trusted_list_by_serial_number_and_issuer)
     ekb_chain_destroy(roots);
 }
 
+Test(admin, asks_for_the_issuer_when_several_have_the_serial_number)
+{
+    static const struct forgery forgeries[] = {
+        {.subject = "one", .issuer = "one", .serial = 7, .basic_constraints = "critical,CA:TRUE"},
+        {.subject = "two", .issuer = "two", .serial = 7, .basic_constraints = "critical,CA:TRUE"}};
+    struct ekb_chain *cas[COUNT(forgeries)];
+    struct ekb_description description;
+    struct ekb_fail fail = {0};
+    EVP_PKEY *key = forge_key();
+    for (size_t i = 0; i < COUNT(forgeries); i++) {
+        cas[i] = forge(&forgeries[i], key, key);
+        has_trust(cas[i]);
+    }
+    ekb_chain_describe(&description, cas[0], 0);
+    const struct tree before = tree_of(path, TREE_RAW);
+
+    enum ekb_err err = trust_removed(description.serial, NULL, 0, &fail);
+    cr_expect_eq(err, EKB_USAGE, "%s", ekb_err_name(err));
+    cr_expect_not_null(strstr(fail.detail, "--issuer"), "%s", fail.detail);
+    expect_unchanged("ambiguous", &before);
+    err = trust_removed(description.serial, "CN=one", 1, NULL);
+    cr_expect_eq(err, EKB_OK, "%s", ekb_err_name(err));
+    expect_trust("the other", cas[1]);
+    err = trust_removed(description.serial, NULL, 1, NULL);
+    cr_expect_eq(err, EKB_OK, "%s", ekb_err_name(err));
+    for (size_t i = 0; i < COUNT(forgeries); i++) {
+        ekb_chain_destroy(cas[i]);
+    }
+    EVP_PKEY_free(key);
+}
+
 Test(admin, trusts_nobody_when_the_last_trusted_ca_is_removed)
 {
     struct ekb_description description;
@@ -546,7 +600,7 @@ Test(admin, trusts_nobody_when_the_last_trusted_ca_is_removed)
     has_trust(fixture_pki_root(&server));
     ekb_chain_describe(&description, fixture_pki_root(&server), 0);
 
-    const enum ekb_err err = ekb_admin_trust_remove(path, description.serial, NULL, NULL);
+    const enum ekb_err err = trust_removed(description.serial, NULL, 1, NULL);
 
     cr_expect_eq(err, EKB_OK, "%s", ekb_err_name(err));
     expect_side("server", EKB_STORE_SERVER, &server);
@@ -750,6 +804,7 @@ Test(admin, makes_no_store_unless_told_to)
     struct ekb_gate_warning warning = {""};
     enum ekb_upgrade done = EKB_UPGRADE_KEPT;
     char *pem = NULL;
+    struct ekb_chain *removed = NULL;
     const struct ekb_csr_spec spec = {.common_name = "x"};
     (void)fixture_dir_file(path, &dir, "mistyped");
 
@@ -757,7 +812,7 @@ Test(admin, makes_no_store_unless_told_to)
         upload(EKB_STORE_SERVER, server.chain, server.key, EKB_UPLOAD_KEY_GIVEN,
                EKB_UPLOAD_ONE_STORE, NULL),
         ekb_admin_trust_add(path, fixture_pki_root(&server), NOON, &warning, NULL),
-        ekb_admin_trust_remove(path, "00", NULL, NULL),
+        ekb_admin_trust_remove(&removed, path, "00", NULL, NULL),
         ekb_admin_csr_new(path, EKB_STORE_SERVER, EKB_KEY_P256, &spec, EKB_CSR_KEEP, NULL),
         ekb_admin_csr_read(&pem, path, EKB_STORE_SERVER, NULL),
         ekb_admin_csr_discard(path, EKB_STORE_SERVER, NULL),

@@ -64,7 +64,7 @@ static struct ekb_chain *chain_of(X509 *x509)
 
 struct ekb_chain *forge(const struct forgery *forgery, EVP_PKEY *key, EVP_PKEY *issuer_key)
 {
-    static long serial;
+    static long num_forged;
     X509 *x509 = X509_new();
     X509_NAME *issuer = X509_NAME_new();
     const EVP_MD *digest = EVP_PKEY_id(issuer_key) == EVP_PKEY_ED25519 ? NULL : EVP_sha256();
@@ -72,7 +72,9 @@ struct ekb_chain *forge(const struct forgery *forgery, EVP_PKEY *key, EVP_PKEY *
     name_it(X509_get_subject_name(x509), NID_commonName, forgery->subject);
     name_it(X509_get_subject_name(x509), NID_pkcs9_emailAddress, forgery->email);
     cr_assert_eq(X509_set_version(x509, forgery->is_v1 ? X509_VERSION_1 : X509_VERSION_3), 1);
-    cr_assert_eq(ASN1_INTEGER_set(X509_get_serialNumber(x509), ++serial), 1);
+    cr_assert_eq(ASN1_INTEGER_set(X509_get_serialNumber(x509),
+                                  forgery->serial != 0 ? forgery->serial : ++num_forged),
+                 1);
     cr_assert_eq(X509_set_issuer_name(x509, issuer), 1);
     date(X509_getm_notBefore(x509), forgery->not_before, FIXTURE_NOT_BEFORE);
     date(X509_getm_notAfter(x509), forgery->not_after, FIXTURE_NOT_AFTER);

@@ -22,6 +22,7 @@ struct forgery {
     const char *eku;
     const char *names; // subjectAltName.
     bool is_v1;
+    long serial;        // 0: another one each time.
     int64_t not_before; // 0: FIXTURE_NOT_BEFORE, FIXTURE_NOT_AFTER.
     int64_t not_after;
 };

@@ -64,11 +64,14 @@ EKB_NODISCARD enum ekb_err ekb_admin_trust_add(const char *path, const struct ek
                                                int64_t now, struct ekb_gate_warning *out_warning,
                                                struct ekb_fail *reterr_fail);
 
-// ekb_admin_trust_remove removes the certificates with the serial number `serial` (hexadecimal, as
-// ekb_chain_describe writes it) and, if `issuer` is not NULL, that issuer. EKB_NOT_FOUND if there
-// is none.
-EKB_NODISCARD enum ekb_err ekb_admin_trust_remove(const char *path, const char *serial,
-                                                  const char *issuer, struct ekb_fail *reterr_fail);
+// ekb_admin_trust_remove removes the certificate with the serial number `serial` (hexadecimal;
+// colons, case, 0x and leading zeros do not matter) and, if `issuer` is not NULL, that issuer (as
+// ekb_chain_describe writes it), and returns what it has removed, newly allocated. EKB_NOT_FOUND if
+// there is none; EKB_USAGE if several certificates have that number and no issuer is named. All of
+// that issuer are removed.
+EKB_NODISCARD enum ekb_err ekb_admin_trust_remove(struct ekb_chain **out_removed, const char *path,
+                                                  const char *serial, const char *issuer,
+                                                  struct ekb_fail *reterr_fail);
 
 // Whether a new signing request replaces a pending one, and its key.
 enum ekb_csr_mode {
