@@ -50,7 +50,7 @@ const char *ekb_diag_file_name(char out_name[EKB_DIAG_NAME_LEN],
 }
 
 static enum ekb_err write_file(const struct dump *dump, const char *prefix, const char *suffix,
-                               const char *text, struct ekb_fail *reterr_fail)
+                               const char *text, unsigned mode, struct ekb_fail *reterr_fail)
 {
     char name[EKB_DIAG_NAME_LEN];
     char *file =
@@ -58,7 +58,7 @@ static enum ekb_err write_file(const struct dump *dump, const char *prefix, cons
     if (file == NULL) {
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "diagnostics");
     }
-    const enum ekb_err err = ekb_file_write_atomic(file, text, strlen(text), 0644, reterr_fail);
+    const enum ekb_err err = ekb_file_write_atomic(file, text, strlen(text), mode, reterr_fail);
     free(file);
     return err;
 }
@@ -70,7 +70,7 @@ static enum ekb_err write_chain(const struct dump *dump, const char *prefix,
         return EKB_OK;
     }
     char *text = ekb_chain_to_pem(chain);
-    const enum ekb_err err = text != NULL ? write_file(dump, prefix, "pem", text, reterr_fail)
+    const enum ekb_err err = text != NULL ? write_file(dump, prefix, "pem", text, 0644, reterr_fail)
                                           : ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "diagnostics");
     free(text);
     return err;
@@ -146,10 +146,10 @@ static enum ekb_err write_dump(const struct dump *dump, const char *prefix, cons
     if (err != EKB_OK || !text_closed || !xml_closed) {
         err = ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "diagnostics");
     } else {
-        err = write_file(dump, prefix, "txt", text, reterr_fail);
+        err = write_file(dump, prefix, "txt", text, 0644, reterr_fail);
     }
     if (err == EKB_OK) {
-        err = write_file(dump, prefix, "xml", xml, reterr_fail);
+        err = write_file(dump, prefix, "xml", xml, 0644, reterr_fail);
     }
     free(text);
     free(xml);
@@ -242,32 +242,66 @@ static void fill_state(const struct writer *writer, const struct dump *dump)
 
 // The event log.
 
-static enum ekb_err write_log(const struct dump *dump, struct ekb_fail *reterr_fail)
+// check_log refuses what is no event log: above all a private key, in whatever form.
+static enum ekb_err check_log(const char *text, size_t text_len, const char *path,
+                              struct ekb_fail *reterr_fail)
+{
+    if (strstr(text, "PRIVATE KEY") != NULL) {
+        return ekb_fail_say(reterr_fail, EKB_PARSE, "%s holds a private key, and was not copied",
+                            path);
+    }
+    for (size_t i = 0; i < text_len; i++) {
+        const unsigned char c = (unsigned char)text[i];
+        if ((c < ' ' && c != '\n' && c != '\r' && c != '\t') || c == 0x7f) {
+            return ekb_fail_say(reterr_fail, EKB_PARSE,
+                                "%s is no text, and was not copied as an event log", path);
+        }
+    }
+    return EKB_OK;
+}
+
+// read_log returns the end of the event log, newly allocated; NULL if none was named.
+static enum ekb_err read_log(char **out_text, const char *path, struct ekb_fail *reterr_fail)
 {
     uint8_t *text = NULL;
     size_t text_len = 0;
-    struct ekb_fail fail = {0};
-    char reason[512];
+    if (path == NULL) {
+        *out_text = NULL;
+        return EKB_OK;
+    }
+    enum ekb_err err = ekb_file_read_end(&text, &text_len, path, MAX_LOG_LEN, reterr_fail);
+    if (err == EKB_OK) {
+        err = check_log((const char *)text, text_len, path, reterr_fail);
+    }
+    if (err != EKB_OK) {
+        ekb_file_free_secret(text, text_len);
+        return err;
+    }
+    *out_text = (char *)text;
+    return EKB_OK;
+}
+
+// write_log writes the event log `text`, or why there is none.
+static enum ekb_err write_log(const struct dump *dump, const char *text,
+                              const struct ekb_fail *fault, struct ekb_fail *reterr_fail)
+{
+    char reason[512] = "no event log was named";
     char message[520];
-    if (dump->options->event_log == NULL) {
-        return write_file(dump, "loggingsnapshot", "txt", "no event log was named\n", reterr_fail);
+    if (fault->err != EKB_OK) {
+        ekb_fail_text(reason, sizeof reason, fault);
     }
-    if (ekb_file_read_end(&text, &text_len, dump->options->event_log, MAX_LOG_LEN, &fail) !=
-        EKB_OK) {
-        ekb_fail_text(reason, sizeof reason, &fail);
-        (void)snprintf(message, sizeof message, "%s\n", reason);
-        return write_file(dump, "loggingsnapshot", "txt", message, reterr_fail);
-    }
-    const enum ekb_err err =
-        write_file(dump, "loggingsnapshot", "txt", (const char *)text, reterr_fail);
-    free(text);
-    return err;
+    (void)snprintf(message, sizeof message, "%s\n", reason);
+    // It has addresses in it, as the log itself, and its mode.
+    return write_file(dump, "loggingsnapshot", "txt", text != NULL ? text : message, 0640,
+                      reterr_fail);
 }
 
 enum ekb_err ekb_diag_write(const char *directory, const char *path,
                             const struct ekb_diag_options *options, struct ekb_fail *reterr_fail)
 {
     struct ekb_store *store = NULL;
+    struct ekb_fail log_fault = {.err = EKB_OK};
+    char *log = NULL;
     enum ekb_err err = ekb_store_survey(&store, path, EKB_STORE_ALL, reterr_fail);
     if (err != EKB_OK) {
         return err;
@@ -280,6 +314,7 @@ enum ekb_err ekb_diag_write(const char *directory, const char *path,
     }
     const struct dump dump = {
         .directory = directory, .options = options, .store = store, .path = path};
+    (void)read_log(&log, options->event_log, &log_fault);
     err = ekb_file_make_dirs(directory, 0700, reterr_fail);
     if (err == EKB_OK) {
         err = write_chain(&dump, "ca", ekb_store_trust(store), reterr_fail);
@@ -296,8 +331,13 @@ enum ekb_err ekb_diag_write(const char *directory, const char *path,
         err = write_dump(&dump, "xstat_dump", "status", fill_state, reterr_fail);
     }
     if (err == EKB_OK) {
-        err = write_log(&dump, reterr_fail);
+        err = write_log(&dump, log, &log_fault, reterr_fail);
     }
+    free(log);
     ekb_store_destroy(store);
-    return err;
+    // The last word: all the rest has been written.
+    if (err == EKB_OK && log_fault.err != EKB_OK && reterr_fail != NULL) {
+        *reterr_fail = log_fault;
+    }
+    return err == EKB_OK ? log_fault.err : err;
 }

@@ -454,6 +454,10 @@ for name in ca:pem server:pem client:pem xconf_dump:txt xconf_dump:xml xstat_dum
     [[ -s $dir/diag/${name%:*}_$(hostname)_$stamp.${name#*:} ]] || fail "diag: no $name of $stamp"
 done
 cat -- "$dir/diag"/* >>"$said"
+store diag -s "$s" -o "$dir/diag-key" --event-log "$s/privkey.pem"
+expect 'diag, a key for an event log' 2 "$s/privkey.pem holds a private key, and was not copied"
+[[ $(tree "$dir/diag-key" | grep -c ' f ') == 8 ]] || fail "diag, a key: $(ls -- "$dir/diag-key")"
+cat -- "$dir/diag-key"/* >>"$said"
 run env -- "$mark" PATH=/nowhere "$(command -v env)" -- "$bin" store diag -s "$s" -o "$dir/diag-0" --capture 1
 expect 'diag: no tcpdump' 3 'no packets were captured: tcpdump: No such file or directory'
 [[ $(find "$dir/diag-0" -name 'server_*' | wc -l) == 1 ]] || fail 'diag: no tcpdump, and no files'

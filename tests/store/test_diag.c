@@ -180,11 +180,51 @@ Test(diag, has_the_event_log)
 
 Test(diag, says_why_when_the_event_log_cannot_be_read)
 {
+    struct ekb_fail fail = {0};
     options.event_log = "/nonexistent/events";
 
-    write_diag();
+    const enum ekb_err err = ekb_diag_write(output, store_path, &options, &fail);
 
+    cr_expect_eq(err, EKB_NOT_FOUND, "%s", ekb_err_name(err));
+    free(text_of("xstat_dump_" STAMP ".txt"));
     expect_part("loggingsnapshot_" STAMP ".txt", "/nonexistent/events");
+}
+
+Test(diag, copies_no_key_in_the_place_of_an_event_log)
+{
+    char key_path[1024];
+    char log[512];
+    char snapshot[1024];
+    (void)snprintf(key_path, sizeof key_path, "%s/privkey.pem", store_path);
+    (void)snprintf(snapshot, sizeof snapshot, "%s/loggingsnapshot_" STAMP ".txt", output);
+    char *key = fixture_read(key_path, NULL);
+    char text[2048];
+    (void)snprintf(text, sizeof text, "a line\n%s", key);
+    const struct {
+        const char *text;
+        size_t len;
+        const char *word;
+    } cases[] = {
+        {key, strlen(key), "private key"},
+        {text, strlen(text), "private key"},
+        {"\x30\x82\x00\x01", 4, "no text"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct ekb_fail fail = {0};
+        fixture_write(fixture_dir_file(log, &dir, "events"), cases[i].text, cases[i].len, 0600);
+        options.event_log = log;
+
+        const enum ekb_err err = ekb_diag_write(output, store_path, &options, &fail);
+
+        cr_expect_eq(err, EKB_PARSE, "%zu: %s", i, ekb_err_name(err));
+        cr_expect_not_null(strstr(fail.detail, cases[i].word), "%zu: %s", i, fail.detail);
+        char *written = text_of("loggingsnapshot_" STAMP ".txt");
+        cr_expect_null(strstr(written, "PRIVATE KEY"), "%zu: %s", i, written);
+        cr_expect_not_null(strstr(written, cases[i].word), "%zu: %s", i, written);
+        cr_expect_eq(fixture_mode(snapshot), 0640u, "%04o", fixture_mode(snapshot));
+        free(written);
+    }
+    free(key);
 }
 
 Test(diag, lacks_what_the_store_lacks)

@@ -39,8 +39,9 @@ const char *ekb_diag_file_name(char out_name[EKB_DIAG_NAME_LEN],
 // is made (mode 0700) if it is missing: ca_, server_ and client_ (PEM; missing if there is none),
 // xconf_dump_ and xstat_dump_ (txt and xml), loggingsnapshot_. Each file whole or not at all.
 // What is wrong with a part of the store keeps nobody from writing the rest. Errors of
-// ekb_store_survey and ekb_file_*; an event log that cannot be read is said in
-// loggingsnapshot.
+// ekb_store_survey and ekb_file_*; an event log that cannot be
+// read, or is none (a private key, say), is said in loggingsnapshot, and is the error returned
+// after everything else was written.
 EKB_NODISCARD enum ekb_err ekb_diag_write(const char *directory, const char *path,
                                           const struct ekb_diag_options *options,
                                           struct ekb_fail *reterr_fail);
