@@ -447,8 +447,9 @@ static int csr(const struct arguments *arguments)
         err = ekb_admin_csr_read(&pem, arguments->store, side, &fail);
     }
     if (err == EKB_OK && pem != NULL) {
-        struct ekb_csr_description description;
+        struct ekb_csr_description description = {.subject = ""};
         err = ekb_csr_describe(&description, pem, &fail);
+        ekb_csr_description_deinit(&description);
     }
     if (err == EKB_OK && pem != NULL) {
         (void)fputs(pem, stdout);

@@ -5,6 +5,7 @@
 #include "ekubench/store/admin.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -13,23 +14,39 @@ static const char *const side_names[EKB_STORE_NUM_SIDES] = {
 
 // Text.
 
+// print_texts prints a line, or `nothing` if the list is empty.
+static void print_texts(const char *label, const struct ekb_texts *texts, const char *separator,
+                        const char *nothing)
+{
+    char *joined = ekb_texts_join(texts, separator);
+    (void)printf("  %-11s %s\n", label, joined != NULL && joined[0] != '\0' ? joined : nothing);
+    free(joined);
+}
+
 static void print_description(const struct ekb_chain *chain, size_t index)
 {
     struct ekb_description description;
-    char eku[EKB_EKU_TEXT_LEN];
+    struct ekb_texts names = {0};
+    struct ekb_texts usages = {0};
     char key[EKB_KEY_KIND_TEXT_LEN];
     char from[EKB_UNITS_TEXT_LEN];
     char until[EKB_UNITS_TEXT_LEN];
     ekb_chain_describe(&description, chain, index);
-    (void)printf("  subject     %s\n  issuer      %s%s\n  serial      %s\n  names       %s\n"
-                 "  usages      %s\n  key         %s\n  not before  %s\n  not after   %s\n",
-                 description.subject, description.issuer,
-                 description.is_self_signed ? " (self-signed)" : "", description.serial,
-                 description.names[0] != '\0' ? description.names : "-",
-                 ekb_eku_format(eku, description.eku),
+    (void)printf("  subject     %s\n  issuer      %s%s\n  serial      %s\n", description.subject,
+                 description.issuer, description.is_self_signed ? " (self-signed)" : "",
+                 description.serial);
+    if (ekb_chain_names(&names, chain, index) == EKB_OK) {
+        print_texts("names", &names, ", ", "-");
+    }
+    if (ekb_chain_usages(&usages, chain, index) == EKB_OK) {
+        print_texts("usages", &usages, "+", "absent");
+    }
+    (void)printf("  key         %s\n  not before  %s\n  not after   %s\n",
                  ekb_key_kind_format(key, description.key_kind, description.key_bits),
                  ekb_units_format_time(from, description.not_before),
                  ekb_units_format_time(until, description.not_after));
+    ekb_texts_deinit(&names);
+    ekb_texts_deinit(&usages);
 }
 
 // A pending signing request; `fail` says why there is no description.
@@ -54,8 +71,11 @@ static void print_request(const struct request *request)
 {
     char text[512];
     if (request->fail.err == EKB_OK) {
+        char *names = ekb_texts_join(&request->description.names, ", ");
+        const bool named = names != NULL && names[0] != '\0';
         (void)printf("  request     in progress: %s%s%s\n", request->description.subject,
-                     request->description.names[0] != '\0' ? ", " : "", request->description.names);
+                     named ? ", " : "", named ? names : "");
+        free(names);
         return;
     }
     ekb_fail_text(text, sizeof text, &request->fail);
@@ -119,18 +139,36 @@ static int print_chain_pem(const struct ekb_chain *chain)
 
 // JSON.
 
+// texts_json takes the texts.
+static json_t *texts_json(struct ekb_texts *texts)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < texts->len; i++) {
+        (void)json_array_append_new(list, json_string(texts->items[i]));
+    }
+    ekb_texts_deinit(texts);
+    return list;
+}
+
+// description_json: usages are null if there is no such extension, which permits all of them.
 static json_t *description_json(const struct ekb_chain *chain, size_t index)
 {
     struct ekb_description description;
-    char eku[EKB_EKU_TEXT_LEN];
+    struct ekb_texts names = {0};
+    struct ekb_texts usages = {0};
     char key[EKB_KEY_KIND_TEXT_LEN];
     char from[EKB_UNITS_TEXT_LEN];
     char until[EKB_UNITS_TEXT_LEN];
     ekb_chain_describe(&description, chain, index);
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:b}", "subject",
+    if (ekb_chain_names(&names, chain, index) != EKB_OK ||
+        ekb_chain_usages(&usages, chain, index) != EKB_OK) {
+        ekb_texts_deinit(&names);
+        return NULL;
+    }
+    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:s, s:b, s:b}", "subject",
                      description.subject, "issuer", description.issuer, "serial",
-                     description.serial, "names", description.names, "usages",
-                     ekb_eku_format(eku, description.eku), "key",
+                     description.serial, "names", texts_json(&names), "usages",
+                     description.eku != EKB_EKU_ABSENT ? texts_json(&usages) : json_null(), "key",
                      ekb_key_kind_format(key, description.key_kind, description.key_bits),
                      "not_before", ekb_units_format_time(from, description.not_before), "not_after",
                      ekb_units_format_time(until, description.not_after), "ca", description.is_ca,
@@ -146,7 +184,8 @@ static json_t *chain_json(const struct ekb_chain *chain)
     return list;
 }
 
-static json_t *request_json(const struct request *request)
+// request_json takes the request's names.
+static json_t *request_json(struct request *request)
 {
     char text[512];
     if (request->fail.err == EKB_NOT_FOUND) {
@@ -156,8 +195,8 @@ static json_t *request_json(const struct request *request)
         ekb_fail_text(text, sizeof text, &request->fail);
         return json_pack("{s:s}", "error", text);
     }
-    return json_pack("{s:s, s:s}", "subject", request->description.subject, "names",
-                     request->description.names);
+    return json_pack("{s:s, s:o}", "subject", request->description.subject, "names",
+                     texts_json(&request->description.names));
 }
 
 // Faults: a line each, and in JSON an object each.
@@ -214,6 +253,7 @@ static int show(const char *path, const struct ekb_store *store, enum ekb_store_
                                       json_pack("{s:o, s:o}", "chain", chain_json(chain), "request",
                                                 request_json(&request)));
         }
+        ekb_csr_description_deinit(&request.description);
     }
     if (form == EKB_STORE_FORM_TEXT) {
         print_trust(store);

@@ -174,7 +174,7 @@ static X509_REQ *parse(const char *pem)
 enum ekb_err ekb_csr_describe(struct ekb_csr_description *out_description, const char *pem,
                               struct ekb_fail *reterr_fail)
 {
-    struct ekb_csr_description description = {"", ""};
+    struct ekb_csr_description description = {.subject = ""};
     X509_REQ *request = parse(pem);
     EVP_PKEY *key = request != NULL ? X509_REQ_get_pubkey(request) : NULL;
     if (key == NULL || X509_REQ_verify(request, key) != 1) {
@@ -187,12 +187,20 @@ enum ekb_err ekb_csr_describe(struct ekb_csr_description *out_description, const
     GENERAL_NAMES *names = X509V3_get_d2i(extensions, NID_subject_alt_name, NULL, NULL);
     ekb_pki_name_text(description.subject, sizeof description.subject,
                       X509_REQ_get_subject_name(request));
-    ekb_pki_names_text(description.names, sizeof description.names, names);
+    const enum ekb_err err = ekb_pki_names(&description.names, names);
     GENERAL_NAMES_free(names);
     sk_X509_EXTENSION_pop_free(extensions, X509_EXTENSION_free);
     EVP_PKEY_free(key);
     X509_REQ_free(request);
     ERR_clear_error();
+    if (err != EKB_OK) {
+        return ekb_fail_set(reterr_fail, err, 0, "a signing request");
+    }
     *out_description = description;
     return EKB_OK;
+}
+
+void ekb_csr_description_deinit(struct ekb_csr_description *description)
+{
+    ekb_texts_deinit(&description->names);
 }

@@ -11,12 +11,14 @@
 #include <openssl/evp.h>
 #include <openssl/mem.h>
 #include <openssl/nid.h>
+#include <openssl/obj.h>
 #include <openssl/stack.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
 #include <arpa/inet.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 void ekb_pki_name_text(char *out_text, size_t text_len, const X509_NAME *name)
@@ -54,81 +56,252 @@ static void describe_serial(char *out_text, size_t text_len, const X509 *x509)
     BN_free(number);
 }
 
-// A list of names that is being written.
-struct list {
-    char *text;
-    size_t text_len;
-    bool cut; // Something did not fit, and this was said.
-};
+// Lists of texts.
 
-// append adds to the list what fits, and says once if something did not.
-static void append(struct list *list, const char *kind, const char *name)
+void ekb_texts_deinit(struct ekb_texts *texts)
 {
-    const size_t len = strlen(list->text);
-    const size_t more = strlen(kind) + strlen(name) + (len > 0 ? 2 : 0);
-    const char *separator = len > 0 ? ", " : "";
-    if (list->cut) {
-        return;
+    for (size_t i = 0; i < texts->len; i++) {
+        free(texts->items[i]);
     }
-    if (len + more + sizeof ", ..." <= list->text_len) {
-        (void)snprintf(list->text + len, list->text_len - len, "%s%s%s", separator, kind, name);
-    } else {
-        (void)snprintf(list->text + len, list->text_len - len, "%s...", separator);
-        list->cut = true;
-    }
+    free((void *)texts->items);
+    *texts = (struct ekb_texts){0};
 }
 
-// append_text adds a name that is an IA5String, in which anything may be.
-static void append_text(struct list *list, const char *kind, const ASN1_STRING *string)
+char *ekb_texts_join(const struct ekb_texts *texts, const char *separator)
 {
-    char name[300];
+    char *joined = NULL;
     size_t len = 0;
-    const uint8_t *data = ASN1_STRING_get0_data(string);
-    const int data_len = ASN1_STRING_length(string);
-    int i = 0;
-    for (; i < data_len && len + sizeof "\\XX..." <= sizeof name; i++) {
-        const bool plain = data[i] > ' ' && data[i] < 0x7f && data[i] != ',' && data[i] != '\\';
-        len += (size_t)snprintf(name + len, sizeof name - len, plain ? "%c" : "\\%02X", data[i]);
+    FILE *stream = open_memstream(&joined, &len);
+    if (stream == NULL) {
+        return NULL;
     }
-    (void)snprintf(name + len, sizeof name - len, "%s", i < data_len ? "..." : "");
-    append(list, kind, name);
+    for (size_t i = 0; i < texts->len; i++) {
+        (void)fprintf(stream, "%s%s", i > 0 ? separator : "", texts->items[i]);
+    }
+    if (fclose(stream) != 0) {
+        free(joined);
+        return NULL;
+    }
+    return joined;
 }
 
-static void append_address(struct list *list, const ASN1_OCTET_STRING *address)
+// append adds what `write` writes of `what`.
+static enum ekb_err append(struct ekb_texts *texts, void (*write)(FILE *stream, const void *what),
+                           const void *what)
+{
+    char *text = NULL;
+    size_t len = 0;
+    char **grown =
+        (char **)reallocarray((void *)texts->items, texts->len + 1, sizeof *texts->items);
+    if (grown == NULL) {
+        return EKB_NOMEM;
+    }
+    texts->items = grown;
+    FILE *stream = open_memstream(&text, &len);
+    if (stream == NULL) {
+        return EKB_NOMEM;
+    }
+    write(stream, what);
+    if (fclose(stream) != 0) {
+        free(text);
+        return EKB_NOMEM;
+    }
+    texts->items[texts->len++] = text;
+    return EKB_OK;
+}
+
+static void write_plain(FILE *stream, const void *what)
+{
+    (void)fputs(what, stream);
+}
+
+// write_string writes a string in which anything may be.
+static void write_string(FILE *stream, const ASN1_STRING *string)
+{
+    const uint8_t *data = ASN1_STRING_get0_data(string);
+    const int len = ASN1_STRING_length(string);
+    for (int i = 0; i < len; i++) {
+        const bool plain = data[i] > ' ' && data[i] < 0x7f && data[i] != ',' && data[i] != '\\';
+        (void)fprintf(stream, plain ? "%c" : "\\%02X", data[i]);
+    }
+}
+
+static void write_address(FILE *stream, const ASN1_OCTET_STRING *address)
 {
     char name[INET6_ADDRSTRLEN] = "?";
-    const int family = ASN1_STRING_length(address) == 4 ? AF_INET : AF_INET6;
-    if (ASN1_STRING_length(address) == 4 || ASN1_STRING_length(address) == 16) {
-        (void)inet_ntop(family, ASN1_STRING_get0_data(address), name, sizeof name);
+    const int len = ASN1_STRING_length(address);
+    if (len == 4 || len == 16) {
+        (void)inet_ntop(len == 4 ? AF_INET : AF_INET6, ASN1_STRING_get0_data(address), name,
+                        sizeof name);
     }
-    append(list, "IP:", name);
+    (void)fputs(name, stream);
 }
 
-void ekb_pki_names_text(char *out_text, size_t text_len, const GENERAL_NAMES *names)
+static void write_directory_name(FILE *stream, const X509_NAME *name)
 {
-    struct list list = {.text = out_text, .text_len = text_len};
-    out_text[0] = '\0';
-    for (size_t i = 0; names != NULL && i < sk_GENERAL_NAME_num(names); i++) {
-        const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
-        switch (name->type) {
-        case GEN_DNS:
-            append_text(&list, "DNS:", name->d.dNSName);
-            break;
-        case GEN_EMAIL:
-            append_text(&list, "email:", name->d.rfc822Name);
-            break;
-        case GEN_URI:
-            append_text(&list, "URI:", name->d.uniformResourceIdentifier);
-            break;
-        case GEN_IPADD:
-            append_address(&list, name->d.iPAddress);
-            break;
-        default:
-            append(&list, "other", "");
-            break;
-        }
+    const uint8_t *text = NULL;
+    size_t len = 0;
+    BIO *bio = BIO_new(BIO_s_mem());
+    if (bio != NULL && X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253) >= 0 &&
+        BIO_mem_contents(bio, &text, &len)) {
+        (void)fwrite(text, 1, len, stream);
+    }
+    BIO_free(bio);
+}
+
+static void write_oid(FILE *stream, const ASN1_OBJECT *object)
+{
+    const int len = OBJ_obj2txt(NULL, 0, object, 1);
+    char *text = len > 0 ? malloc((size_t)len + 1) : NULL;
+    if (text != NULL) {
+        (void)OBJ_obj2txt(text, len + 1, object, 1);
+    }
+    (void)fputs(text != NULL ? text : "?", stream);
+    free(text);
+}
+
+static void write_other(FILE *stream, const OTHERNAME *other)
+{
+    const ASN1_TYPE *value = other->value;
+    (void)fputs("otherName:", stream);
+    write_oid(stream, other->type_id);
+    if (value->type == V_ASN1_UTF8STRING || value->type == V_ASN1_IA5STRING) {
+        (void)fputc('=', stream);
+        write_string(stream, value->value.asn1_string);
     }
 }
+
+static void write_name(FILE *stream, const void *what)
+{
+    const GENERAL_NAME *name = what;
+    switch (name->type) {
+    case GEN_DNS:
+        (void)fputs("DNS:", stream);
+        write_string(stream, name->d.dNSName);
+        break;
+    case GEN_EMAIL:
+        (void)fputs("email:", stream);
+        write_string(stream, name->d.rfc822Name);
+        break;
+    case GEN_URI:
+        (void)fputs("URI:", stream);
+        write_string(stream, name->d.uniformResourceIdentifier);
+        break;
+    case GEN_IPADD:
+        (void)fputs("IP:", stream);
+        write_address(stream, name->d.iPAddress);
+        break;
+    case GEN_DIRNAME:
+        (void)fputs("dirName:", stream);
+        write_directory_name(stream, name->d.directoryName);
+        break;
+    case GEN_OTHERNAME:
+        write_other(stream, name->d.otherName);
+        break;
+    case GEN_RID:
+        (void)fputs("RID:", stream);
+        write_oid(stream, name->d.registeredID);
+        break;
+    default:
+        (void)fputs(name->type == GEN_X400 ? "x400Name" : "ediPartyName", stream);
+        break;
+    }
+}
+
+static void write_usage(FILE *stream, const void *what)
+{
+    static const struct {
+        int nid;
+        const char *name;
+    } others[] = {{NID_email_protect, "emailProtection"},
+                  {NID_time_stamp, "timeStamping"},
+                  {NID_OCSP_sign, "OCSPSigning"},
+                  {NID_ipsecEndSystem, "ipsecEndSystem"},
+                  {NID_ipsecTunnel, "ipsecTunnel"},
+                  {NID_ipsecUser, "ipsecUser"},
+                  {NID_ms_smartcard_login, "msSmartcardLogin"}};
+    const int nid = OBJ_obj2nid(what);
+    for (size_t i = 0; i < EKB_NUM_USAGES; i++) {
+        if (ekb_usages[i].nid == nid) {
+            (void)fputs(ekb_usages[i].name, stream);
+            return;
+        }
+    }
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        if (others[i].nid == nid) {
+            (void)fputs(others[i].name, stream);
+            return;
+        }
+    }
+    write_oid(stream, what);
+}
+
+enum ekb_err ekb_pki_names(struct ekb_texts *out_names, const GENERAL_NAMES *names)
+{
+    struct ekb_texts texts = {0};
+    enum ekb_err err = EKB_OK;
+    for (size_t i = 0; names != NULL && err == EKB_OK && i < sk_GENERAL_NAME_num(names); i++) {
+        err = append(&texts, write_name, sk_GENERAL_NAME_value(names, i));
+    }
+    if (err != EKB_OK) {
+        ekb_texts_deinit(&texts);
+        return err;
+    }
+    *out_names = texts;
+    return EKB_OK;
+}
+
+// or_malformed puts a word where the certificate has an extension of which nothing can be said.
+static enum ekb_err or_malformed(struct ekb_texts *texts, const X509 *x509, int nid)
+{
+    const bool lost = texts->len == 0 && X509_get_ext_by_NID(x509, nid, -1) >= 0;
+    return lost ? append(texts, write_plain, "malformed") : EKB_OK;
+}
+
+enum ekb_err ekb_chain_names(struct ekb_texts *out_names, const struct ekb_chain *chain,
+                             size_t index)
+{
+    const X509 *x509 = ekb_chain_x509(chain, index);
+    struct ekb_texts texts = {0};
+    GENERAL_NAMES *names = X509_get_ext_d2i(x509, NID_subject_alt_name, NULL, NULL);
+    enum ekb_err err = ekb_pki_names(&texts, names);
+    GENERAL_NAMES_free(names);
+    ERR_clear_error();
+    if (err == EKB_OK) {
+        err = or_malformed(&texts, x509, NID_subject_alt_name);
+    }
+    if (err != EKB_OK) {
+        ekb_texts_deinit(&texts);
+        return err;
+    }
+    *out_names = texts;
+    return EKB_OK;
+}
+
+enum ekb_err ekb_chain_usages(struct ekb_texts *out_usages, const struct ekb_chain *chain,
+                              size_t index)
+{
+    const X509 *x509 = ekb_chain_x509(chain, index);
+    struct ekb_texts texts = {0};
+    enum ekb_err err = EKB_OK;
+    EXTENDED_KEY_USAGE *list = X509_get_ext_d2i(x509, NID_ext_key_usage, NULL, NULL);
+    for (size_t i = 0; list != NULL && err == EKB_OK && i < sk_ASN1_OBJECT_num(list); i++) {
+        err = append(&texts, write_usage, sk_ASN1_OBJECT_value(list, i));
+    }
+    sk_ASN1_OBJECT_pop_free(list, ASN1_OBJECT_free);
+    ERR_clear_error();
+    if (err == EKB_OK) {
+        err = or_malformed(&texts, x509, NID_ext_key_usage);
+    }
+    if (err != EKB_OK) {
+        ekb_texts_deinit(&texts);
+        return err;
+    }
+    *out_usages = texts;
+    return EKB_OK;
+}
+
+// Certificates.
 
 static enum ekb_key_kind kind_of(const EVP_PKEY *key)
 {
@@ -180,9 +353,6 @@ void ekb_chain_describe(struct ekb_description *out_description, const struct ek
     ekb_pki_name_text(description.subject, sizeof description.subject, X509_get_subject_name(x509));
     ekb_pki_name_text(description.issuer, sizeof description.issuer, X509_get_issuer_name(x509));
     describe_serial(description.serial, sizeof description.serial, x509);
-    GENERAL_NAMES *names = X509_get_ext_d2i(x509, NID_subject_alt_name, NULL, NULL);
-    ekb_pki_names_text(description.names, sizeof description.names, names);
-    GENERAL_NAMES_free(names);
     (void)ASN1_TIME_to_posix(X509_get0_notBefore(x509), &description.not_before);
     (void)ASN1_TIME_to_posix(X509_get0_notAfter(x509), &description.not_after);
     EVP_PKEY_free(key);

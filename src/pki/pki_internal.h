@@ -7,6 +7,7 @@
 #include "ekubench/base/err.h"
 #include "ekubench/pki/cert.h"
 #include "ekubench/pki/crl.h"
+#include "ekubench/pki/describe.h"
 #include "ekubench/pki/key.h"
 #include "ekubench/pki/mint.h"
 #include "ekubench/pki/verify.h"
@@ -73,8 +74,8 @@ bool ekb_pki_is_dns_name(const char *name);
 // escaped), cut to fit and terminated.
 void ekb_pki_name_text(char *out_text, size_t text_len, const X509_NAME *name);
 
-// ekb_pki_names_text writes subjectAltName as struct ekb_description has it. NULL is legal.
-void ekb_pki_names_text(char *out_text, size_t text_len, const GENERAL_NAMES *names);
+// ekb_pki_names is ekb_chain_names for names from elsewhere. NULL is legal.
+EKB_NODISCARD enum ekb_err ekb_pki_names(struct ekb_texts *out_names, const GENERAL_NAMES *names);
 
 // ekb_key_wrap gives `pkey`, of which it takes ownership whatever happens, to a new key. `what` is
 // for messages. EKB_UNSUPPORTED if it is of no known type, EKB_NOMEM.

@@ -171,21 +171,45 @@ static void fill_settings(const struct writer *writer, const struct dump *dump)
     }
 }
 
+// put_texts puts a list in one line; `nothing` if it is empty.
+static void put_texts(const struct writer *writer, const char *name, const struct ekb_texts *texts,
+                      const char *separator, const char *nothing)
+{
+    char *joined = ekb_texts_join(texts, separator);
+    put(writer, name, joined != NULL && joined[0] != '\0' ? joined : nothing);
+    free(joined);
+}
+
+static void fill_lists(const struct writer *writer, const char *prefix,
+                       const struct ekb_chain *chain, size_t index)
+{
+    struct ekb_texts names = {0};
+    struct ekb_texts usages = {0};
+    char name[128];
+    if (ekb_chain_names(&names, chain, index) == EKB_OK) {
+        (void)snprintf(name, sizeof name, "%s.names", prefix);
+        put_texts(writer, name, &names, ", ", "-");
+    }
+    if (ekb_chain_usages(&usages, chain, index) == EKB_OK) {
+        (void)snprintf(name, sizeof name, "%s.usages", prefix);
+        put_texts(writer, name, &usages, "+", "absent");
+    }
+    ekb_texts_deinit(&names);
+    ekb_texts_deinit(&usages);
+}
+
 static void fill_certificate(const struct writer *writer, const char *prefix,
                              const struct ekb_chain *chain, size_t index, int64_t now)
 {
     struct ekb_description description;
     char name[128];
     char text[EKB_UNITS_TEXT_LEN];
-    char eku[EKB_EKU_TEXT_LEN];
     char key[EKB_KEY_KIND_TEXT_LEN];
     ekb_chain_describe(&description, chain, index);
     const struct ekb_diag_item items[] = {
         {"subject", description.subject},
         {"issuer", description.issuer},
         {"serial", description.serial},
-        {"names", description.names},
-        {"usages", ekb_eku_format(eku, description.eku)},
         {"key", ekb_key_kind_format(key, description.key_kind, description.key_bits)},
         {"not_after", ekb_units_format_time(text, description.not_after)},
     };
@@ -193,6 +217,7 @@ static void fill_certificate(const struct writer *writer, const char *prefix,
         (void)snprintf(name, sizeof name, "%s.%s", prefix, items[i].name);
         put(writer, name, items[i].value);
     }
+    fill_lists(writer, prefix, chain, index);
     (void)snprintf(name, sizeof name, "%s.days_left", prefix);
     put_number(writer, name, (description.not_after - now) / SECONDS_A_DAY);
 }

@@ -246,7 +246,9 @@ if [[ $(cat -- "$dir/out") != "$(cat -- "$s/server.pem")" ]]; then
 fi
 store show --json -s "$s"
 expect 'show --json' 0
-if [[ $(json "$dir/out" '[r["server"]["chain"][0]["subject"], r["server"]["chain"][0]["self_signed"],
+if [[ $(json "$dir/out" '[r["server"]["chain"][0]["names"], r["server"]["chain"][0]["usages"]]') == \
+    "[['DNS:host.example'], ['serverAuth']]" ]] || fail "show --json: $(cat -- "$dir/out")"
+[[ $(json "$dir/out" '[r["server"]["chain"][0]["subject"], r["server"]["chain"][0]["self_signed"],
         len(r["server"]["chain"]), r["server"]["request"], r["client"]["chain"], r["trust"]]') != \
     "['CN=host.example', True, 1, None, [], []]" ]]; then
     fail "show --json: $(cat -- "$dir/out")"

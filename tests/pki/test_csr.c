@@ -71,9 +71,11 @@ Test(csr, says_what_it_asks_for)
     cr_assert_eq(err, EKB_OK, "%s", ekb_err_name(err));
     cr_expect_str_eq(description.subject, "CN=host.example,O=Example\\, Inc.", "%s",
                      description.subject);
-    cr_expect_str_eq(description.names,
-                     "DNS:host.example, DNS:*.example, IP:192.0.2.1, IP:2001:db8::1", "%s",
-                     description.names);
+    char *names = ekb_texts_join(&description.names, ", ");
+    cr_expect_str_eq(names, "DNS:host.example, DNS:*.example, IP:192.0.2.1, IP:2001:db8::1", "%s",
+                     names);
+    free(names);
+    ekb_csr_description_deinit(&description);
     free(pem);
 }
 

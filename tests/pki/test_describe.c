@@ -31,6 +31,36 @@ static GENERAL_NAMES *names;
 static EVP_PKEY *key;
 static bool is_nameless; // Neither subject nor issuer.
 
+// What the lists of the certificate described last say.
+static char *names_text;
+static char *usages_text;
+
+static char *joined(enum ekb_err (*list)(struct ekb_texts *, const struct ekb_chain *, size_t),
+                    const struct ekb_chain *chain)
+{
+    struct ekb_texts texts = {0};
+    cr_assert_eq(list(&texts, chain, 0), EKB_OK);
+    char *text = ekb_texts_join(&texts, ", ");
+    cr_assert_not_null(text);
+    ekb_texts_deinit(&texts);
+    return text;
+}
+
+static void free_texts(void)
+{
+    free(names_text);
+    free(usages_text);
+    names_text = NULL;
+    usages_text = NULL;
+}
+
+static void take_texts(const struct ekb_chain *chain)
+{
+    free_texts();
+    names_text = joined(ekb_chain_names, chain);
+    usages_text = joined(ekb_chain_usages, chain);
+}
+
 static void set_up(void)
 {
     EC_KEY *ec = EC_KEY_new_by_curve_name(NID_X9_62_prime256v1);
@@ -50,6 +80,7 @@ static void set_up(void)
 
 static void tear_down(void)
 {
+    free_texts();
     X509_free(x509);
     GENERAL_NAMES_free(names);
     EVP_PKEY_free(key);
@@ -104,6 +135,7 @@ static struct ekb_description described(void)
     fixture_write(path, der, (size_t)len, 0600);
     cr_assert_eq(ekb_chain_read(&chain, path, EKB_CHAIN_DER, &fail), EKB_OK, "%s", fail.detail);
     ekb_chain_describe(&description, chain, 0);
+    take_texts(chain);
     ekb_chain_destroy(chain);
     OPENSSL_free(der);
     return description;
@@ -134,6 +166,7 @@ Test(describe, says_what_the_library_says)
     X509 *ours = d2i_X509(NULL, &der, (long)len);
 
     ekb_chain_describe(&description, pki.chain, 0);
+    take_texts(pki.chain);
 
     BIGNUM *serial = ASN1_INTEGER_to_BN(X509_get0_serialNumber(ours), NULL);
     char *hex = BN_bn2hex(serial);
@@ -141,8 +174,8 @@ Test(describe, says_what_the_library_says)
     cr_expect_str_eq(description.subject, "CN=test.example", "%s", description.subject);
     cr_expect_str_eq(description.issuer, "CN=test intermediate 1,O=ekubench", "%s",
                      description.issuer);
-    cr_expect_str_eq(description.names, "DNS:test.example, DNS:localhost, IP:127.0.0.1, IP:::1",
-                     "%s", description.names);
+    cr_expect_str_eq(names_text, "DNS:test.example, DNS:localhost, IP:127.0.0.1, IP:::1", "%s",
+                     names_text);
     cr_expect_eq(description.eku, (unsigned)EKB_EKU_CLIENT_AUTH);
     cr_expect_eq(description.key_kind, EKB_KEY_KIND_P384);
     cr_expect_eq(description.key_bits, 384u);
@@ -163,9 +196,10 @@ Test(describe, knows_a_root)
     fixture_pki_init(&pki, &spec);
 
     ekb_chain_describe(&description, fixture_pki_root(&pki), 0);
+    take_texts(fixture_pki_root(&pki));
 
     cr_expect(description.is_ca && description.may_sign_certs && description.is_self_signed);
-    cr_expect_str_eq(description.names, "");
+    cr_expect_str_eq(names_text, "");
     cr_expect_eq(description.key_kind, EKB_KEY_KIND_ED25519);
     fixture_pki_deinit(&pki);
 }
@@ -207,12 +241,12 @@ Test(describe, escapes_what_is_not_printable_in_a_name)
     add_name(GEN_DNS, odd, sizeof odd - 1);
     add_name(GEN_DNS, with_zero, sizeof with_zero - 1);
 
-    const struct ekb_description description = described();
+    (void)described();
 
-    expect_plain(description.names);
-    cr_expect_str_eq(description.names,
+    expect_plain(names_text);
+    cr_expect_str_eq(names_text,
                      "DNS:a\\0A\\1B[31m\\2C\\20DNS:b\\5C\\C3, DNS:good.example\\00.evil.example",
-                     "%s", description.names);
+                     "%s", names_text);
 }
 
 // As in certificates whose names are all in subjectAltName.
@@ -225,7 +259,7 @@ Test(describe, writes_nothing_when_there_is_no_subject)
 
     cr_expect_str_eq(description.subject, "", "%s", description.subject);
     cr_expect_str_eq(description.issuer, "", "%s", description.issuer);
-    cr_expect_str_eq(description.names, "DNS:host.example", "%s", description.names);
+    cr_expect_str_eq(names_text, "DNS:host.example", "%s", names_text);
 }
 
 Test(describe, writes_names_of_each_kind)
@@ -239,71 +273,115 @@ Test(describe, writes_names_of_each_kind)
     add_name(GEN_EMAIL, "a@b.example", 11);
     add_name(GEN_URI, "sip:a@b.example", 15);
 
-    const struct ekb_description description = described();
+    (void)described();
 
-    cr_expect_str_eq(description.names,
+    cr_expect_str_eq(names_text,
                      "IP:192.0.2.1, IP:2001:db8::1, IP:?, email:a@b.example, URI:sip:a@b.example",
-                     "%s", description.names);
+                     "%s", names_text);
 }
 
-Test(describe, cuts_a_long_list_of_names_with_dots_at_its_end)
+Test(describe, writes_names_of_other_types_with_their_type)
 {
+    const uint8_t upn[] = "user@b.example";
+    GENERAL_NAME *other = GENERAL_NAME_new();
+    ASN1_TYPE *value = ASN1_TYPE_new();
+    ASN1_STRING *text = ASN1_STRING_type_new(V_ASN1_UTF8STRING);
+    cr_assert_eq(ASN1_STRING_set(text, upn, sizeof upn - 1), 1);
+    ASN1_TYPE_set(value, V_ASN1_UTF8STRING, text);
+    cr_assert_eq(
+        GENERAL_NAME_set0_othername(other, OBJ_txt2obj("1.3.6.1.4.1.311.20.2.3", 1), value), 1);
+    cr_assert_gt(sk_GENERAL_NAME_push(names, other), 0u);
+    GENERAL_NAME *directory = GENERAL_NAME_new();
+    X509_NAME *name = X509_NAME_new();
+    cr_assert_eq(X509_NAME_add_entry_by_NID(name, NID_commonName, MBSTRING_ASC,
+                                            (const uint8_t *)"x", -1, -1, 0),
+                 1);
+    GENERAL_NAME_set0_value(directory, GEN_DIRNAME, name);
+    cr_assert_gt(sk_GENERAL_NAME_push(names, directory), 0u);
+    GENERAL_NAME *registered = GENERAL_NAME_new();
+    GENERAL_NAME_set0_value(registered, GEN_RID, OBJ_txt2obj("1.2.3.4", 1));
+    cr_assert_gt(sk_GENERAL_NAME_push(names, registered), 0u);
+
+    (void)described();
+
+    cr_expect_str_eq(names_text,
+                     "otherName:1.3.6.1.4.1.311.20.2.3=user@b.example, dirName:CN=x, RID:1.2.3.4",
+                     "%s", names_text);
+}
+
+Test(describe, writes_all_names_each_whole)
+{
+    char long_name[301];
     char name[64];
-    for (int i = 0; i < 200; i++) {
-        (void)snprintf(name, sizeof name, "host-%03d.example", i);
-        add_dns(name);
-    }
-
-    const struct ekb_description description = described();
-
-    cr_expect(strlen(description.names) < sizeof description.names);
-    cr_expect(strlen(description.names) > sizeof description.names - 64, "%zu bytes",
-              strlen(description.names));
-    cr_expect(ends_with(description.names, ", ..."), "%s", description.names);
-}
-
-// The first that does not fit ends the list, also if a shorter one follows or the last ends in a
-// dot.
-Test(describe, writes_nothing_after_the_dots)
-{
-    char long_name[241];
+    size_t len = 0;
     memset(long_name, 'x', sizeof long_name - 1);
     long_name[sizeof long_name - 1] = '\0';
-    for (int i = 0; i < 6; i++) {
-        add_dns(long_name);
-    }
-    add_dns("b");
-
-    const struct ekb_description description = described();
-
-    cr_expect(ends_with(description.names, "..."), "ends with \"%s\"",
-              description.names + strlen(description.names) - 20);
-}
-
-Test(describe, says_that_names_are_missing_when_the_last_ends_with_a_dot)
-{
-    char name[64];
-    for (int i = 0; i < 200; i++) {
+    add_name(GEN_URI, long_name, sizeof long_name - 1);
+    for (int i = 0; i < 1000; i++) {
         (void)snprintf(name, sizeof name, "host-%03d.example.", i);
         add_dns(name);
     }
 
-    const struct ekb_description description = described();
+    (void)described();
 
-    cr_expect(ends_with(description.names, "..."), "ends with \"%s\"",
-              description.names + strlen(description.names) - 20);
+    cr_expect_eq(strncmp(names_text + 4, long_name, sizeof long_name - 1), 0, "%.400s", names_text);
+    for (const char *c = names_text; *c != '\0'; c++) {
+        len += *c == ',';
+    }
+    cr_expect_eq(len, 1000u, "%zu commas", len);
+    cr_expect(ends_with(names_text, ", DNS:host-999.example."));
 }
 
-Test(describe, says_that_it_has_cut_a_long_name)
+Test(describe, names_usages_it_knows_and_numbers_the_others)
 {
-    char name[301];
-    memset(name, 'x', sizeof name - 1);
-    name[sizeof name - 1] = '\0';
-    add_name(GEN_URI, name, sizeof name - 1);
+    static const struct {
+        const char *name;
+        const char *oids[8];
+        const char *text;
+    } cases[] = {
+        {"absent", {NULL}, ""},
+        {"known",
+         {"1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2", "1.3.6.1.5.5.7.3.3", "1.3.6.1.5.5.7.3.4",
+          "1.3.6.1.5.5.7.3.8", "1.3.6.1.5.5.7.3.9"},
+         "serverAuth, clientAuth, codeSigning, emailProtection, timeStamping, OCSPSigning"},
+        {"unknown",
+         {"2.5.29.37.0", "1.3.6.1.4.1.99999.1", "2.5.4.3"},
+         "any, 1.3.6.1.4.1.99999.1, 2.5.4.3"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        EXTENDED_KEY_USAGE *list = EXTENDED_KEY_USAGE_new();
+        for (size_t j = 0; j < COUNT(cases[i].oids) && cases[i].oids[j] != NULL; j++) {
+            cr_assert_gt(sk_ASN1_OBJECT_push(list, OBJ_txt2obj(cases[i].oids[j], 1)), 0u);
+        }
+        if (sk_ASN1_OBJECT_num(list) > 0) {
+            cr_assert_eq(X509_add1_ext_i2d(x509, NID_ext_key_usage, list, 0, X509V3_ADD_REPLACE),
+                         1);
+        }
 
-    const struct ekb_description description = described();
+        (void)described();
 
-    cr_expect(ends_with(description.names, "..."), "%s", description.names);
+        cr_expect_str_eq(usages_text, cases[i].text, "%s: %s", cases[i].name, usages_text);
+        EXTENDED_KEY_USAGE_free(list);
+    }
+}
+
+Test(describe, says_that_a_list_is_malformed)
+{
+    static const uint8_t junk[] = {0x04, 0x01, 0x00};
+    static const int nids[] = {NID_subject_alt_name, NID_ext_key_usage};
+    for (size_t i = 0; i < COUNT(nids); i++) {
+        ASN1_OCTET_STRING *data = ASN1_OCTET_STRING_new();
+        cr_assert_eq(ASN1_OCTET_STRING_set(data, junk, sizeof junk), 1);
+        X509_EXTENSION *extension = X509_EXTENSION_create_by_NID(NULL, nids[i], 0, data);
+        cr_assert_eq(X509_add_ext(x509, extension, -1), 1);
+        X509_EXTENSION_free(extension);
+        ASN1_OCTET_STRING_free(data);
+    }
+
+    (void)described();
+
+    cr_expect_str_eq(names_text, "malformed", "%s", names_text);
+    cr_expect_str_eq(usages_text, "malformed", "%s", usages_text);
 }
 
 Test(describe, cuts_a_long_subject_with_dots_at_its_end)

@@ -4,6 +4,7 @@
 #define EKUBENCH_PKI_CSR_H
 
 #include "ekubench/base/err.h"
+#include "ekubench/pki/describe.h"
 #include "ekubench/pki/key.h"
 
 #include <stddef.h>
@@ -18,10 +19,10 @@ struct ekb_csr_spec {
     size_t num_ip_addresses;
 };
 
-// What a request asks for.
+// What a request asks for. Zeroed: nothing.
 struct ekb_csr_description {
-    char subject[256];
-    char names[1024]; // As in struct ekb_description.
+    char subject[256];      // As in struct ekb_description.
+    struct ekb_texts names; // As of ekb_chain_names.
 };
 
 // ekb_csr_create makes a request for `key`, signed with it, as PEM text: newly allocated, free it
@@ -30,9 +31,10 @@ EKB_NODISCARD enum ekb_err ekb_csr_create(char **out_pem, const struct ekb_key *
                                           const struct ekb_csr_spec *spec,
                                           struct ekb_fail *reterr_fail);
 
-// ekb_csr_describe says what the PEM text asks for. EKB_PARSE if it is no request or its signature
-// is bad.
+// ekb_csr_describe says what the PEM text asks for; release it with `ekb_csr_description_deinit`.
+// EKB_PARSE if it is no request or its signature is bad, EKB_NOMEM.
 EKB_NODISCARD enum ekb_err ekb_csr_describe(struct ekb_csr_description *out_description,
                                             const char *pem, struct ekb_fail *reterr_fail);
+void ekb_csr_description_deinit(struct ekb_csr_description *description);
 
 #endif

@@ -24,9 +24,8 @@ enum ekb_key_kind {
 struct ekb_description {
     char subject[256]; // RFC 2253 form.
     char issuer[256];
-    char serial[64];  // Hexadecimal.
-    char names[1024]; // subjectAltName, as "DNS:host.example, IP:192.0.2.1"; "" if there is none.
-    unsigned eku;     // EKB_EKU_*
+    char serial[64]; // Hexadecimal.
+    unsigned eku;    // EKB_EKU_*
     enum ekb_key_kind key_kind;
     unsigned key_bits;
     bool is_ca;          // Basic constraints say so.
@@ -42,6 +41,28 @@ struct ekb_description {
 // ekb_chain_describe describes certificate `index`.
 void ekb_chain_describe(struct ekb_description *out_description, const struct ekb_chain *chain,
                         size_t index);
+
+// A list of texts, as long as it has to be. Zeroed: an empty one.
+struct ekb_texts {
+    char **items;
+    size_t len;
+};
+
+void ekb_texts_deinit(struct ekb_texts *texts);
+
+// ekb_texts_join returns the items with `separator` between them, newly allocated; free it with
+// `free`. NULL if out of memory.
+char *ekb_texts_join(const struct ekb_texts *texts, const char *separator);
+
+// ekb_chain_names returns the names in subjectAltName of certificate `index`, as "DNS:host.example"
+// or "IP:192.0.2.1", in newly-allocated texts: all of them, each whole. In them commas and
+// backslashes are escaped, too. ekb_chain_usages does so with the extended key usages: by name, or
+// as a dotted number if there is none; without the extension there are none. "malformed" stands for
+// what cannot be decoded. EKB_NOMEM.
+EKB_NODISCARD enum ekb_err ekb_chain_names(struct ekb_texts *out_names,
+                                           const struct ekb_chain *chain, size_t index);
+EKB_NODISCARD enum ekb_err ekb_chain_usages(struct ekb_texts *out_usages,
+                                            const struct ekb_chain *chain, size_t index);
 
 // ekb_key_kind_format writes "RSA 2048", "EC P-256", "Ed25519", ... into `out_text` and returns it.
 const char *ekb_key_kind_format(char out_text[EKB_KEY_KIND_TEXT_LEN], enum ekb_key_kind kind,
