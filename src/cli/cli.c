@@ -7,10 +7,72 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+// find_long returns the option of that name, NULL if there is none; find_short that of one letter.
+static const struct argp_option *find_long(const struct argp *argp, const char *name, size_t len)
+{
+    for (const struct argp_option *option = argp->options; option->name != NULL; option++) {
+        if (strlen(option->name) == len && memcmp(option->name, name, len) == 0) {
+            return option;
+        }
+    }
+    return NULL;
+}
+
+static const struct argp_option *find_short(const struct argp *argp, int key)
+{
+    for (const struct argp_option *option = argp->options; option->name != NULL; option++) {
+        if (option->key == key) {
+            return option;
+        }
+    }
+    return NULL;
+}
+
+// takes_next is true if the word after these letters is the value of the last of them.
+static bool takes_next(const struct argp *argp, const char *letters)
+{
+    for (; *letters != '\0'; letters++) {
+        const struct argp_option *option = find_short(argp, (unsigned char)*letters);
+        if (option != NULL && option->arg != NULL) {
+            return letters[1] == '\0';
+        }
+    }
+    return false;
+}
+
+// refuse_abbreviations ends the process at a long option that is not written out. argp would
+// complete it: a "--password SECRET" meant for another program became a file name, and was printed.
+static void refuse_abbreviations(const struct argp *argp, int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        const char *word = argv[i];
+        if (word[0] != '-' || word[1] == '\0') {
+            continue;
+        }
+        if (word[1] != '-') {
+            i += takes_next(argp, word + 1) ? 1 : 0;
+            continue;
+        }
+        const size_t len = strcspn(word + 2, "=");
+        const struct argp_option *option = find_long(argp, word + 2, len);
+        const bool is_argps = strcmp(word, "--help") == 0 || strcmp(word, "--usage") == 0;
+        if (option == NULL && !is_argps) {
+            (void)fprintf(
+                stderr,
+                "%s: unrecognized option '%.*s'\nTry `%s --help' or `%s --usage' for more "
+                "information.\n",
+                argv[0], (int)len + 2, word, argv[0], argv[0]);
+            exit(EKB_EXIT_USAGE);
+        }
+        i += option != NULL && option->arg != NULL && word[len + 2] == '\0' ? 1 : 0;
+    }
+}
 
 void ekb_cli_parse(const struct argp *argp, int argc, char **argv, void *input)
 {
@@ -18,6 +80,7 @@ void ekb_cli_parse(const struct argp *argp, int argc, char **argv, void *input)
     (void)snprintf(name, sizeof name, "ekubench %s", argv[0]);
     argv[0] = name;
     argp_err_exit_status = EKB_EXIT_USAGE;
+    refuse_abbreviations(argp, argc, argv);
     // argp ends the process itself on errors, --help and --version.
     if (argp_parse(argp, argc, argv, 0, NULL, input) != 0) {
         exit(EKB_EXIT_USAGE);

@@ -38,7 +38,8 @@ int ekb_cli_verify(int argc, char **argv);
 int ekb_cli_store(int argc, char **argv);
 
 // ekb_cli_parse runs argp over the arguments with messages prefixed "ekubench <command>". It ends
-// the process with status 2 on wrong usage and with 0 after --help.
+// the process with status 2 on wrong usage, an abbreviated option included, and with 0 after
+// --help. `argp` has options.
 void ekb_cli_parse(const struct argp *argp, int argc, char **argv, void *input);
 
 // ekb_cli_parse_time reads the value of an option --at; wrong usage if it is no time.

@@ -234,48 +234,85 @@ void ekb_store_warn(const struct ekb_fail *fault)
     }
 }
 
-// All of it.
+// Parts of it.
 
-static int show(const char *path, const struct ekb_store *store, enum ekb_store_form form)
+static void show_text(const char *path, const struct ekb_store *store, unsigned parts)
 {
-    int status = EKB_EXIT_OK;
-    json_t *object = form == EKB_STORE_FORM_JSON ? json_object() : NULL;
     for (int side = 0; side < EKB_STORE_NUM_SIDES; side++) {
-        const struct ekb_chain *chain = ekb_store_identity(store, (enum ekb_store_side)side)->chain;
         struct request request;
-        read_request(&request, path, (enum ekb_store_side)side);
-        if (form == EKB_STORE_FORM_TEXT) {
+        if ((parts & 1u << side) != 0) {
+            read_request(&request, path, (enum ekb_store_side)side);
             print_side(store, (enum ekb_store_side)side, &request);
-        } else if (form == EKB_STORE_FORM_PEM) {
-            status = print_chain_pem(chain);
-        } else {
-            (void)json_object_set_new(object, side_names[side],
-                                      json_pack("{s:o, s:o}", "chain", chain_json(chain), "request",
-                                                request_json(&request)));
+            ekb_csr_description_deinit(&request.description);
         }
-        ekb_csr_description_deinit(&request.description);
     }
-    if (form == EKB_STORE_FORM_TEXT) {
+    if ((parts & EKB_STORE_NEED_TRUST) != 0) {
         print_trust(store);
-    } else if (form == EKB_STORE_FORM_PEM) {
-        status = print_chain_pem(ekb_store_trust(store));
-    } else {
-        (void)json_object_set_new(object, "trust", chain_json(ekb_store_trust(store)));
-        (void)json_object_set_new(object, "faults", faults_json(store));
-        status = ekb_cli_print_json(object);
+    }
+}
+
+// show_pem: readers of PEM skip the lines that say what follows.
+static int show_pem(const struct ekb_store *store, unsigned parts)
+{
+    static const char *const names[] = {"server", "client", "trust"};
+    const struct ekb_chain *const chains[] = {ekb_store_identity(store, EKB_STORE_SERVER)->chain,
+                                              ekb_store_identity(store, EKB_STORE_CLIENT)->chain,
+                                              ekb_store_trust(store)};
+    int status = EKB_EXIT_OK;
+    for (size_t i = 0; i < 3 && status == EKB_EXIT_OK; i++) {
+        if ((parts & 1u << i) == 0 || chains[i] == NULL || ekb_chain_len(chains[i]) == 0) {
+            continue;
+        }
+        if (parts == EKB_STORE_ALL) {
+            (void)printf("# %s\n", names[i]);
+        }
+        status = print_chain_pem(chains[i]);
     }
     return status;
 }
 
-int ekb_store_show(const char *path, enum ekb_store_form form)
+static int show_json(const char *path, const struct ekb_store *store, unsigned parts)
+{
+    json_t *object = json_object();
+    for (int side = 0; side < EKB_STORE_NUM_SIDES; side++) {
+        const struct ekb_chain *chain = ekb_store_identity(store, (enum ekb_store_side)side)->chain;
+        struct request request;
+        if ((parts & 1u << side) == 0) {
+            continue;
+        }
+        read_request(&request, path, (enum ekb_store_side)side);
+        (void)json_object_set_new(
+            object, side_names[side],
+            json_pack("{s:o, s:o}", "chain", chain_json(chain), "request", request_json(&request)));
+        ekb_csr_description_deinit(&request.description);
+    }
+    if ((parts & EKB_STORE_NEED_TRUST) != 0) {
+        (void)json_object_set_new(object, "trust", chain_json(ekb_store_trust(store)));
+    }
+    (void)json_object_set_new(object, "faults", faults_json(store));
+    return ekb_cli_print_json(object);
+}
+
+int ekb_store_show(const char *path, enum ekb_store_form form, unsigned parts)
 {
     struct ekb_store *store = NULL;
     struct ekb_fail fail;
-    if (ekb_store_survey(&store, path, EKB_STORE_ALL, &fail) != EKB_OK) {
+    int status = EKB_EXIT_OK;
+    if (ekb_store_survey(&store, path, parts, &fail) != EKB_OK) {
         return ekb_cli_fail(&fail);
     }
     warn_of_faults(store);
-    const int status = show(path, store, form);
+    switch (form) {
+    case EKB_STORE_FORM_TEXT:
+        show_text(path, store, parts);
+        break;
+    case EKB_STORE_FORM_PEM:
+        status = show_pem(store, parts);
+        break;
+    case EKB_STORE_FORM_JSON:
+        status = show_json(path, store, parts);
+        break;
+    }
     ekb_store_destroy(store);
     return status;
 }

@@ -188,6 +188,48 @@ for s in "$dir/never" "$dir/hollow"; do
     refused "reset, $s" "$s" 2 "$none" reset --cn x
 done
 
+# Options of other verbs are refused, and so are abbreviations, whose values are not shown.
+while read -r line; do
+    read -r -a words <<<"$line"
+    store "${words[@]}" -s "$s"
+    expect "not its option: $line" 2
+    if ! grep -q 'is no option of\|is enough' "$dir/err"; then
+        fail "not its option: $line: $(cat -- "$dir/err")"
+    fi
+done <<END
+init --pem
+show --issuer CN=x
+show --json --pem
+upload server --cert x --cn y
+csr new server --cn x --also-as-client
+csr show server --force
+csr discard server --json
+trust add $one/ca.pem --cert x
+trust add $one/ca.pem --force
+trust remove 00 --pem
+trust list --force
+reset --force
+reset --org x
+upgrade --key x
+diag -o $dir/diag-never --cn x
+END
+for words in '--password sesam' '--password=sesam' '--password-fil sesam'; do
+    read -r -a words <<<"$words"
+    store upload server --cert "$one/server.pem" "${words[@]}" -s "$s"
+    expect "abbreviated: ${words[0]}" 2
+    if grep -q sesam "$dir/err"; then
+        fail "abbreviated: ${words[0]}: $(cat -- "$dir/err")"
+    fi
+    grep -qF "unrecognized option '${words[0]%%=*}'" "$dir/err" || fail "abbreviated: $(cat -- "$dir/err")"
+done
+# What follows an option is its value, whatever it looks like; after -- there are no options.
+store init --cn --polish -s "$s"
+expect 'a value like an option' 2
+! grep -q unrecognized "$dir/err" || fail "a value like an option: $(cat -- "$dir/err")"
+store show -s "$s" -- --polish
+expect 'after --' 2
+! grep -q unrecognized "$dir/err" || fail "after --: $(cat -- "$dir/err")"
+
 # Init.
 
 s=$dir/store
@@ -241,9 +283,20 @@ for line in 'Server store' '  subject     CN=host.example' '  names       DNS:ho
 done
 store show --pem -s "$s"
 expect 'show --pem' 0
-if [[ $(cat -- "$dir/out") != "$(cat -- "$s/server.pem")" ]]; then
+if [[ $(cat -- "$dir/out") != "# server
+$(cat -- "$s/server.pem")" ]]; then
     fail "show --pem: $(cat -- "$dir/out")"
 fi
+store show server --pem -s "$s"
+expect 'show server --pem' 0
+cmp -s "$dir/out" "$s/server.pem" || fail "show server --pem: $(cat -- "$dir/out")"
+store show client --pem -s "$s"
+expect 'show client --pem' 0
+[[ ! -s $dir/out ]] || fail "show client --pem: $(cat -- "$dir/out")"
+store show trust -s "$s"
+[[ $(cat -- "$dir/out") == 'Trusted CA list: 0 certificates' ]] || fail "show trust: $(cat -- "$dir/out")"
+store show client --json -s "$s"
+[[ $(json "$dir/out" 'sorted(r)') == "['client', 'faults']" ]] || fail "show client --json: $(cat -- "$dir/out")"
 store show --json -s "$s"
 expect 'show --json' 0
 if [[ $(json "$dir/out" '[r["server"]["chain"][0]["names"], r["server"]["chain"][0]["usages"]]') == \
