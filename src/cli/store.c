@@ -82,6 +82,9 @@ static error_t parse_rest(int key, char *text, struct argp_state *state)
     case OPTION_EVENT_LOG:
         words->event_log = text;
         return 0;
+    case 'l':
+        add_name(&words->listen, text, state);
+        return 0;
     case OPTION_LISTENERS:
         words->listeners = text;
         return 0;
@@ -195,7 +198,8 @@ static const struct argp_option options[] = {
     {"ip", OPTION_IP, "ADDRESS", 0, "csr new, init, reset: iPAddress; may be repeated", 0},
     {"output", 'o', "DIR", 0, "diag: where the files go", 0},
     {"event-log", OPTION_EVENT_LOG, "FILE", 0, "diag: the event log of `ekubench serve`", 0},
-    {"listeners", OPTION_LISTENERS, "FILE", 0, "diag: the listeners of `ekubench serve`", 0},
+    {"listen", 'l', "LISTENER", 0, "diag: a listener of `ekubench serve`; may be repeated", 0},
+    {"listeners", OPTION_LISTENERS, "FILE", 0, "diag: its file of listeners", 0},
     {"capture", OPTION_CAPTURE, "SECONDS", 0,
      "diag: also capture packets for so long (needs tcpdump and the right to)", 0},
     {0},
@@ -250,6 +254,7 @@ static int diag(const struct ekb_store_words *words)
     const struct ekb_store_diag wish = {.store = words->store,
                                         .output = words->output,
                                         .event_log = words->event_log,
+                                        .listen = &words->listen,
                                         .listeners = words->listeners,
                                         .capture_s = (unsigned)words->capture_s};
     if (words->output == NULL) {
@@ -289,7 +294,7 @@ static const struct verb verbs[] = {
     {"trust", "list", 2, trust_list, {OPTION_PEM, OPTION_JSON}},
     {"reset", NULL, 1, ekb_store_reset, {OPTION_CN, OPTION_KEY_TYPE, OPTION_DNS, OPTION_IP}},
     {"upgrade", NULL, 1, ekb_store_upgrade, {OPTION_FORCE}},
-    {"diag", NULL, 1, diag, {'o', OPTION_EVENT_LOG, OPTION_LISTENERS, OPTION_CAPTURE}},
+    {"diag", NULL, 1, diag, {'o', 'l', OPTION_EVENT_LOG, OPTION_LISTENERS, OPTION_CAPTURE}},
 };
 
 // find_verb returns what the words ask for, or says what is wrong with them.

@@ -20,7 +20,7 @@ enum ekb_store_form {
 };
 
 #define EKB_STORE_MAX_WORDS 8
-#define EKB_STORE_MAX_NAMES 16
+#define EKB_STORE_MAX_NAMES 64
 
 struct ekb_store_list {
     const char *items[EKB_STORE_MAX_NAMES];
@@ -48,6 +48,7 @@ struct ekb_store_words {
     struct ekb_store_list ip_addresses;
     const char *output;
     const char *event_log;
+    struct ekb_store_list listen;
     const char *listeners;
     uint64_t capture_s;
 };
@@ -75,9 +76,10 @@ void ekb_store_warn(const struct ekb_fail *fault);
 struct ekb_store_diag {
     const char *store;
     const char *output;
-    const char *event_log; // Or NULL.
-    const char *listeners; // A file as `serve --listeners` reads it, or NULL.
-    unsigned capture_s;    // 0: no packets.
+    const char *event_log;               // Or NULL.
+    const struct ekb_store_list *listen; // Listeners as of `serve --listen`.
+    const char *listeners;               // A file as `serve --listeners` reads it, or NULL.
+    unsigned capture_s;                  // 0: no packets.
 };
 
 // ekb_store_write_diag writes diagnostics and returns the exit status. A capture that is not

@@ -9,6 +9,7 @@
 #include <openssl/err.h>
 #include <openssl/mem.h>
 #include <openssl/nid.h>
+#include <openssl/stack.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
@@ -49,6 +50,24 @@ X509_CRL *ekb_crls_crl(const struct ekb_crls *crls, size_t index)
 {
     assert(index < crls->len);
     return crls->crls[index];
+}
+
+void ekb_crls_describe(struct ekb_crl_description *out_description, const struct ekb_crls *crls,
+                       size_t index)
+{
+    X509_CRL *crl = ekb_crls_crl(crls, index);
+    const ASN1_TIME *next_update = X509_CRL_get0_nextUpdate(crl);
+    const STACK_OF(X509_REVOKED) *revoked = X509_CRL_get_REVOKED(crl);
+    struct ekb_crl_description description = {
+        .next_update = INT64_MAX,
+        .num_revoked = revoked != NULL ? sk_X509_REVOKED_num(revoked) : 0};
+    ekb_pki_name_text(description.issuer, sizeof description.issuer, X509_CRL_get_issuer(crl));
+    (void)ASN1_TIME_to_posix(X509_CRL_get0_lastUpdate(crl), &description.this_update);
+    if (next_update != NULL) {
+        (void)ASN1_TIME_to_posix(next_update, &description.next_update);
+    }
+    ERR_clear_error();
+    *out_description = description;
 }
 
 // push appends `crl` and takes it; on EKB_NOMEM it does neither.

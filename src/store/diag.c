@@ -1,10 +1,8 @@
 #include "ekubench/store/diag.h"
 
 #include "ekubench/base/file.h"
-#include "ekubench/base/units.h"
-#include "ekubench/pki/describe.h"
-#include "ekubench/store/admin.h"
 #include "ekubench/store/store.h"
+#include "store/diag_internal.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -14,14 +12,12 @@
 
 // The end of the event log that is kept.
 #define MAX_LOG_LEN (16u << 20)
-#define SECONDS_A_DAY (INT64_C(24) * 3600)
 
 // Everything that is written about one store.
 struct dump {
     const char *directory;
     const struct ekb_diag_options *options;
-    const struct ekb_store *store;
-    const char *path;
+    struct ekb_diag_about about;
 };
 
 const char *ekb_diag_file_name(char out_name[EKB_DIAG_NAME_LEN],
@@ -76,193 +72,22 @@ static enum ekb_err write_chain(const struct dump *dump, const char *prefix,
     return err;
 }
 
-// Dumps: lines of "name: value", and the same as XML.
-
-struct writer {
-    FILE *text;
-    FILE *xml;
-};
-
-static void put_escaped(FILE *file, const char *text)
-{
-    for (const char *c = text; *c != '\0'; c++) {
-        switch (*c) {
-        case '&':
-            (void)fputs("&amp;", file);
-            break;
-        case '<':
-            (void)fputs("&lt;", file);
-            break;
-        case '>':
-            (void)fputs("&gt;", file);
-            break;
-        case '"':
-            (void)fputs("&quot;", file);
-            break;
-        default:
-            (void)fputc((unsigned char)*c < ' ' ? ' ' : *c, file);
-            break;
-        }
-    }
-}
-
-static void put(const struct writer *writer, const char *name, const char *value)
-{
-    (void)fprintf(writer->text, "%s: %s\n", name, value);
-    (void)fputs("  <item name=\"", writer->xml);
-    put_escaped(writer->xml, name);
-    (void)fputs("\">", writer->xml);
-    put_escaped(writer->xml, value);
-    (void)fputs("</item>\n", writer->xml);
-}
-
-static void put_number(const struct writer *writer, const char *name, long long value)
-{
-    char text[32];
-    (void)snprintf(text, sizeof text, "%lld", value);
-    put(writer, name, text);
-}
-
-typedef void fill_dump(const struct writer *writer, const struct dump *dump);
-
-static enum ekb_err write_dump(const struct dump *dump, const char *prefix, const char *root,
-                               fill_dump *fill, struct ekb_fail *reterr_fail)
+static enum ekb_err write_dump(const struct dump *dump, const char *prefix, enum ekb_dump which,
+                               struct ekb_fail *reterr_fail)
 {
     char *text = NULL;
     char *xml = NULL;
-    size_t text_len = 0;
-    size_t xml_len = 0;
-    const struct writer writer = {.text = open_memstream(&text, &text_len),
-                                  .xml = open_memstream(&xml, &xml_len)};
-    enum ekb_err err = EKB_NOMEM;
-    if (writer.text != NULL && writer.xml != NULL) {
-        (void)fprintf(writer.xml, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<%s>\n", root);
-        fill(&writer, dump);
-        (void)fprintf(writer.xml, "</%s>\n", root);
-        err = EKB_OK;
+    enum ekb_err err = ekb_diag_dump(&text, &xml, &dump->about, which);
+    if (err != EKB_OK) {
+        return ekb_fail_set(reterr_fail, err, 0, "diagnostics");
     }
-    const bool text_closed = writer.text != NULL && fclose(writer.text) == 0;
-    const bool xml_closed = writer.xml != NULL && fclose(writer.xml) == 0;
-    if (err != EKB_OK || !text_closed || !xml_closed) {
-        err = ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "diagnostics");
-    } else {
-        err = write_file(dump, prefix, "txt", text, 0644, reterr_fail);
-    }
+    err = write_file(dump, prefix, "txt", text, 0644, reterr_fail);
     if (err == EKB_OK) {
         err = write_file(dump, prefix, "xml", xml, 0644, reterr_fail);
     }
     free(text);
     free(xml);
     return err;
-}
-
-static const char *side_name(enum ekb_store_side side)
-{
-    return side == EKB_STORE_SERVER ? "server" : "client";
-}
-
-static void fill_settings(const struct writer *writer, const struct dump *dump)
-{
-    put(writer, "store.path", dump->path);
-    put(writer, "store.host", dump->options->host);
-    put(writer, "store.crl", ekb_store_crls(dump->store) != NULL ? "present" : "absent");
-    for (size_t i = 0; i < dump->options->num_settings; i++) {
-        put(writer, dump->options->settings[i].name, dump->options->settings[i].value);
-    }
-}
-
-// put_texts puts a list in one line; `nothing` if it is empty.
-static void put_texts(const struct writer *writer, const char *name, const struct ekb_texts *texts,
-                      const char *separator, const char *nothing)
-{
-    char *joined = ekb_texts_join(texts, separator);
-    put(writer, name, joined != NULL && joined[0] != '\0' ? joined : nothing);
-    free(joined);
-}
-
-static void fill_lists(const struct writer *writer, const char *prefix,
-                       const struct ekb_chain *chain, size_t index)
-{
-    struct ekb_texts names = {0};
-    struct ekb_texts usages = {0};
-    char name[128];
-    if (ekb_chain_names(&names, chain, index) == EKB_OK) {
-        (void)snprintf(name, sizeof name, "%s.names", prefix);
-        put_texts(writer, name, &names, ", ", "-");
-    }
-    if (ekb_chain_usages(&usages, chain, index) == EKB_OK) {
-        (void)snprintf(name, sizeof name, "%s.usages", prefix);
-        put_texts(writer, name, &usages, "+", "absent");
-    }
-    ekb_texts_deinit(&names);
-    ekb_texts_deinit(&usages);
-}
-
-static void fill_certificate(const struct writer *writer, const char *prefix,
-                             const struct ekb_chain *chain, size_t index, int64_t now)
-{
-    struct ekb_description description;
-    char name[128];
-    char text[EKB_UNITS_TEXT_LEN];
-    char key[EKB_KEY_KIND_TEXT_LEN];
-    ekb_chain_describe(&description, chain, index);
-    const struct ekb_diag_item items[] = {
-        {"subject", description.subject},
-        {"issuer", description.issuer},
-        {"serial", description.serial},
-        {"key", ekb_key_kind_format(key, description.key_kind, description.key_bits)},
-        {"not_after", ekb_units_format_time(text, description.not_after)},
-    };
-    for (size_t i = 0; i < sizeof items / sizeof items[0]; i++) {
-        (void)snprintf(name, sizeof name, "%s.%s", prefix, items[i].name);
-        put(writer, name, items[i].value);
-    }
-    fill_lists(writer, prefix, chain, index);
-    (void)snprintf(name, sizeof name, "%s.days_left", prefix);
-    put_number(writer, name, (description.not_after - now) / SECONDS_A_DAY);
-}
-
-static void fill_fault(const struct writer *writer, const struct dump *dump,
-                       enum ekb_store_part part)
-{
-    static const char *const names[EKB_STORE_NUM_PARTS] = {"server.fault", "client.fault",
-                                                           "trust.fault", "crl.fault"};
-    const struct ekb_fail *fault = ekb_store_fault(dump->store, part);
-    char text[512] = "none";
-    if (fault->err != EKB_OK) {
-        ekb_fail_text(text, sizeof text, fault);
-    }
-    put(writer, names[part], text);
-}
-
-static void fill_state(const struct writer *writer, const struct dump *dump)
-{
-    char name[64];
-    for (int part = 0; part < EKB_STORE_NUM_PARTS; part++) {
-        fill_fault(writer, dump, (enum ekb_store_part)part);
-    }
-    for (int i = 0; i < EKB_STORE_NUM_SIDES; i++) {
-        const enum ekb_store_side side = (enum ekb_store_side)i;
-        const struct ekb_chain *chain = ekb_store_identity(dump->store, side)->chain;
-        char *request = NULL;
-        (void)snprintf(name, sizeof name, "%s.chain_certificates", side_name(side));
-        put_number(writer, name, chain != NULL ? (long long)ekb_chain_len(chain) : 0);
-        if (chain != NULL) {
-            fill_certificate(writer, side_name(side), chain, 0, dump->options->now);
-        }
-        const bool pending = ekb_admin_csr_read(&request, dump->path, side, NULL) == EKB_OK;
-        (void)snprintf(name, sizeof name, "%s.signing_request", side_name(side));
-        put(writer, name,
-            pending ? "in progress" : "There is no certificate signing request in progress");
-        free(request);
-    }
-    const struct ekb_chain *trust = ekb_store_trust(dump->store);
-    const size_t len = trust != NULL ? ekb_chain_len(trust) : 0;
-    put_number(writer, "trust.certificates", (long long)len);
-    for (size_t i = 0; i < len; i++) {
-        (void)snprintf(name, sizeof name, "trust.%zu", i + 1);
-        fill_certificate(writer, name, trust, i, dump->options->now);
-    }
 }
 
 // The event log.
@@ -337,23 +162,25 @@ enum ekb_err ekb_diag_write(const char *directory, const char *path,
             options->on_fault(fault);
         }
     }
-    const struct dump dump = {
-        .directory = directory, .options = options, .store = store, .path = path};
     (void)read_log(&log, options->event_log, &log_fault);
+    const struct dump dump = {
+        .directory = directory,
+        .options = options,
+        .about = {.options = options, .store = store, .path = path, .log = log}};
     err = ekb_file_make_dirs(directory, 0700, reterr_fail);
     if (err == EKB_OK) {
         err = write_chain(&dump, "ca", ekb_store_trust(store), reterr_fail);
     }
     for (int i = 0; i < EKB_STORE_NUM_SIDES && err == EKB_OK; i++) {
         const enum ekb_store_side side = (enum ekb_store_side)i;
-        err = write_chain(&dump, side_name(side), ekb_store_identity(store, side)->chain,
+        err = write_chain(&dump, ekb_diag_sides[side], ekb_store_identity(store, side)->chain,
                           reterr_fail);
     }
     if (err == EKB_OK) {
-        err = write_dump(&dump, "xconf_dump", "configuration", fill_settings, reterr_fail);
+        err = write_dump(&dump, "xconf_dump", EKB_DUMP_SETTINGS, reterr_fail);
     }
     if (err == EKB_OK) {
-        err = write_dump(&dump, "xstat_dump", "status", fill_state, reterr_fail);
+        err = write_dump(&dump, "xstat_dump", EKB_DUMP_STATE, reterr_fail);
     }
     if (err == EKB_OK) {
         err = write_log(&dump, log, &log_fault, reterr_fail);

@@ -509,6 +509,19 @@ for name in ca:pem server:pem client:pem xconf_dump:txt xconf_dump:xml xstat_dum
     [[ -s $dir/diag/${name%:*}_$(hostname)_$stamp.${name#*:} ]] || fail "diag: no $name of $stamp"
 done
 cat -- "$dir/diag"/* >>"$said"
+for line in 'listener.default.eku_mode: on' 'listener.default.crl: auto' 'listener.default.resume: off'; do
+    grep -qxF "$line" "$dir"/diag/xconf_dump_*.txt || fail "diag: no \"$line\""
+done
+echo '127.0.0.1:7002,eku-absent=reject' >"$dir/some-listeners"
+store diag -s "$s" -o "$dir/diag-listeners" -l 127.0.0.1:7001,eku=off,name=host.example \
+    --listeners "$dir/some-listeners"
+expect 'diag, listeners' 0
+for line in 'listener.1.address: 127.0.0.1:7001' 'listener.1.eku_mode: off' 'listener.1.name: host.example' \
+    'listener.1.depth: 32' 'listener.2.address: 127.0.0.1:7002' 'listener.2.eku_absent: reject'; do
+    grep -qxF "$line" "$dir"/diag-listeners/xconf_dump_*.txt || fail "diag, listeners: no \"$line\""
+done
+store diag -s "$s" -o "$dir/diag-never" -l 127.0.0.1:7001,eku=perhaps
+expect 'diag, no listener' 2
 store diag -s "$s" -o "$dir/diag-key" --event-log "$s/privkey.pem"
 expect 'diag, a key for an event log' 2 "$s/privkey.pem holds a private key, and was not copied"
 [[ $(tree "$dir/diag-key" | grep -c ' f ') == 8 ]] || fail "diag, a key: $(ls -- "$dir/diag-key")"

@@ -1,6 +1,7 @@
 #include "ekubench/store/diag.h"
 
 #include "ekubench/store/admin.h"
+#include "ekubench/store/change.h"
 #include "ekubench/store/store.h"
 #include "support/fixtures.h"
 
@@ -146,6 +147,9 @@ Test(diag, says_what_is_in_the_store)
 
     expect_part("xstat_dump_" STAMP ".txt", "server.chain_certificates: 2\n");
     expect_part("xstat_dump_" STAMP ".txt", "server.usages: serverAuth\n");
+    expect_part("xstat_dump_" STAMP ".txt", "server.chain.2.subject: CN=test intermediate 1");
+    expect_part("xstat_dump_" STAMP ".txt", "server.fault: none\n");
+    expect_part("xstat_dump_" STAMP ".txt", "crl.lists: 0\n");
     expect_part("xstat_dump_" STAMP ".txt",
                 "server.signing_request: There is no certificate signing request in progress\n");
     expect_part("xstat_dump_" STAMP ".txt", "client.signing_request: in progress\n");
@@ -176,6 +180,7 @@ Test(diag, has_the_event_log)
     write_diag();
 
     expect_part("loggingsnapshot_" STAMP ".txt", "first line\nsecond line\n");
+    expect_part("xstat_dump_" STAMP ".txt", "event_log.lines: 2\n");
 }
 
 Test(diag, says_why_when_the_event_log_cannot_be_read)
@@ -188,6 +193,48 @@ Test(diag, says_why_when_the_event_log_cannot_be_read)
     cr_expect_eq(err, EKB_NOT_FOUND, "%s", ekb_err_name(err));
     free(text_of("xstat_dump_" STAMP ".txt"));
     expect_part("loggingsnapshot_" STAMP ".txt", "/nonexistent/events");
+}
+
+Test(diag, counts_events_by_name)
+{
+    char log[512];
+    fixture_write_text(fixture_dir_file(log, &dir, "events"),
+                       "a tvcs: Event=\"Inbound TLS Negotiation Error\" Service=\"SIP\"\n"
+                       "b tvcs: Event=\"Reloaded\" Service=\"SIP\"\n"
+                       "something else\n"
+                       "c tvcs: Event=\"Inbound TLS Negotiation Error\" Service=\"SIP\"");
+    options.event_log = log;
+
+    write_diag();
+
+    expect_part("xstat_dump_" STAMP ".txt", "event_log.lines: 4\n"
+                                            "event_log.events.Inbound TLS Negotiation Error: 2\n"
+                                            "event_log.events.Reloaded: 1\n");
+}
+
+Test(diag, describes_the_crls)
+{
+    struct ekb_crls *crls = ekb_crls_create();
+    struct ekb_change *change = NULL;
+    const struct ekb_chain *const revoked[] = {pki.chain};
+    const struct ekb_crl_spec spec = {.revoked = revoked,
+                                      .num_revoked = 1,
+                                      .this_update = NOW - 86400,
+                                      .next_update = NOW + INT64_C(3) * 86400};
+    cr_assert_eq(ekb_crls_issue(crls, pki.cas[0], &spec, NULL), EKB_OK);
+    cr_assert_eq(ekb_change_begin(&change, store_path, NULL), EKB_OK);
+    cr_assert_eq(ekb_change_put_crls(change, crls, NULL), EKB_OK);
+    cr_assert_eq(ekb_change_commit(change, NULL), EKB_OK);
+    ekb_change_destroy(change);
+
+    write_diag();
+
+    expect_part("xstat_dump_" STAMP ".txt", "crl.lists: 1\ncrl.1.issuer: CN=test root,O=ekubench\n"
+                                            "crl.1.revoked: 1\n");
+    expect_part("xstat_dump_" STAMP ".txt",
+                "crl.1.next_update: 2026-04-01T06:54:39Z\ncrl.1.days_left: 3\n");
+    expect_part("xconf_dump_" STAMP ".txt", "store.crl: present\n");
+    ekb_crls_destroy(crls);
 }
 
 Test(diag, copies_no_key_in_the_place_of_an_event_log)

@@ -40,6 +40,18 @@ EKB_NODISCARD enum ekb_err ekb_crls_write(const struct ekb_crls *crls, const cha
 // ekb_crls_len returns the number of CRLs.
 size_t ekb_crls_len(const struct ekb_crls *crls);
 
+// What a list says of itself. Times are seconds since the epoch.
+struct ekb_crl_description {
+    char issuer[256]; // As in struct ekb_description.
+    int64_t this_update;
+    int64_t next_update; // INT64_MAX if it names none.
+    size_t num_revoked;
+};
+
+// ekb_crls_describe describes CRL `index`.
+void ekb_crls_describe(struct ekb_crl_description *out_description, const struct ekb_crls *crls,
+                       size_t index);
+
 // A list to be made: the certificates with index 0 of `revoked` are on it.
 struct ekb_crl_spec {
     const struct ekb_chain *const *revoked;
