@@ -35,7 +35,8 @@
 
 #define WAIT_FOR_LOCK_NS (10 * EKB_NS_PER_S)
 #define GENERATION_PREFIX EKB_STORE_DATA_NAME "."
-#define LINK_PREFIX ".link."
+#define RANDOM_LEN 6 // What mkdtemp(3) puts in the place of its X.
+#define FRESH_LINK ".link.new"
 #define MAX_FILE_LEN (64u << 20)
 
 struct ekb_change {
@@ -102,12 +103,18 @@ static enum ekb_err lock(struct ekb_change *change, struct ekb_fail *reterr_fail
     return err;
 }
 
-static bool starts_with(const char *text, const char *prefix)
+// is_generation is true for the names that make_generation gives: the prefix and six letters or
+// digits.
+static bool is_generation(const char *name)
 {
-    return strncmp(text, prefix, strlen(prefix)) == 0;
+    const size_t prefix_len = strlen(GENERATION_PREFIX);
+    return strncmp(name, GENERATION_PREFIX, prefix_len) == 0 &&
+           strlen(name) == prefix_len + RANDOM_LEN &&
+           strspn(name + prefix_len, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                     "0123456789") == RANDOM_LEN;
 }
 
-// sweep removes what crashed changes have left behind.
+// sweep removes what crashed changes have left behind, and nothing that only looks alike.
 static void sweep(const struct ekb_change *change)
 {
     char current[EKB_STORE_GENERATION_LEN];
@@ -115,9 +122,8 @@ static void sweep(const struct ekb_change *change)
     const struct dirent *entry = NULL;
     ekb_store_generation(current, change->path);
     while (directory != NULL && (entry = readdir(directory)) != NULL) {
-        const bool stale =
-            starts_with(entry->d_name, GENERATION_PREFIX) && strcmp(entry->d_name, current) != 0;
-        char *left = stale || starts_with(entry->d_name, LINK_PREFIX)
+        const bool stale = is_generation(entry->d_name) && strcmp(entry->d_name, current) != 0;
+        char *left = stale || strcmp(entry->d_name, FRESH_LINK) == 0
                          ? ekb_file_join(change->path, entry->d_name)
                          : NULL;
         if (left != NULL) {
@@ -399,7 +405,7 @@ void ekb_change_drop_request(struct ekb_change *change, enum ekb_store_side side
 // point makes `name` (in the store) a link to `target`, atomically.
 static bool point(const struct ekb_change *change, const char *name, const char *target)
 {
-    char *fresh = ekb_file_join(change->path, LINK_PREFIX "new");
+    char *fresh = ekb_file_join(change->path, FRESH_LINK);
     char *link = ekb_file_join(change->path, name);
     const bool done =
         fresh != NULL && link != NULL && symlink(target, fresh) == 0 && rename(fresh, link) == 0;
@@ -451,7 +457,7 @@ static bool has_plain_names(const struct ekb_change *change)
 static bool replace_plain(const struct ekb_change *change, const char *name)
 {
     char target[64];
-    char *fresh = ekb_file_join(change->path, LINK_PREFIX "new");
+    char *fresh = ekb_file_join(change->path, FRESH_LINK);
     char *path = ekb_file_join(change->path, name);
     (void)snprintf(target, sizeof target, EKB_STORE_DATA_NAME "/%s", name);
     const bool done = fresh != NULL && path != NULL && symlink(target, fresh) == 0 &&

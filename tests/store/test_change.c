@@ -432,12 +432,20 @@ Test(change, turns_each_file_into_a_link_when_a_plain_store_is_converted)
 
 Test(change, keeps_files_that_are_none_of_its_own)
 {
+    // Named as change names its own things, but for a letter.
+    static const char *const mine[] = {".link.mine", ".data.backup1", ".data.back-p"};
     char file[512];
     make_plain();
+    for (size_t i = 0; i < COUNT(mine); i++) {
+        fixture_write(in_store(file, mine[i]), "mine\n", 5, 0640);
+    }
 
     write_identity(EKB_STORE_SERVER, &renewed);
     write_identity(EKB_STORE_SERVER, &server);
 
+    for (size_t i = 0; i < COUNT(mine); i++) {
+        cr_expect_eq(access(in_store(file, mine[i]), F_OK), 0, "%s is gone", mine[i]);
+    }
     char *notes = fixture_read(in_store(file, "notes.txt"), NULL);
     char *hidden = fixture_read(in_store(file, ".notes"), NULL);
     cr_expect_str_eq(notes, "mine\n");
