@@ -27,12 +27,14 @@ TestSuite(tally, .init = set_up, .fini = tear_down);
 
 static struct ekb_distribution *distribution_of(size_t index)
 {
-    struct ekb_tally_arm *arm = &tally->arms[index / 4];
+    struct ekb_tally_arm *arm = &tally->arms[index / 4 % NUM_ARMS];
     struct ekb_distribution *of_arm[] = {&arm->latency, &arm->connect, &arm->steps, &arm->verify};
-    return index < 4 * NUM_ARMS ? of_arm[index % 4] : &tally->floor;
+    return index < 4 * NUM_ARMS                ? of_arm[index % 4]
+           : index < 4 * NUM_ARMS + NUM_BLOCKS ? &tally->latency_by_block[index - 4 * NUM_ARMS]
+                                               : &tally->floor;
 }
 
-#define NUM_DISTRIBUTIONS (4 * NUM_ARMS + 1)
+#define NUM_DISTRIBUTIONS (4 * NUM_ARMS + NUM_BLOCKS + 1)
 
 Test(tally, ignores_null_when_destroyed)
 {
@@ -43,6 +45,7 @@ Test(tally, has_its_dimensions_when_created)
 {
     cr_expect_eq(tally->num_arms, (size_t)NUM_ARMS, "%zu", tally->num_arms);
     cr_expect_eq(tally->num_slices, (size_t)NUM_SLICES, "%zu", tally->num_slices);
+    cr_expect_eq(tally->num_blocks, (size_t)NUM_BLOCKS, "%zu", tally->num_blocks);
 }
 
 Test(tally, is_all_zero_when_created)
@@ -63,6 +66,17 @@ Test(tally, is_all_zero_when_created)
         cr_expect_eq(tally->cpu_ns_at[i] + tally->run_delay_ns[i] + tally->steps_ns[i] +
                          tally->completed[i],
                      0u);
+        const struct ekb_tally_usage *usage = &tally->usage[i];
+        cr_expect_eq(usage->voluntary_switches + usage->involuntary_switches + usage->minor_faults +
+                         usage->major_faults,
+                     0u);
+        for (size_t probe = 0; probe < EKB_TALLY_NUM_PROBES; probe++) {
+            cr_expect_eq(tally->probes[probe][i].count + tally->probes[probe][i].sum, 0u);
+        }
+        for (size_t arm = 0; arm < NUM_ARMS; arm++) {
+            const struct ekb_slice_sum *wire = &tally->arms[arm].wire_by_slice[i];
+            cr_expect_eq(wire->count + wire->sum, 0u);
+        }
     }
     for (size_t i = 0; i < NUM_DISTRIBUTIONS; i++) {
         cr_expect_eq(distribution_of(i)->moments.count, 0u);
@@ -105,6 +119,12 @@ Test(tally, keeps_its_parts_apart_when_created)
     parts[num++] = part("completed", tally->completed, NUM_SLICES * sizeof(uint64_t));
     parts[num++] =
         part("accepted", tally->accepted_by_arm, NUM_SLICES * NUM_ARMS * sizeof(uint64_t));
+    parts[num++] = part("usage", tally->usage, NUM_SLICES * sizeof tally->usage[0]);
+    for (size_t i = 0; i < EKB_TALLY_NUM_PROBES; i++) {
+        parts[num++] = part("probe", tally->probes[i], NUM_SLICES * sizeof tally->probes[i][0]);
+    }
+    parts[num++] =
+        part("blocks", tally->latency_by_block, NUM_BLOCKS * sizeof tally->latency_by_block[0]);
     parts[num++] =
         part("floor slices", tally->floor_by_slice, NUM_SLICES * sizeof tally->floor_by_slice[0]);
     for (size_t i = 0; i < NUM_ARMS; i++) {
@@ -136,6 +156,14 @@ Test(tally, can_be_filled_to_the_end_when_created)
     }
     memset(tally->cpu_ns_at, 0xff, (NUM_SLICES + 1) * sizeof(uint64_t));
     memset(tally->accepted_by_arm, 0xff, NUM_SLICES * NUM_ARMS * sizeof(uint64_t));
+    memset(tally->usage, 0xff, NUM_SLICES * sizeof tally->usage[0]);
+    for (size_t i = 0; i < EKB_TALLY_NUM_PROBES; i++) {
+        memset(tally->probes[i], 0xff, NUM_SLICES * sizeof tally->probes[i][0]);
+    }
+    for (size_t i = 0; i < NUM_ARMS; i++) {
+        memset(tally->arms[i].wire_by_slice, 0xff,
+               NUM_SLICES * sizeof tally->arms[i].wire_by_slice[0]);
+    }
 
     cr_assert_eq(tally->cpu_ns_at[NUM_SLICES], UINT64_MAX);
     cr_assert_eq(tally->steps_ns[0], 0u, "%" PRIu64, tally->steps_ns[0]);
@@ -162,6 +190,38 @@ Test(tally, cannot_be_created_when_it_would_fill_the_address_space)
 
     cr_assert_eq(err, EKB_NOMEM, "%s", ekb_err_name(err));
     cr_assert_null(huge, "the output was changed");
+}
+
+// Most stages have no blocks.
+Test(tally, has_as_many_blocks_as_it_is_asked_for_when_created)
+{
+    struct ekb_tally *with = NULL;
+    struct ekb_tally *without = NULL;
+
+    cr_assert_eq(ekb_tally_create(&without, 1, 1, 0), EKB_OK);
+    cr_assert_eq(ekb_tally_create(&with, 1, 1, 1000), EKB_OK);
+
+    cr_expect_eq(without->num_blocks, 0u);
+    ekb_distribution_add(&without->arms[0].latency, 1000);
+    cr_expect_eq(with->num_blocks, 1000u);
+    ekb_distribution_add(&with->latency_by_block[999], 1000);
+    cr_expect_eq(with->latency_by_block[999].moments.count, 1u);
+    cr_expect_eq(with->latency_by_block[998].moments.count, 0u);
+    cr_expect_eq(with->arms[0].latency.moments.count, 0u);
+    ekb_tally_destroy(with);
+    ekb_tally_destroy(without);
+}
+
+// The server draws an index and writes to the probe of that place: there must be one for each.
+Test(tally, has_a_probe_for_each_number_of_repeats)
+{
+    static const uint32_t repeats[] = {0, 8, 32, 64};
+
+    cr_assert_eq(sizeof ekb_tally_repeats / sizeof ekb_tally_repeats[0],
+                 (size_t)EKB_TALLY_NUM_PROBES - EKB_TALLY_PROBE_REPEATS);
+    for (size_t i = 0; i < EKB_TALLY_NUM_REPEATS; i++) {
+        cr_expect_eq(ekb_tally_repeats[i], repeats[i], "%zu: %" PRIu32, i, ekb_tally_repeats[i]);
+    }
 }
 
 // Distributions.
@@ -213,6 +273,10 @@ Test(tally, shows_the_parent_what_the_worker_counts_when_shared)
         tally->arms[2].accepted = 42;
         tally->cpu_ns_at[NUM_SLICES] = 7;
         ekb_distribution_add(&tally->arms[2].verify, 5000);
+        ekb_distribution_add(&tally->latency_by_block[NUM_BLOCKS - 1], 6000);
+        tally->probes[EKB_TALLY_NUM_PROBES - 1][NUM_SLICES - 1].sum = 8;
+        tally->usage[NUM_SLICES - 1].major_faults = 9;
+        tally->arms[2].wire_by_slice[NUM_SLICES - 1].count = 10;
         (void)strcpy(tally->version, "TLSv1.3");
         _exit(0);
     }
@@ -224,5 +288,9 @@ Test(tally, shows_the_parent_what_the_worker_counts_when_shared)
     cr_expect_eq(tally->cpu_ns_at[NUM_SLICES], 7u);
     cr_expect_eq(tally->arms[2].verify.moments.sum, 5000u);
     cr_expect_eq(ekb_hist_count(tally->arms[2].verify.hist), 1u);
+    cr_expect_eq(tally->latency_by_block[NUM_BLOCKS - 1].moments.sum, 6000u);
+    cr_expect_eq(tally->probes[EKB_TALLY_NUM_PROBES - 1][NUM_SLICES - 1].sum, 8u);
+    cr_expect_eq(tally->usage[NUM_SLICES - 1].major_faults, 9u);
+    cr_expect_eq(tally->arms[2].wire_by_slice[NUM_SLICES - 1].count, 10u);
     cr_expect_str_eq(tally->version, "TLSv1.3");
 }
