@@ -316,23 +316,36 @@ static void bare_send(struct ekb_endpoint *endpoint)
     endpoint->tx_end += endpoint->flights->len[endpoint->flight++];
 }
 
+static uint32_t longest_flight(const struct ekb_flights *flights, enum ekb_role role)
+{
+    uint32_t longest = 0;
+    for (uint32_t i = role == EKB_ROLE_CLIENT ? 0 : 1; i < flights->num; i += 2) {
+        longest = flights->len[i] > longest ? flights->len[i] : longest;
+    }
+    return longest;
+}
+
 static void bare_start(struct ekb_endpoint *endpoint, const struct ekb_tls_config *config)
 {
     endpoint->flights = &config->flights;
     endpoint->flight = 0;
     endpoint->flight_received = 0;
     // What is sent is nobody's secret: the buffer may hold what was sent before.
-    memset(endpoint->tx, 0, config->flights.len[config->role == EKB_ROLE_CLIENT ? 0 : 1]);
+    memset(endpoint->tx, 0, longest_flight(&config->flights, config->role));
     if (config->role == EKB_ROLE_CLIENT) {
         bare_send(endpoint);
     }
 }
 
 // bare_feed takes bytes; when a flight is complete the next one goes out, but for the server's
-// last, which waits for ekb_endpoint_write.
+// last, which waits for ekb_endpoint_write. There is no flight to expect once it is ready: what
+// comes then, from whoever it is, is nothing.
 static enum ekb_err bare_feed(struct ekb_endpoint *endpoint, size_t wire_len)
 {
     const struct ekb_flights *flights = endpoint->flights;
+    if (endpoint->state == EKB_ENDPOINT_READY) {
+        return EKB_OK;
+    }
     endpoint->flight_received += wire_len;
     if (endpoint->flight_received < flights->len[endpoint->flight]) {
         return EKB_OK;

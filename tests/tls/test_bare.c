@@ -294,6 +294,86 @@ Test(bare, speaks_tls_again_when_restarted_with_it)
     fixture_pki_deinit(&pki);
 }
 
+// What is sent.
+
+static size_t num_not_zero(const struct tls_bytes *bytes)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < bytes->end; i++) {
+        count += bytes->data[i] != 0;
+    }
+    return count;
+}
+
+// An endpoint's buffer holds what it sent before, and at first whatever was in the memory.
+Test(bare, sends_nothing_but_zeroes_when_its_buffer_was_used_before)
+{
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        struct fixture_pki pki;
+        const struct fixture_pki_spec spec = {
+            .key_type = EKB_KEY_P256, .depth = 2, .eku = EKB_EKU_SERVER_AUTH | EKB_EKU_CLIENT_AUTH};
+        fixture_pki_init(&pki, &spec);
+        const struct ekb_identity identity = {.chain = pki.chain, .key = pki.key};
+        struct ekb_tls_options options = {.role = EKB_ROLE_SERVER,
+                                          .version = EKB_TLS_1_2,
+                                          .identity = &identity,
+                                          .trust = fixture_pki_root(&pki),
+                                          .policy = ekb_policy_default()};
+        struct ekb_tls_config *server = tls_config(&options);
+        options.role = EKB_ROLE_CLIENT;
+        struct ekb_tls_config *client = tls_config(&options);
+        struct bare_pair pair = {.client = bare(EKB_ROLE_CLIENT, &shapes[i].flights),
+                                 .server = bare(EKB_ROLE_SERVER, &shapes[i].flights)};
+
+        tls_link_init(&pair.link, client, server);
+        tls_link_run(&pair.link);
+        tls_link_restart(&pair.link, pair.client, pair.server);
+        run_to_ready(&pair, &shapes[i].flights, shapes[i].name);
+        run_to_end(&pair, &shapes[i].flights, shapes[i].name);
+
+        cr_expect_eq(num_not_zero(&pair.link.to_server), 0u, "%s: %zu bytes of the client",
+                     shapes[i].name, num_not_zero(&pair.link.to_server));
+        cr_expect_eq(num_not_zero(&pair.link.to_client), 0u, "%s: %zu bytes of the server",
+                     shapes[i].name, num_not_zero(&pair.link.to_client));
+        pair_deinit(&pair);
+        ekb_tls_config_destroy(client);
+        ekb_tls_config_destroy(server);
+        fixture_pki_deinit(&pki);
+    }
+}
+
+// The port is open to whoever finds it: what comes after the end changes nothing, as often as it
+// comes.
+Test(bare, ignores_what_comes_when_all_flights_have_been_exchanged)
+{
+    static const uint8_t more[4096] = {0};
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        struct bare_pair pair;
+        pair_init(&pair, &shapes[i].flights);
+        run_to_ready(&pair, &shapes[i].flights, shapes[i].name);
+
+        // The server has all of the client's, and has not confirmed.
+        for (int j = 0; j < 20; j++) {
+            cr_expect_eq(ekb_endpoint_feed(pair.link.server, more, sizeof more), EKB_OK);
+        }
+        cr_expect_eq(ekb_endpoint_state(pair.link.server), EKB_ENDPOINT_READY);
+        cr_expect_eq(pending_len(pair.link.server), 0u, "%s", shapes[i].name);
+        run_to_end(&pair, &shapes[i].flights, shapes[i].name);
+        struct ekb_endpoint *const ends[] = {pair.link.client, pair.link.server};
+        for (size_t end = 0; end < 2; end++) {
+            for (int j = 0; j < 20; j++) {
+                cr_expect_eq(ekb_endpoint_feed(ends[end], more, sizeof more), EKB_OK);
+            }
+            cr_expect_eq(ekb_endpoint_state(ends[end]), EKB_ENDPOINT_READY);
+            cr_expect_eq(pending_len(ends[end]), 0u, "%s, %zu: %zu", shapes[i].name, end,
+                         pending_len(ends[end]));
+        }
+        cr_expect_eq(ekb_endpoint_app_len(pair.link.client), 1u);
+        cr_expect_eq(ekb_endpoint_app_len(pair.link.server), 0u);
+        pair_deinit(&pair);
+    }
+}
+
 // Configurations.
 
 Test(bare, has_its_role_when_created)

@@ -95,9 +95,10 @@ EKB_NODISCARD enum ekb_err ekb_tls_version_parse(enum ekb_tls_version *out_versi
 
 // ekb_tls_config_create_bare makes a configuration without TLS: its endpoints exchange as many
 // bytes as `flights` says, and end as a handshake does, the server READY when the client's last
-// flight has come and the client with one byte of application data when the server's has. It is the
-// floor under the transport. EKB_USAGE if there are no flights, an odd number of them, or one is
-// longer than EKB_ENDPOINT_TX_LEN or empty; EKB_NOMEM.
+// flight has come and the client with one byte of application data when the server's has. All bytes
+// are zero, and what comes afterwards is ignored. It is the floor under the transport. EKB_USAGE if
+// there are no flights, an odd number of them, or one is longer than EKB_ENDPOINT_TX_LEN or empty;
+// EKB_NOMEM.
 EKB_NODISCARD enum ekb_err ekb_tls_config_create_bare(struct ekb_tls_config **out_config,
                                                       enum ekb_role role,
                                                       const struct ekb_flights *flights);
