@@ -53,8 +53,11 @@ static enum ekb_err record(struct ekb_flights *out_flights, const struct ekb_tls
     }
     ekb_memory_handshake(pair, &outcome, client, server, &clock);
     ekb_memory_pair_destroy(pair);
-    *out_flights = outcome.flights;
-    return outcome.client_err != EKB_OK ? outcome.client_err : outcome.server_err;
+    const enum ekb_err err = outcome.client_err != EKB_OK ? outcome.client_err : outcome.server_err;
+    if (err == EKB_OK) {
+        *out_flights = outcome.flights;
+    }
+    return err;
 }
 
 enum ekb_err ekb_flights_record(struct ekb_flights *out_flights, const struct ekb_ends_spec *spec,

@@ -176,7 +176,7 @@ Test(ends, verify_one_another_as_the_specification_says)
     }
 }
 
-Test(ends, give_its_error_when_the_handshake_fails)
+Test(ends, record_nothing_when_the_handshake_fails)
 {
     struct ekb_ends_spec spec = spec_of(EKB_TLS_1_3);
     struct ekb_flights flights = {.num = 77};
@@ -187,6 +187,7 @@ Test(ends, give_its_error_when_the_handshake_fails)
 
     cr_expect_eq(err, EKB_TLS_ALERT, "%s", ekb_err_name(err));
     cr_expect_eq(fail.err, err, "%s", ekb_err_name(fail.err));
+    cr_expect_eq(flights.num, 77u, "written in spite of the error");
 }
 
 Test(ends, cannot_be_made_when_a_store_lacks_what_they_need)
