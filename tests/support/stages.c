@@ -7,9 +7,13 @@
 
 #define ALERT_UNSUPPORTED_CERTIFICATE 43
 
-static void init_side(struct ekb_stage_side *side, size_t num_arms, uint32_t num_slices, int cpu)
+static void init_side(struct ekb_stage_side *side, size_t num_arms,
+                      const struct ekb_timeline *timeline, int cpu)
 {
-    cr_assert_eq(ekb_tally_create(&side->tally, num_arms, num_slices, 0), EKB_OK);
+    const uint32_t num_slices = timeline->num_slices;
+    cr_assert_eq(
+        ekb_tally_create(&side->tally, num_arms, num_slices, ekb_timeline_num_blocks(timeline)),
+        EKB_OK);
     side->cpu = cpu;
     for (uint32_t i = 0; i < num_slices; i++) {
         side->tally->cpu_ns_at[i] = 1000 + i * STAGE_FIXTURE_CPU_NS;
@@ -19,19 +23,55 @@ static void init_side(struct ekb_stage_side *side, size_t num_arms, uint32_t num
     (void)snprintf(side->tally->ring_setup, sizeof side->tally->ring_setup, "by hand");
 }
 
+static void init(struct ekb_stage *out_stage, size_t num_arms, const struct ekb_timeline *timeline)
+{
+    *out_stage = (struct ekb_stage){.timeline = *timeline, .steal_known = true};
+    init_side(&out_stage->server, num_arms, timeline, 0);
+    init_side(&out_stage->client, num_arms, timeline, 1);
+    out_stage->steal_by_slice = calloc(timeline->num_slices, sizeof out_stage->steal_by_slice[0]);
+    cr_assert_not_null(out_stage->steal_by_slice);
+    out_stage->network_by_slice =
+        calloc(timeline->num_slices, sizeof out_stage->network_by_slice[0]);
+    cr_assert_not_null(out_stage->network_by_slice);
+}
+
 void stage_fixture_init(struct ekb_stage *out_stage, size_t num_arms, uint32_t num_slices,
                         uint32_t num_warmup, uint32_t floor_every)
 {
-    *out_stage = (struct ekb_stage){.timeline = {.origin_ns = 1,
-                                                 .slice_ns = STAGE_FIXTURE_SLICE_NS,
-                                                 .num_slices = num_slices,
-                                                 .num_warmup = num_warmup,
-                                                 .floor_every = floor_every},
-                                    .steal_known = true};
-    init_side(&out_stage->server, num_arms, num_slices, 0);
-    init_side(&out_stage->client, num_arms, num_slices, 1);
-    out_stage->steal_by_slice = calloc(num_slices, sizeof out_stage->steal_by_slice[0]);
-    cr_assert_not_null(out_stage->steal_by_slice);
+    const struct ekb_timeline timeline = {.origin_ns = 1,
+                                          .slice_ns = STAGE_FIXTURE_SLICE_NS,
+                                          .num_slices = num_slices,
+                                          .num_warmup = num_warmup,
+                                          .floor_every = floor_every};
+    init(out_stage, num_arms, &timeline);
+}
+
+void stage_fixture_init_blocks(struct ekb_stage *out_stage, size_t num_arms, uint32_t num_blocks,
+                               uint32_t block_slices, uint32_t washout_slices, uint32_t num_warmup)
+{
+    const struct ekb_timeline timeline = {.origin_ns = 1,
+                                          .slice_ns = STAGE_FIXTURE_SLICE_NS,
+                                          .num_slices = num_warmup + num_blocks * block_slices,
+                                          .num_warmup = num_warmup,
+                                          .block_slices = block_slices,
+                                          .washout_slices = washout_slices};
+    init(out_stage, num_arms, &timeline);
+}
+
+void stage_fixture_use_cpu(struct ekb_stage_side *side, uint32_t slice, uint64_t cpu_ns)
+{
+    uint64_t *at = side->tally->cpu_ns_at;
+    const uint64_t before_ns = at[slice + 1] - at[slice];
+    for (size_t i = slice + 1; i <= side->tally->num_slices; i++) {
+        at[i] = at[i] - before_ns + cpu_ns;
+    }
+}
+
+void stage_fixture_end(struct ekb_stage_side *side, uint32_t slice)
+{
+    for (size_t i = slice + 1; i <= side->tally->num_slices; i++) {
+        side->tally->cpu_ns_at[i] = 0;
+    }
 }
 
 static void add_samples(const struct ekb_stage *stage, struct ekb_tally *tally, size_t arm_index,
@@ -44,13 +84,18 @@ static void add_samples(const struct ekb_stage *stage, struct ekb_tally *tally, 
     arm->steps_by_slice[slice].sum += count * steps_ns;
     arm->wire_by_slice[slice].count += count;
     arm->wire_by_slice[slice].sum += count * 3000;
+    const uint32_t block = ekb_timeline_block(&stage->timeline, slice);
     for (uint64_t i = 0;
          ekb_timeline_kind(&stage->timeline, slice) == EKB_SLICE_MEASURED && i < count; i++) {
         ekb_distribution_add(&arm->steps, steps_ns);
         arm->sent_bytes += 1000;
         if (tally == stage->client.tally) {
-            ekb_distribution_add(&arm->latency, 3 * steps_ns);
+            ekb_distribution_add(&arm->latency, STAGE_FIXTURE_LATENCY * steps_ns);
             ekb_distribution_add(&arm->connect, steps_ns / 10 + 1);
+            if (block != UINT32_MAX) {
+                ekb_distribution_add(&tally->latency_by_block[block],
+                                     STAGE_FIXTURE_LATENCY * steps_ns);
+            }
         } else {
             ekb_distribution_add(&arm->verify, steps_ns / 2 + 1);
         }
