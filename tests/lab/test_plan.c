@@ -1,6 +1,7 @@
 #include "ekubench/lab/plan.h"
 
 #include "ekubench/base/clock.h"
+#include "ekubench/peer/sequence.h"
 #include "ekubench/pki/cert.h"
 
 #include <criterion/criterion.h>
@@ -195,4 +196,245 @@ Test(plan, finds_nothing_when_name_is_unknown)
     cr_expect_eq(ekb_plan_stage_index(&plan, "coast"), -1);
     cr_expect_eq(ekb_plan_arm_index(&plan.stages[1], "on-d4"), -1);
     cr_expect_eq(ekb_plan_arm_index(&plan.stages[1], ""), -1);
+}
+
+// What the stages promise their analyses.
+
+// expect_alike checks that two arms are alike but for what `EXCEPT_*` allows.
+enum {
+    EXCEPT_EKU = 1 << 0,
+    EXCEPT_INJECTED = 1 << 1,
+    EXCEPT_PROBE = 1 << 2,
+    EXCEPT_SERVER_DEPTH = 1 << 3,
+    EXCEPT_TCP = 1 << 4,
+};
+
+static void expect_alike(const struct ekb_plan_arm *a, const struct ekb_plan_arm *b,
+                         unsigned except)
+{
+    struct ekb_policy policy_a = a->policy;
+    struct ekb_policy policy_b = b->policy;
+    if ((except & EXCEPT_EKU) != 0) {
+        policy_a.eku = policy_b.eku;
+    }
+    cr_expect_eq(policy_a.eku, policy_b.eku, "%s, %s", a->name, b->name);
+    cr_expect_eq(policy_a.verify, policy_b.verify, "%s, %s", a->name, b->name);
+    cr_expect_eq(policy_a.max_depth, policy_b.max_depth, "%s, %s", a->name, b->name);
+    cr_expect_eq(policy_a.eku_absent, policy_b.eku_absent, "%s, %s", a->name, b->name);
+    cr_expect_eq(policy_a.crl, policy_b.crl, "%s, %s", a->name, b->name);
+    cr_expect_eq(policy_a.name.kind, policy_b.name.kind, "%s, %s", a->name, b->name);
+    cr_expect_eq(a->depth, b->depth, "%s, %s", a->name, b->name);
+    cr_expect_eq(a->client_eku, b->client_eku, "%s, %s", a->name, b->name);
+    cr_expect_eq(a->expect_accept, b->expect_accept, "%s, %s", a->name, b->name);
+    cr_expect((except & EXCEPT_INJECTED) != 0 || a->inject_ns == b->inject_ns, "%s, %s", a->name,
+              b->name);
+    cr_expect((except & EXCEPT_PROBE) != 0 || a->probe == b->probe, "%s, %s", a->name, b->name);
+    cr_expect((except & EXCEPT_SERVER_DEPTH) != 0 || a->server_depth == b->server_depth, "%s, %s",
+              a->name, b->name);
+    cr_expect((except & EXCEPT_TCP) != 0 || a->bare_tcp == b->bare_tcp, "%s, %s", a->name, b->name);
+}
+
+static const struct ekb_plan_stage *stage_of(const struct ekb_plan *plan, const char *name)
+{
+    const int stage = ekb_plan_stage_index(plan, name);
+    cr_assert_geq(stage, 0, "no stage %s", name);
+    return &plan->stages[stage];
+}
+
+Test(plan, has_one_arm_with_timers)
+{
+    for (size_t i = 0; i < NUM_NAMES; i++) {
+        const struct ekb_plan plan = builtin(names[i]);
+        const struct ekb_plan_arm *timed = arm_of(&plan, EKB_PLAN_STAGE_COST, EKB_PLAN_PROBE_ARM);
+        size_t num_probes = 0;
+
+        for (size_t s = 0; s < plan.num_stages; s++) {
+            for (size_t a = 0; a < plan.stages[s].num_arms; a++) {
+                num_probes += plan.stages[s].arms[a].probe ? 1 : 0;
+            }
+        }
+
+        cr_expect(timed->probe, "%s", names[i]);
+        cr_expect_eq(num_probes, 1u, "%s: %zu", names[i], num_probes);
+        expect_alike(timed, arm_of(&plan, EKB_PLAN_STAGE_COST, "on-d2"), EXCEPT_PROBE);
+    }
+}
+
+Test(plan, has_an_arm_for_each_depth_of_the_servers_chain)
+{
+    for (size_t i = 0; i < NUM_NAMES; i++) {
+        const struct ekb_plan plan = builtin(names[i]);
+        const struct ekb_plan_arm *shortest = arm_of(&plan, EKB_PLAN_STAGE_COST, "on-d1");
+        size_t num_longer = 0;
+
+        cr_expect_eq(shortest->server_depth, ekb_plan_depths[0]);
+        for (size_t d = 1; d < EKB_PLAN_NUM_DEPTHS; d++) {
+            char name[EKB_PLAN_NAME_LEN];
+            (void)snprintf(name, sizeof name, "server-d%u", ekb_plan_depths[d]);
+            const struct ekb_plan_arm *arm = arm_of(&plan, EKB_PLAN_STAGE_COST, name);
+            cr_expect_eq(arm->server_depth, ekb_plan_depths[d], "%s: %u", name, arm->server_depth);
+            expect_alike(arm, shortest, EXCEPT_SERVER_DEPTH);
+        }
+        for (size_t s = 0; s < plan.num_stages; s++) {
+            for (size_t a = 0; a < plan.stages[s].num_arms; a++) {
+                cr_expect_geq(plan.stages[s].arms[a].server_depth, 1u);
+                num_longer += plan.stages[s].arms[a].server_depth > 1 ? 1 : 0;
+            }
+        }
+        cr_expect_eq(num_longer, EKB_PLAN_NUM_DEPTHS - 1u, "%s: %zu", names[i], num_longer);
+    }
+}
+
+Test(plan, exchanges_the_bytes_without_tls_in_the_last_arm_of_its_floor_stage)
+{
+    for (size_t i = 0; i < NUM_NAMES; i++) {
+        const struct ekb_plan plan = builtin(names[i]);
+        const struct ekb_plan_stage *floor = stage_of(&plan, EKB_PLAN_STAGE_FLOOR);
+
+        cr_assert_eq(floor->num_arms, 2u, "%zu arms", floor->num_arms);
+        cr_expect_str_eq(floor->arms[1].name, EKB_PLAN_TCP_ARM);
+        cr_expect(floor->arms[1].bare_tcp);
+        expect_alike(&floor->arms[0], &floor->arms[1], EXCEPT_TCP);
+        cr_expect(floor->tcp_floor);
+        // A turn has a measured slice too.
+        cr_expect_gt(floor->floor_every, 2u);
+        for (size_t s = 0; s < plan.num_stages; s++) {
+            const struct ekb_plan_stage *stage = &plan.stages[s];
+            cr_expect(stage == floor || !stage->tcp_floor, "%s", stage->name);
+            for (size_t a = 0; a < stage->num_arms; a++) {
+                cr_expect(stage == floor || !stage->arms[a].bare_tcp, "%s", stage->arms[a].name);
+            }
+        }
+    }
+}
+
+// A turn that is not whole gives no tax; fewer than six give no interval.
+Test(plan, has_whole_turns_in_its_floor_stage)
+{
+    for (size_t i = 0; i < NUM_NAMES; i++) {
+        const struct ekb_plan plan = builtin(names[i]);
+        const struct ekb_plan_stage *floor = stage_of(&plan, EKB_PLAN_STAGE_FLOOR);
+        const uint32_t num_slices = floor->num_slices - floor->num_warmup;
+
+        cr_expect_eq(num_slices % floor->floor_every, 0u, "%s: %u slices", names[i], num_slices);
+        cr_expect_geq(num_slices / floor->floor_every, 6u, "%s: %u slices", names[i], num_slices);
+    }
+}
+
+Test(plan, has_blocks_of_a_its_twin_and_b_in_its_load_stage)
+{
+    for (size_t i = 0; i < NUM_NAMES; i++) {
+        const struct ekb_plan plan = builtin(names[i]);
+        const struct ekb_plan_stage *load = stage_of(&plan, EKB_PLAN_STAGE_LOAD);
+
+        cr_assert_eq(load->num_arms, (size_t)EKB_QUADRUPLE_NUM_ARMS, "%zu", load->num_arms);
+        const struct ekb_plan_arm *a = &load->arms[EKB_QUADRUPLE_A];
+        const struct ekb_plan_arm *twin = &load->arms[EKB_QUADRUPLE_TWIN];
+        const struct ekb_plan_arm *b = &load->arms[EKB_QUADRUPLE_B];
+        expect_alike(a, twin, 0);
+        expect_alike(a, b, EXCEPT_EKU);
+        cr_expect_eq(a->policy.eku, EKB_EKU_ON);
+        cr_expect_eq(b->policy.eku, EKB_EKU_NONE);
+    }
+}
+
+Test(plan, has_whole_quadruples_with_something_to_measure_in_its_load_stage)
+{
+    static const uint32_t num_quadruples[NUM_NAMES] = {6, 12};
+    for (size_t i = 0; i < NUM_NAMES; i++) {
+        const struct ekb_plan plan = builtin(names[i]);
+        const struct ekb_plan_stage *load = stage_of(&plan, EKB_PLAN_STAGE_LOAD);
+        const uint32_t num_slices = load->num_slices - load->num_warmup;
+
+        cr_expect_gt(load->block_slices, load->washout_slices, "%s", names[i]);
+        cr_expect_gt(load->washout_slices, 0u, "%s", names[i]);
+        cr_expect_eq(num_slices, num_quadruples[i] * EKB_QUADRUPLE_LEN * load->block_slices,
+                     "%s: %u slices", names[i], num_slices);
+        for (size_t s = 0; s < plan.num_stages; s++) {
+            cr_expect(&plan.stages[s] == load || plan.stages[s].block_slices == 0, "%s",
+                      plan.stages[s].name);
+        }
+    }
+}
+
+Test(plan, injects_nothing_when_builtin)
+{
+    for (size_t i = 0; i < NUM_NAMES; i++) {
+        const struct ekb_plan plan = builtin(names[i]);
+        for (size_t s = 0; s < plan.num_stages; s++) {
+            for (size_t a = 0; a < plan.stages[s].num_arms; a++) {
+                cr_expect_eq(plan.stages[s].arms[a].inject_ns, 0u, "%s",
+                             plan.stages[s].arms[a].name);
+            }
+        }
+    }
+}
+
+// The self-test.
+
+Test(self_test, is_over_in_a_minute)
+{
+    struct ekb_plan plan;
+
+    ekb_plan_self_test(&plan, 1);
+
+    cr_expect_leq(ekb_plan_duration_ns(&plan), 50 * EKB_NS_PER_S, "%llu ns",
+                  (unsigned long long)ekb_plan_duration_ns(&plan));
+    cr_expect_gt(ekb_plan_duration_ns(&plan), 0u);
+}
+
+Test(self_test, has_one_arm_twice_and_one_for_each_injected_time)
+{
+    static const uint64_t injected_ns[EKB_PLAN_NUM_INJECTED] = {1000, 5000, 20000};
+    static const char *const arm_names[] = {"inject-1us", "inject-5us", "inject-20us"};
+    struct ekb_plan plan;
+
+    ekb_plan_self_test(&plan, 1);
+
+    cr_assert_eq(plan.num_stages, 1u);
+    cr_assert_eq(plan.stages[0].num_arms, 2u + EKB_PLAN_NUM_INJECTED);
+    const struct ekb_plan_arm *plain = arm_of(&plan, EKB_PLAN_STAGE_COST, "on-d1");
+    const struct ekb_plan_arm *again = arm_of(&plan, EKB_PLAN_STAGE_COST, "on-d1-again");
+    cr_expect_eq(plain->inject_ns, 0u);
+    expect_alike(plain, again, 0);
+    for (size_t i = 0; i < EKB_PLAN_NUM_INJECTED; i++) {
+        const struct ekb_plan_arm *arm = arm_of(&plan, EKB_PLAN_STAGE_COST, arm_names[i]);
+        cr_expect_eq(ekb_plan_injected_ns[i], injected_ns[i]);
+        cr_expect_eq(arm->inject_ns, injected_ns[i], "%s: %llu", arm->name,
+                     (unsigned long long)arm->inject_ns);
+        expect_alike(arm, plain, EXCEPT_INJECTED);
+    }
+}
+
+// What it says of a machine is to hold for a measurement: it is done as the cost stage is.
+Test(self_test, has_the_shape_of_the_cost_stage)
+{
+    const struct ekb_plan usual = builtin("quick");
+    const struct ekb_plan_stage *cost = stage_of(&usual, EKB_PLAN_STAGE_COST);
+    struct ekb_plan plan;
+
+    ekb_plan_self_test(&plan, 1);
+
+    cr_expect_str_eq(plan.stages[0].name, EKB_PLAN_STAGE_COST);
+    cr_expect_eq(plan.stages[0].in_flight, cost->in_flight);
+    cr_expect_eq(plan.stages[0].slice_ns, cost->slice_ns);
+    cr_expect_eq(plan.stages[0].num_warmup, cost->num_warmup);
+    cr_expect_eq(plan.stages[0].client, cost->client);
+    cr_expect_eq(plan.stages[0].floor_every, 0u);
+    cr_expect_eq(plan.stages[0].block_slices, 0u);
+    cr_expect_eq(plan.version, usual.version);
+    cr_expect_eq(plan.key_type, usual.key_type);
+    expect_alike(&plan.stages[0].arms[0], arm_of(&usual, EKB_PLAN_STAGE_COST, "on-d1"), 0);
+}
+
+Test(self_test, takes_the_seed_that_it_is_given)
+{
+    static const uint64_t seeds[] = {1, 2, 4711, UINT64_C(1) << 53};
+    for (size_t i = 0; i < sizeof seeds / sizeof seeds[0]; i++) {
+        struct ekb_plan plan;
+
+        ekb_plan_self_test(&plan, seeds[i]);
+
+        cr_expect_eq(plan.seed, seeds[i], "%llu", (unsigned long long)plan.seed);
+    }
 }
