@@ -161,7 +161,7 @@ Test(component, finds_the_slope_when_a_number_of_repeats_came_by_once)
     fill(NUM_SLICES);
     for (uint32_t slice = 0; slice < NUM_SLICES; slice++) {
         const uint64_t timer_ns = TIMER_NS + slice % 5 * 2;
-        plant(EKB_TALLY_PROBE_REPEATS + 3, slice, 1, timer_ns + UINT64_C(64) * REPEAT_NS);
+        plant(EKB_TALLY_PROBE_REPEATS + 3, slice, 1, LOOP_NS + timer_ns + UINT64_C(64) * REPEAT_NS);
     }
 
     add();

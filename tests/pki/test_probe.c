@@ -273,6 +273,8 @@ Test(probe, takes_longer_when_it_repeats_more)
                      samples[2].repeats_ns, samples[1].repeats_ns);
         cr_expect_gt(samples[2].repeats_ns, 10 * samples[0].repeats_ns, "%" PRIu64 " and %" PRIu64,
                      samples[2].repeats_ns, samples[0].repeats_ns);
+        cr_expect_gt(samples[2].repeats_ns, 10 * samples[2].empty_ns, "%" PRIu64 " and %" PRIu64,
+                     samples[2].repeats_ns, samples[2].empty_ns);
         cr_expect_gt(samples[2].parse_ns, 0u);
     }
 }
