@@ -21,7 +21,7 @@ static const struct {
     uint32_t num_quadruples; // Of four blocks each.
     uint32_t block_slices;   // 200 ms each.
 } lengths[] = {
-    {"quick", 1 * EKB_NS_PER_US, 4 + 40, 2 + 15, 6, 4}, // 4 s + 11 s + 4 s + 20 s
+    {"quick", 1 * EKB_NS_PER_US, 4 + 36, 2 + 18, 6, 4}, // 4 s + 10 s + 5 s + 20 s
     {"standard", 500, 4 + 140, 2 + 42, 12, 5},          // 4 s + 36 s + 11 s + 49 s
 };
 
