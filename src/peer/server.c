@@ -78,6 +78,7 @@ static void verified(void *context, void *chain)
     const uint16_t repeats = ekb_sequence_next(&server->repeats);
     ekb_probe_measure(&sample, chain, &server->engine.options.clock, ekb_tally_repeats[repeats]);
     add_probe(server, EKB_TALLY_PROBE_EMPTY, 1, sample.empty_ns);
+    add_probe(server, EKB_TALLY_PROBE_FIRST, sample.num_checked, sample.first_ns);
     add_probe(server, EKB_TALLY_PROBE_PURPOSE, sample.num_checked, sample.purpose_ns);
     add_probe(server, EKB_TALLY_PROBE_PARSE, sample.num_checked, sample.parse_ns);
     add_probe(server, EKB_TALLY_PROBE_VERIFY, 1, server->engine.current->verify_ns);

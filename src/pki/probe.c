@@ -52,9 +52,11 @@ void ekb_probe_measure(struct ekb_probe_sample *out_sample, void *chain,
         return;
     }
     X509 *leaf = sk_X509_value(sent, 0);
+    (void)time_purpose(leaf, 0, clock, 0); // The clock's first look.
     out_sample->empty_ns = time_purpose(leaf, 0, clock, 0);
     for (size_t i = 0; i < num_sent && i < MAX_CERTIFICATES; i++) {
         X509 *x509 = sk_X509_value(sent, i);
+        out_sample->first_ns += time_purpose(x509, i > 0 ? 1 : 0, clock, 1);
         out_sample->purpose_ns += time_purpose(x509, i > 0 ? 1 : 0, clock, 1);
         out_sample->parse_ns += time_parse(x509, clock);
         out_sample->num_checked++;

@@ -252,7 +252,8 @@ Test(probe, has_one_timer_for_each_thing_that_it_times)
             cr_expect_eq(sample.purpose_ns, depth * TICK_NS, "%" PRIu64, sample.purpose_ns);
             cr_expect_eq(sample.parse_ns, depth * TICK_NS, "%" PRIu64, sample.parse_ns);
             cr_expect_eq(sample.repeats_ns, TICK_NS, "%" PRIu64, sample.repeats_ns);
-            cr_expect_eq(num_read, 2 * (2 + 2 * depth), "%u", num_read);
+            cr_expect_eq(sample.first_ns, depth * TICK_NS, "%" PRIu64, sample.first_ns);
+            cr_expect_eq(num_read, 2 * (3 + 3 * depth), "%u", num_read);
         }
     }
 }

@@ -56,7 +56,8 @@ struct ekb_tally_usage {
 // What probes have measured (pki/probe), each a sum over samples by slice.
 enum ekb_tally_probe {
     EKB_TALLY_PROBE_EMPTY,
-    EKB_TALLY_PROBE_PURPOSE, // By certificate.
+    EKB_TALLY_PROBE_FIRST,   // By certificate: the first look at its purpose.
+    EKB_TALLY_PROBE_PURPOSE, // By certificate: the second.
     EKB_TALLY_PROBE_PARSE,   // By certificate.
     EKB_TALLY_PROBE_VERIFY,  // By handshake.
     EKB_TALLY_PROBE_REPEATS, // And the next ones: of so many repeats, as ekb_tally_repeats says.

@@ -31,6 +31,7 @@
 
 // Contrasts that are no difference of two arms.
 #define EKB_CONTRAST_PURPOSE_TIMER "purpose check, per certificate: timer - empty timer"
+#define EKB_CONTRAST_PURPOSE_FIRST "purpose check, per certificate, first look: timer - empty timer"
 #define EKB_CONTRAST_PURPOSE_SLOPE "purpose check of the leaf: slope over 0, 8, 32, 64 repeats"
 #define EKB_CONTRAST_PARSE "parsing, per certificate: timer - empty timer"
 #define EKB_CONTRAST_VERIFY "chain verification, depth 2: timer - empty timer"
