@@ -164,8 +164,9 @@ struct count {
 struct counting {
     const char *binary;
     struct ekb_instructions *counts;
-    char directory[64];
-    char *preload; // LD_PRELOAD=..., or NULL: counts will have some noise.
+    char *temporary; // TMPDIR=..., of the counted processes too: one that is killed leaves files.
+    const char *directory; // The path in it.
+    char *preload;         // LD_PRELOAD=..., or NULL: counts will have some noise.
     struct count running[MAX_RUNNING];
     size_t max_running;
     size_t num_started; // Of EKB_NUM_SCENARIOS * EKB_COUNT_NUM_PARTS.
@@ -195,28 +196,48 @@ static char *find_preload(void)
     return setting;
 }
 
-// frozen_environment returns the process's own with what freezes the counted one in front; free it.
-static char **frozen_environment(char *preload)
+// is_set is true if one of the first `num` variables has the same name as `setting`.
+static bool is_set(char *const *variables, size_t num, const char *setting)
+{
+    const size_t len = strcspn(setting, "=") + 1;
+    for (size_t i = 0; i < num; i++) {
+        if (strncmp(variables[i], setting, len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// counted_environment returns the process's own with what is the counted one's in its place: what
+// freezes it, and where its temporary files go. Free it.
+static char **counted_environment(const struct counting *counting)
 {
     size_t num = 0;
     while (environ[num] != NULL) {
         num++;
     }
-    char **variables = calloc(num + 3, sizeof(char *));
+    char **variables = calloc(num + 4, sizeof(char *));
     if (variables == NULL) {
         return NULL;
     }
-    const size_t num_ours = preload != NULL ? 2 : 1;
     variables[0] = (char *)(uintptr_t)FROZEN_FEATURES;
-    variables[1] = preload;
-    memcpy(variables + num_ours, environ, num * sizeof(char *));
+    variables[1] = counting->temporary;
+    variables[2] = counting->preload;
+    const size_t num_ours = counting->preload != NULL ? 3 : 2;
+    size_t num_variables = num_ours;
+    for (size_t i = 0; i < num; i++) {
+        // Of two with one name some programs take the first and some the last.
+        if (!is_set(variables, num_ours, environ[i])) {
+            variables[num_variables++] = environ[i];
+        }
+    }
     return variables;
 }
 
 static int spawn(struct count *count, const struct counting *counting, char **variables)
 {
     char toggle[96];
-    char out[160];
+    char out[PATH_MAX + 64];
     char handshakes[32];
     posix_spawn_file_actions_t actions;
     (void)snprintf(toggle, sizeof toggle, "--toggle-collect=%s", parts[count->part].function);
@@ -226,6 +247,7 @@ static int spawn(struct count *count, const struct counting *counting, char **va
     const char *const words[] = {"valgrind",
                                  "--tool=callgrind",
                                  "--quiet",
+                                 "--vgdb=no",
                                  out,
                                  toggle,
                                  counting->binary,
@@ -250,7 +272,7 @@ static int spawn(struct count *count, const struct counting *counting, char **va
 static enum ekb_err start_next(struct counting *counting, struct count *count,
                                struct ekb_fail *reterr_fail)
 {
-    char **variables = frozen_environment(counting->preload);
+    char **variables = counted_environment(counting);
     count->scenario = counting->num_started / EKB_COUNT_NUM_PARTS;
     count->part = (enum ekb_count_part)(counting->num_started % EKB_COUNT_NUM_PARTS);
     counting->num_started++;
@@ -294,6 +316,11 @@ static enum ekb_err take_count(const struct counting *counting, const struct cou
                             counting->binary, ekb_scenarios[count->scenario].name);
     }
     const enum ekb_err err = read_total(&total, count->file, reterr_fail);
+    if (err == EKB_OK && total == 0 && count->part != EKB_COUNT_VERIFY) {
+        return ekb_fail_set(reterr_fail, EKB_UNSUPPORTED, 0,
+                            "%s: the functions that are counted never run in it (%s)",
+                            counting->binary, ekb_scenarios[count->scenario].name);
+    }
     counting->counts->counts[count->scenario][count->part] =
         (double)total / (double)counting->counts->num_handshakes;
     return err;
@@ -347,6 +374,23 @@ static void end_all(struct counting *counting)
     }
 }
 
+static enum ekb_err make_directory(struct counting *counting, struct ekb_fail *reterr_fail)
+{
+    static const char name[] = "TMPDIR=";
+    const char *parent = getenv("TMPDIR");
+    if (asprintf(&counting->temporary, "%s%s/ekubench-XXXXXX", name,
+                 parent != NULL ? parent : "/tmp") < 0) {
+        counting->temporary = NULL;
+        return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "instructions");
+    }
+    char *directory = counting->temporary + strlen(name);
+    if (mkdtemp(directory) == NULL) {
+        return ekb_fail_set(reterr_fail, EKB_SYSTEM, errno, "temporary directory %s", directory);
+    }
+    counting->directory = directory;
+    return EKB_OK;
+}
+
 enum ekb_err ekb_instructions_count(struct ekb_instructions *out_counts, const char *binary,
                                     uint64_t num_handshakes, const volatile sig_atomic_t *stop,
                                     struct ekb_fail *reterr_fail)
@@ -354,20 +398,19 @@ enum ekb_err ekb_instructions_count(struct ekb_instructions *out_counts, const c
     int cpus[MAX_RUNNING];
     const int num_cpus = ekb_worker_cpus(cpus, MAX_RUNNING);
     const struct timespec pause = {.tv_nsec = (long)LOOK_EVERY_NS};
-    const char *parent = getenv("TMPDIR");
     struct counting counting = {.binary = binary, .counts = out_counts, .stop = stop};
     *out_counts = (struct ekb_instructions){.num_handshakes = num_handshakes};
     counting.max_running = num_cpus < 1             ? 1
                            : num_cpus > MAX_RUNNING ? MAX_RUNNING
                                                     : (size_t)num_cpus;
-    if (snprintf(counting.directory, sizeof counting.directory, "%s/ekubench-XXXXXX",
-                 parent != NULL ? parent : "/tmp") >= (int)sizeof counting.directory ||
-        mkdtemp(counting.directory) == NULL) {
-        return ekb_fail_set(reterr_fail, EKB_SYSTEM, errno, "temporary directory");
+    enum ekb_err err = make_directory(&counting, reterr_fail);
+    if (err != EKB_OK) {
+        free(counting.temporary);
+        return err;
     }
     counting.preload = find_preload();
     out_counts->is_frozen = counting.preload != NULL;
-    enum ekb_err err = look(&counting, reterr_fail);
+    err = look(&counting, reterr_fail);
     while (err == EKB_OK && is_running(&counting)) {
         (void)nanosleep(&pause, NULL);
         err = stop != NULL && *stop != 0
@@ -377,5 +420,6 @@ enum ekb_err ekb_instructions_count(struct ekb_instructions *out_counts, const c
     end_all(&counting);
     free(counting.preload);
     ekb_file_remove_tree(counting.directory);
+    free(counting.temporary);
     return err;
 }

@@ -227,6 +227,55 @@ Test(counting, gives_the_count_of_each_scenario_and_part_per_handshake)
     expect_nothing_left("counts");
 }
 
+// The process under valgrind leaves files of its own in TMPDIR, and valgrind does, when killed.
+Test(counting, leaves_nothing_when_the_counted_process_does)
+{
+    struct ekb_instructions counts;
+    struct ekb_fail fail = {0};
+    fake_valgrind(PROLOGUE COUNT WRITE "mkdir \"$TMPDIR/ekubench-$$\"\n"
+                                       "echo secret >\"$TMPDIR/ekubench-$$/key.pem\"\n"
+                                       "mkfifo \"$TMPDIR/vgdb-pipe-$$\"\n");
+
+    const enum ekb_err err = count(&counts, NULL, &fail);
+
+    cr_assert_eq(err, EKB_OK, "%s: %s", ekb_err_name(err), fail.detail);
+    expect_nothing_left("files");
+}
+
+Test(counting, works_when_the_temporary_directory_has_a_long_name)
+{
+    char path[512];
+    struct ekb_instructions counts;
+    struct ekb_fail fail = {0};
+    fake_valgrind(PROLOGUE COUNT WRITE);
+    (void)snprintf(path, sizeof path, "%s/%0100d", temporary.path, 0);
+    cr_assert_eq(mkdir(path, 0700), 0);
+    cr_assert_eq(setenv("TMPDIR", path, 1), 0);
+
+    const enum ekb_err err = count(&counts, NULL, &fail);
+
+    cr_assert_eq(err, EKB_OK, "%s: %s", ekb_err_name(err), fail.detail);
+    expect_counts(&counts);
+    cr_expect_eq(rmdir(path), 0, "left in TMPDIR");
+}
+
+// Programs differ in which of two variables of one name they take.
+Test(counting, freezes_the_processor_whatever_the_environment_says)
+{
+    struct ekb_instructions counts;
+    struct ekb_fail fail = {0};
+    cr_assert_eq(setenv("OPENSSL_ia32cap", "0", 1), 0);
+    fake_valgrind(PROLOGUE COUNT WRITE
+                  "case $OPENSSL_ia32cap in '~0x'*:'~0x'*) ;; *) exit 1 ;; esac\n"
+                  "[ \"$(env | grep -c ^OPENSSL_ia32cap=)\" = 1 ]\n"
+                  "[ \"$(tr '\\0' '\\n' </proc/$$/environ | "
+                  "grep -c ^OPENSSL_ia32cap=)\" = 1 ]\n");
+
+    const enum ekb_err err = count(&counts, NULL, &fail);
+
+    cr_expect_eq(err, EKB_OK, "%s: %s", ekb_err_name(err), fail.detail);
+}
+
 // Failures.
 
 static const struct {
@@ -238,6 +287,9 @@ static const struct {
     {"the binary fails", PROLOGUE COUNT WRITE "exit 1\n", EKB_UNSUPPORTED, "/some/ekubench"},
     {"the binary is killed", PROLOGUE COUNT WRITE "kill -KILL $$\n", EKB_UNSUPPORTED,
      "/some/ekubench"},
+    {"the binary is no ekubench", PROLOGUE "count=0\n" WRITE, EKB_UNSUPPORTED, "/some/ekubench"},
+    {"the binary has no server", PROLOGUE COUNT "[ \"$part\" != server ] || count=0\n" WRITE,
+     EKB_UNSUPPORTED, "/some/ekubench"},
     {"the last one fails", PROLOGUE COUNT WRITE "[ \"$scenario.$part\" != tls1.2-on-d1.verify ]\n",
      EKB_UNSUPPORTED, "tls1.2-on-d1"},
     {"there is no total", PROLOGUE "echo events: Ir >\"$out\"\n", EKB_PARSE, ".out"},
