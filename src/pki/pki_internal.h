@@ -87,6 +87,27 @@ EKB_NODISCARD enum ekb_err ekb_key_from_pem(struct ekb_key **out_key, uint8_t *t
                                             size_t text_len, const char *path,
                                             struct ekb_fail *reterr_fail);
 
+// Anchors: a trusted CA list in which several certificates have one name.
+//
+// Of those that fit as an issuer the library takes the first, whatever it is worth then. What is
+// best depends on the time: a root that is renewed is listed with both of its certificates for a
+// while, and the new one may begin later.
+
+struct ekb_anchors;
+
+// ekb_anchors_create makes, if certificates of `trust` have one name, a newly-allocated set of all
+// of `trust`, with references of its own; else `*out_anchors` is NULL, and any order is as good as
+// another. Release it with `ekb_anchors_destroy` (NULL is legal). EKB_NOMEM.
+EKB_NODISCARD enum ekb_err ekb_anchors_create(struct ekb_anchors **out_anchors,
+                                              const struct ekb_chain *trust);
+void ekb_anchors_destroy(struct ekb_anchors *anchors);
+
+// ekb_anchors_at returns the certificates, the best at the time `at` first: what is valid before
+// what is not, then CAs before others, what does not constrain names before what does, and what
+// lives longer before the rest. The stack is to be freed, the certificates are borrowed from
+// `anchors`. NULL: out of memory.
+STACK_OF(X509) * ekb_anchors_at(const struct ekb_anchors *anchors, int64_t at);
+
 // Verification.
 
 // ekb_verifier_store returns the trusted CA list and the CRLs as the library's object, borrowed

@@ -3,7 +3,6 @@
 #include "ekubench/pki/verdict.h"
 #include "pki/pki_internal.h"
 
-#include <openssl/asn1.h>
 #include <openssl/base.h>
 #include <openssl/err.h>
 #include <openssl/nid.h>
@@ -16,52 +15,26 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 struct ekb_verifier {
     X509_STORE *store;
     X509_VERIFY_PARAM *param;
+    struct ekb_anchors *anchors; // NULL: no two of the trusted CA list have one name.
+    bool has_at;
+    int64_t at;
     enum ekb_eku_absent eku_absent; // ACCEPT in mode `none`, which asks for no usage at all.
     unsigned max_depth;
 };
 
 // Making one.
 
-// by_use orders CAs before others, and of two the one that lives longer first.
-static int by_use(const void *left, const void *right)
-{
-    X509 *const *a = left;
-    X509 *const *b = right;
-    int64_t until_a = INT64_MIN;
-    int64_t until_b = INT64_MIN;
-    const int ca = (X509_check_ca(*b) != 0) - (X509_check_ca(*a) != 0);
-    (void)ASN1_TIME_to_posix(X509_get0_notAfter(*a), &until_a);
-    (void)ASN1_TIME_to_posix(X509_get0_notAfter(*b), &until_b);
-    return ca != 0 ? ca : (until_a < until_b) - (until_a > until_b);
-}
-
-// add_trust adds the list in such an order that of several certificates with one name and key, as
-// of a root that was renewed, the best comes first: the library takes the first that fits.
-static bool add_trust(X509_STORE *store, const struct ekb_chain *trust)
-{
-    const size_t len = trust != NULL ? ekb_chain_len(trust) : 0;
-    X509 **sorted = (X509 **)calloc(len + 1, sizeof(X509 *));
-    bool added = sorted != NULL;
-    for (size_t i = 0; i < len && added; i++) {
-        sorted[i] = ekb_chain_x509(trust, i);
-    }
-    if (added) {
-        qsort((void *)sorted, len, sizeof(X509 *), by_use);
-    }
-    for (size_t i = 0; i < len && added; i++) {
-        added = X509_STORE_add_cert(store, sorted[i]) == 1;
-    }
-    free((void *)sorted);
-    return added;
-}
-
 static bool fill_store(X509_STORE *store, const struct ekb_verify_options *options)
 {
-    bool filled = add_trust(store, options->trust);
+    bool filled = true;
+    for (size_t i = 0; options->trust != NULL && i < ekb_chain_len(options->trust) && filled; i++) {
+        filled = X509_STORE_add_cert(store, ekb_chain_x509(options->trust, i)) == 1;
+    }
     for (size_t i = 0; options->crls != NULL && i < ekb_crls_len(options->crls) && filled; i++) {
         filled = X509_STORE_add_crl(store, ekb_crls_crl(options->crls, i)) == 1;
     }
@@ -127,11 +100,15 @@ enum ekb_err ekb_verifier_create(struct ekb_verifier **out_verifier,
     }
     verifier->max_depth = policy->max_depth;
     verifier->eku_absent = policy->eku == EKB_EKU_NONE ? EKB_EKU_ABSENT_ACCEPT : policy->eku_absent;
+    verifier->has_at = options->at != NULL;
+    verifier->at = options->at != NULL ? clamp(*options->at) : 0;
     verifier->store = X509_STORE_new();
     verifier->param = X509_VERIFY_PARAM_new();
     enum ekb_err err = EKB_OK;
     if (verifier->store == NULL || verifier->param == NULL ||
-        !fill_store(verifier->store, options) || !fill_param(verifier->param, options)) {
+        !fill_store(verifier->store, options) || !fill_param(verifier->param, options) ||
+        (options->trust != NULL &&
+         ekb_anchors_create(&verifier->anchors, options->trust) != EKB_OK)) {
         err = ekb_pki_fail(reterr_fail, "certificate verification");
     } else if (!set_name(verifier->param, &policy->name)) {
         ERR_clear_error();
@@ -151,6 +128,7 @@ void ekb_verifier_destroy(struct ekb_verifier *verifier)
     if (verifier != NULL) {
         X509_STORE_free(verifier->store);
         X509_VERIFY_PARAM_free(verifier->param);
+        ekb_anchors_destroy(verifier->anchors);
         free(verifier);
     }
 }
@@ -197,13 +175,33 @@ static int find_offence(const struct ekb_verifier *verifier, X509_STORE_CTX *con
     return X509_V_OK;
 }
 
+// verify_cert is the library's X509_verify_cert, with the trusted CA list in the best order if the
+// order matters.
+static bool verify_cert(const struct ekb_verifier *verifier, X509_STORE_CTX *context)
+{
+    if (verifier->anchors == NULL) {
+        return X509_verify_cert(context) > 0;
+    }
+    const int64_t at = verifier->has_at ? verifier->at : (int64_t)time(NULL);
+    STACK_OF(X509) *anchors = ekb_anchors_at(verifier->anchors, at);
+    if (anchors == NULL) {
+        X509_STORE_CTX_set_error(context, X509_V_ERR_OUT_OF_MEM);
+        return false;
+    }
+    X509_STORE_CTX_set0_trusted_stack(context, anchors);
+    const bool verified = X509_verify_cert(context) > 0;
+    X509_STORE_CTX_set0_trusted_stack(context, NULL);
+    sk_X509_free(anchors);
+    return verified;
+}
+
 bool ekb_verifier_run(const struct ekb_verifier *verifier, X509_STORE_CTX *context, int *out_depth)
 {
     int reason = X509_V_OK;
     *out_depth = -1;
     if (X509_VERIFY_PARAM_set1(X509_STORE_CTX_get0_param(context), verifier->param) != 1) {
         reason = X509_V_ERR_OUT_OF_MEM;
-    } else if (X509_verify_cert(context) > 0) {
+    } else if (verify_cert(verifier, context)) {
         reason = find_offence(verifier, context, out_depth);
     } else {
         reason = reason_of(verifier, context);

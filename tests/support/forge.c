@@ -83,6 +83,7 @@ struct ekb_chain *forge(const struct forgery *forgery, EVP_PKEY *key, EVP_PKEY *
     extend(x509, NID_key_usage, forgery->key_usage);
     extend(x509, NID_ext_key_usage, forgery->eku);
     extend(x509, NID_subject_alt_name, forgery->names);
+    extend(x509, NID_name_constraints, forgery->name_constraints);
     cr_assert_gt(X509_sign(x509, issuer_key, digest), 0);
     struct ekb_chain *chain = chain_of(x509);
     X509_NAME_free(issuer);

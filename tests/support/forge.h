@@ -21,6 +21,7 @@ struct forgery {
     const char *key_usage;
     const char *eku;
     const char *names; // subjectAltName.
+    const char *name_constraints;
     bool is_v1;
     long serial;        // 0: another one each time.
     int64_t not_before; // 0: FIXTURE_NOT_BEFORE, FIXTURE_NOT_AFTER.

@@ -4,7 +4,8 @@
 // X.509 verification itself is the library's (BoringSSL's X509_verify_cert: RFC 5280 chains built
 // by subject name and key identifiers, signatures, validity, usage, names, CRLs). A verifier adds
 // what docs/domain.md promises beyond it: a leaf without extended key usage can be refused; a
-// certificate that is not a CA is no issuer, even if it is in the trusted CA list; and a chain that
+// certificate that is not a CA is no issuer, even if it is in the trusted CA list; of trusted
+// certificates with one name and key the one that is valid at the time is taken; and a chain that
 // ends for its length is called too long whatever the library's version.
 //
 // As the library has it, a certificate is over in its last second already (RFC 5280 section 4.1.2.5
