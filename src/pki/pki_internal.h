@@ -119,6 +119,11 @@ X509_STORE *ekb_verifier_store(const struct ekb_verifier *verifier);
 // of the offending certificate, -1 if there is none.
 bool ekb_verifier_run(const struct ekb_verifier *verifier, X509_STORE_CTX *context, int *out_depth);
 
+// ekb_verifier_remaining returns for how many seconds the chain in `context`, which has just been
+// accepted, can go on being accepted: until the first of its certificates is over, or of the CRLs
+// of their issuers.
+uint64_t ekb_verifier_remaining(const struct ekb_verifier *verifier, X509_STORE_CTX *context);
+
 // Extended key usages.
 
 // One usage that has a name here. `eku` is its EKB_EKU_* bit.

@@ -3,6 +3,7 @@
 #include "ekubench/pki/verdict.h"
 #include "pki/pki_internal.h"
 
+#include <openssl/asn1.h>
 #include <openssl/base.h>
 #include <openssl/err.h>
 #include <openssl/nid.h>
@@ -13,6 +14,7 @@
 #include <assert.h>
 #include <limits.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -20,6 +22,7 @@
 struct ekb_verifier {
     X509_STORE *store;
     X509_VERIFY_PARAM *param;
+    STACK_OF(X509_CRL) * crls;
     struct ekb_anchors *anchors; // NULL: no two of the trusted CA list have one name.
     bool has_at;
     int64_t at;
@@ -29,14 +32,17 @@ struct ekb_verifier {
 
 // Making one.
 
-static bool fill_store(X509_STORE *store, const struct ekb_verify_options *options)
+static bool fill_store(struct ekb_verifier *verifier, const struct ekb_verify_options *options)
 {
+    X509_STORE *store = verifier->store;
     bool filled = true;
     for (size_t i = 0; options->trust != NULL && i < ekb_chain_len(options->trust) && filled; i++) {
         filled = X509_STORE_add_cert(store, ekb_chain_x509(options->trust, i)) == 1;
     }
     for (size_t i = 0; options->crls != NULL && i < ekb_crls_len(options->crls) && filled; i++) {
-        filled = X509_STORE_add_crl(store, ekb_crls_crl(options->crls, i)) == 1;
+        X509_CRL *crl = ekb_crls_crl(options->crls, i);
+        filled = X509_STORE_add_crl(store, crl) == 1 &&
+                 sk_X509_CRL_push(verifier->crls, crl) != 0 && X509_CRL_up_ref(crl) == 1;
     }
     return filled;
 }
@@ -104,9 +110,10 @@ enum ekb_err ekb_verifier_create(struct ekb_verifier **out_verifier,
     verifier->at = options->at != NULL ? clamp(*options->at) : 0;
     verifier->store = X509_STORE_new();
     verifier->param = X509_VERIFY_PARAM_new();
+    verifier->crls = sk_X509_CRL_new_null();
     enum ekb_err err = EKB_OK;
-    if (verifier->store == NULL || verifier->param == NULL ||
-        !fill_store(verifier->store, options) || !fill_param(verifier->param, options) ||
+    if (verifier->store == NULL || verifier->param == NULL || verifier->crls == NULL ||
+        !fill_store(verifier, options) || !fill_param(verifier->param, options) ||
         (options->trust != NULL &&
          ekb_anchors_create(&verifier->anchors, options->trust) != EKB_OK)) {
         err = ekb_pki_fail(reterr_fail, "certificate verification");
@@ -128,6 +135,7 @@ void ekb_verifier_destroy(struct ekb_verifier *verifier)
     if (verifier != NULL) {
         X509_STORE_free(verifier->store);
         X509_VERIFY_PARAM_free(verifier->param);
+        sk_X509_CRL_pop_free(verifier->crls, X509_CRL_free);
         ekb_anchors_destroy(verifier->anchors);
         free(verifier);
     }
@@ -175,6 +183,11 @@ static int find_offence(const struct ekb_verifier *verifier, X509_STORE_CTX *con
     return X509_V_OK;
 }
 
+static int64_t time_of(const struct ekb_verifier *verifier)
+{
+    return verifier->has_at ? verifier->at : (int64_t)time(NULL);
+}
+
 // verify_cert is the library's X509_verify_cert, with the trusted CA list in the best order if the
 // order matters.
 static bool verify_cert(const struct ekb_verifier *verifier, X509_STORE_CTX *context)
@@ -182,8 +195,7 @@ static bool verify_cert(const struct ekb_verifier *verifier, X509_STORE_CTX *con
     if (verifier->anchors == NULL) {
         return X509_verify_cert(context) > 0;
     }
-    const int64_t at = verifier->has_at ? verifier->at : (int64_t)time(NULL);
-    STACK_OF(X509) *anchors = ekb_anchors_at(verifier->anchors, at);
+    STACK_OF(X509) *anchors = ekb_anchors_at(verifier->anchors, time_of(verifier));
     if (anchors == NULL) {
         X509_STORE_CTX_set_error(context, X509_V_ERR_OUT_OF_MEM);
         return false;
@@ -209,6 +221,45 @@ bool ekb_verifier_run(const struct ekb_verifier *verifier, X509_STORE_CTX *conte
     }
     X509_STORE_CTX_set_error(context, reason);
     return reason == X509_V_OK;
+}
+
+// posix_of returns a date, `unless` if there is none.
+static int64_t posix_of(const ASN1_TIME *date, int64_t unless)
+{
+    int64_t posix = unless;
+    return date != NULL && ASN1_TIME_to_posix(date, &posix) == 1 ? posix : unless;
+}
+
+// crls_until returns when the first of the CRLs that are current, and made by the issuer of `x509`,
+// is over. That another of the issuer's may live longer is not looked into: who comes later is
+// verified anew, which costs no more than that.
+static int64_t crls_until(const struct ekb_verifier *verifier, X509 *x509, int64_t at)
+{
+    int64_t until = INT64_MAX;
+    for (size_t i = 0; i < sk_X509_CRL_num(verifier->crls); i++) {
+        X509_CRL *crl = sk_X509_CRL_value(verifier->crls, i);
+        const int64_t next = posix_of(X509_CRL_get0_nextUpdate(crl), INT64_MAX);
+        if (next > at && next < until &&
+            X509_NAME_cmp(X509_CRL_get_issuer(crl), X509_get_issuer_name(x509)) == 0) {
+            until = next;
+        }
+    }
+    return until;
+}
+
+uint64_t ekb_verifier_remaining(const struct ekb_verifier *verifier, X509_STORE_CTX *context)
+{
+    const STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(context);
+    const int64_t at = time_of(verifier);
+    int64_t until = INT64_MAX;
+    for (size_t i = 0; i < sk_X509_num(chain); i++) {
+        X509 *x509 = sk_X509_value(chain, i);
+        const int64_t certificate_until = posix_of(X509_get0_notAfter(x509), at);
+        const int64_t revocation_until = crls_until(verifier, x509, at);
+        until = certificate_until < until ? certificate_until : until;
+        until = revocation_until < until ? revocation_until : until;
+    }
+    return until > at ? (uint64_t)until - (uint64_t)at : 0;
 }
 
 static void describe(struct ekb_verify_outcome *outcome, X509_STORE_CTX *context)

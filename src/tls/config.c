@@ -44,18 +44,19 @@ static enum ekb_err library_fail(struct ekb_fail *reterr_fail, enum ekb_err err,
     return err;
 }
 
-// limit_session ends what was verified now with its first ticket: the library would renew tickets
-// for two days in TLS 1.3.
-static void limit_session(SSL *ssl)
+// limit_session ends what was verified now with its first ticket, or after `most_s` seconds if that
+// is sooner: the library would renew tickets for two days in TLS 1.3.
+static void limit_session(SSL *ssl, uint64_t most_s)
 {
     if (SSL_is_server(ssl)) {
-        (void)SSL_SESSION_set_timeout(SSL_get_session(ssl), EKB_TLS_TICKET_S);
+        (void)SSL_SESSION_set_timeout(
+            SSL_get_session(ssl), most_s < EKB_TLS_TICKET_S ? (uint32_t)most_s : EKB_TLS_TICKET_S);
     }
 }
 
 static enum ssl_verify_result_t accept_unseen(SSL *ssl, uint8_t *out_alert)
 {
-    limit_session(ssl);
+    limit_session(ssl, EKB_TLS_TICKET_S);
     (void)out_alert;
     return ssl_verify_ok;
 }
@@ -66,6 +67,7 @@ struct judge {
     struct ekb_verifier *verifier;
     const struct ekb_tls_observer *observer;
     bool probe;
+    bool resumes; // A ticket may follow.
 };
 
 static void free_judge(void *parent, void *pointer, CRYPTO_EX_DATA *data, int index, long argl,
@@ -108,7 +110,11 @@ static int verify_chain(X509_STORE_CTX *store_context, void *arg)
     if (judge->probe && accepted) {
         judge->observer->verified(judge->observer->context, store_context);
     }
-    limit_session(X509_STORE_CTX_get_ex_data(store_context, SSL_get_ex_data_X509_STORE_CTX_idx()));
+    if (judge->resumes && accepted) {
+        limit_session(
+            X509_STORE_CTX_get_ex_data(store_context, SSL_get_ex_data_X509_STORE_CTX_idx()),
+            ekb_verifier_remaining(judge->verifier, store_context));
+    }
     return accepted ? 1 : 0;
 }
 
@@ -189,6 +195,7 @@ static enum ekb_err set_judge(SSL_CTX *context, const struct ekb_tls_options *op
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "certificate verification");
     }
     judge->observer = options->observer;
+    judge->resumes = options->resumption == EKB_TLS_RESUME_ON;
     judge->probe = options->probe && options->observer != NULL;
     const enum ekb_err err = ekb_verifier_create(&judge->verifier, &verify, reterr_fail);
     if (err != EKB_OK) {

@@ -13,6 +13,7 @@
 #include <openssl/ssl.h>
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,8 +27,11 @@
 #define ALERT_UNKNOWN_CA 48
 
 // Times of CRLs, and one after all certificates have expired.
+#define DAY INT64_C(86400)
 #define CRL_FROM FIXTURE_NOT_BEFORE
 #define CRL_UNTIL FIXTURE_NOT_AFTER
+#define CRL_SHORT_UNTIL (FIXTURE_NOT_AFTER - 100000)
+#define NONE_SHORT_LIVED SIZE_MAX
 static const int64_t too_late = FIXTURE_NOT_AFTER + 1000;
 
 static const enum ekb_tls_version versions[] = {EKB_TLS_1_2, EKB_TLS_1_3};
@@ -63,7 +67,10 @@ static void note_end(void *context)
     (void)context;
 }
 
-static struct ekb_crls *make_crls(const struct fixture_pki *pki, size_t num_revoked)
+// make_crls makes a list of each CA; that of CA `short_lived` (0: the root's) ends before the
+// others.
+static struct ekb_crls *make_crls(const struct fixture_pki *pki, size_t num_revoked,
+                                  size_t short_lived)
 {
     const struct ekb_chain *const revoked[] = {pki->chain};
     struct ekb_fail fail = {0};
@@ -74,7 +81,8 @@ static struct ekb_crls *make_crls(const struct fixture_pki *pki, size_t num_revo
         const struct ekb_crl_spec spec = {.revoked = revoked,
                                           .num_revoked = i + 1 == pki->depth ? num_revoked : 0,
                                           .this_update = CRL_FROM,
-                                          .next_update = CRL_UNTIL};
+                                          .next_update =
+                                              i == short_lived ? CRL_SHORT_UNTIL : CRL_UNTIL};
         cr_assert_eq(ekb_crls_issue(crls, pki->cas[i], &spec, &fail), EKB_OK, "%s", fail.detail);
     }
     return crls;
@@ -97,8 +105,8 @@ static void set_up(void)
     }
     server_identity =
         (struct ekb_identity){.chain = pkis[WHO_BOTH].chain, .key = pkis[WHO_BOTH].key};
-    revoking = make_crls(&pkis[WHO_BOTH], 1);
-    harmless = make_crls(&pkis[WHO_BOTH], 0);
+    revoking = make_crls(&pkis[WHO_BOTH], 1, NONE_SHORT_LIVED);
+    harmless = make_crls(&pkis[WHO_BOTH], 0, NONE_SHORT_LIVED);
     observer = (struct ekb_tls_observer){.verify_begin = note_begin, .verify_end = note_end};
 }
 
@@ -141,9 +149,9 @@ static void tell_time(const SSL *ssl, struct timeval *out_clock)
 }
 
 // server_in_time makes a server whose tickets see `server_now_s`.
-static struct ekb_tls_config *server_in_time(void)
+static struct ekb_tls_config *server_in_time(const struct ekb_tls_options *options)
 {
-    struct ekb_tls_config *config = server_with(EKB_TLS_RESUME_ON);
+    struct ekb_tls_config *config = tls_config(options);
     server_now_s = 1800000000;
     SSL_CTX_set_current_time_cb(config->context, tell_time);
     return config;
@@ -865,7 +873,8 @@ Test(resumption, verifies_anew_when_a_ticket_is_too_old)
         {"a day", INT64_C(86400), false},
         {"from the future", INT64_C(-10), false},
     };
-    struct ekb_tls_config *config = server_in_time();
+    const struct ekb_tls_options options = options_with(EKB_TLS_RESUME_ON);
+    struct ekb_tls_config *config = server_in_time(&options);
     for (size_t i = 0; i < 2; i++) {
         for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
             char name[64];
@@ -887,33 +896,138 @@ Test(resumption, verifies_anew_when_a_ticket_is_too_old)
     ekb_tls_config_destroy(config);
 }
 
-// A resumed connection gets a new ticket. Were that one good for as long again, who comes often
-// enough would never be verified any more; hence what counts is the last verification.
-Test(resumption, verifies_anew_when_the_last_verification_is_too_old)
-{
-    struct ekb_tls_config *config = server_in_time();
-    for (size_t i = 0; i < 2; i++) {
-        const int64_t verified_s = server_now_s;
-        SSL_SESSION *old = get_ticket(config, WHO_BOTH, versions[i]);
+// What must be over when a ticket ends, beside the hour.
+enum limit {
+    LIMIT_CERTIFICATE,
+    LIMIT_CRL_OF_LEAF,
+    LIMIT_CRL_OF_INTERMEDIATE,
+    NUM_LIMITS
+};
 
-        // Three times in the life of a ticket, with the latest one.
-        for (int come = 0; come < 5; come++) {
-            server_now_s += EKB_TLS_TICKET_S / 3;
-            const struct outcome outcome = visit(config, WHO_BOTH, versions[i], old);
-            SSL_SESSION *newer = take_ticket();
-            cr_assert(outcome.accepted, "%s", ekb_err_name(outcome.err));
-            cr_expect(!outcome.resumed || server_now_s - verified_s <= EKB_TLS_TICKET_S,
-                      "TLS %s: resumed %lld s after the last verification",
-                      ekb_tls_version_name(versions[i]), (long long)(server_now_s - verified_s));
-            if (newer != NULL) {
-                SSL_SESSION_free(old);
-                old = newer;
-            }
-            if (!outcome.resumed) {
-                break;
-            }
+static const char *const limit_names[NUM_LIMITS] = {"certificate", "CRL of the leaf's issuer",
+                                                    "CRL of the root"};
+
+#define LEFT_S 600
+
+// expect_end makes a server that verifies `LEFT_S` seconds before something ends, and shows it a
+// ticket that is `age_s` old.
+static void expect_end(enum limit limit, enum ekb_tls_version version, int64_t age_s, bool resumed)
+{
+    char name[128];
+    const int64_t end = limit == LIMIT_CERTIFICATE ? FIXTURE_NOT_AFTER : CRL_SHORT_UNTIL;
+    const int64_t at = end - LEFT_S;
+    const size_t short_lived = limit == LIMIT_CRL_OF_LEAF ? 1 : 0;
+    struct ekb_crls *crls =
+        limit == LIMIT_CERTIFICATE ? NULL : make_crls(&pkis[WHO_BOTH], 0, short_lived);
+    struct ekb_tls_options options = options_with(EKB_TLS_RESUME_ON);
+    options.crls = crls;
+    options.verify_at = &at;
+    struct ekb_tls_config *config = server_in_time(&options);
+    SSL_SESSION *old = get_ticket(config, WHO_BOTH, version);
+    (void)snprintf(name, sizeof name, "%s, TLS %s, after %lld s", limit_names[limit],
+                   ekb_tls_version_name(version), (long long)age_s);
+    server_now_s += age_s;
+
+    const struct outcome outcome = visit(config, WHO_BOTH, version, old);
+
+    if (resumed) {
+        expect_resumed(&outcome, name);
+    } else {
+        expect_anew(&outcome, name);
+    }
+    SSL_SESSION_free(old);
+    ekb_tls_config_destroy(config);
+    ekb_crls_destroy(crls);
+}
+
+// The time of verification stands still here: after so many seconds the certificate, or the list,
+// would be over.
+Test(resumption, verifies_anew_when_a_certificate_or_a_crl_is_over)
+{
+    for (unsigned limit = 0; limit < NUM_LIMITS; limit++) {
+        for (size_t i = 0; i < 2; i++) {
+            expect_end((enum limit)limit, versions[i], LEFT_S - 1, true);
+            expect_end((enum limit)limit, versions[i], LEFT_S, false);
         }
+    }
+}
+
+// Both are short-lived: what the ticket ends with is what ends first, were it an intermediate.
+Test(resumption, verifies_anew_when_a_ca_is_over)
+{
+    const int64_t at = FIXTURE_NOT_AFTER - DAY - LEFT_S;
+    const struct ekb_mint_ca spec = {.common_name = "short-lived",
+                                     .key_type = EKB_KEY_P256,
+                                     .not_before = FIXTURE_NOT_BEFORE,
+                                     .not_after = FIXTURE_NOT_AFTER - DAY};
+    const struct ekb_mint_leaf leaf = {.common_name = "client",
+                                       .key_type = EKB_KEY_P256,
+                                       .eku = EKB_EKU_CLIENT_AUTH,
+                                       .not_before = FIXTURE_NOT_BEFORE,
+                                       .not_after = FIXTURE_NOT_AFTER};
+    struct ekb_ca *ca = NULL;
+    struct fixture_pki *pki = &pkis[WHO_CLIENT_AUTH];
+    cr_assert_eq(ekb_ca_create_intermediate(&ca, pki->cas[0], &spec, NULL), EKB_OK);
+    ekb_chain_destroy(pki->chain);
+    ekb_key_destroy(pki->key);
+    cr_assert_eq(ekb_ca_issue(&pki->chain, &pki->key, ca, &leaf, NULL), EKB_OK);
+    struct ekb_tls_options options = options_with(EKB_TLS_RESUME_ON);
+    options.verify_at = &at;
+    struct ekb_tls_config *config = server_in_time(&options);
+    for (size_t i = 0; i < 2; i++) {
+        SSL_SESSION *old = get_ticket(config, WHO_CLIENT_AUTH, versions[i]);
+        server_now_s += LEFT_S - 1;
+        const struct outcome before = visit(config, WHO_CLIENT_AUTH, versions[i], old);
+        server_now_s += 1;
+
+        const struct outcome after = visit(config, WHO_CLIENT_AUTH, versions[i], old);
+
+        expect_resumed(&before, ekb_tls_version_name(versions[i]));
+        expect_anew(&after, ekb_tls_version_name(versions[i]));
         SSL_SESSION_free(old);
     }
     ekb_tls_config_destroy(config);
+    ekb_ca_destroy(ca);
+}
+
+// A resumed connection gets a new ticket. Were that one good for as long again, who comes often
+// enough would never be verified any more; hence what counts is the last full handshake.
+static void expect_last_handshake_counts(enum ekb_verify_level level, enum ekb_tls_version version)
+{
+    struct ekb_tls_options options = options_with(EKB_TLS_RESUME_ON);
+    options.policy.verify = level;
+    struct ekb_tls_config *config = server_in_time(&options);
+    const int64_t verified_s = server_now_s;
+    SSL_SESSION *old = get_ticket(config, WHO_BOTH, version);
+
+    // Three times in the life of a ticket, with the latest one.
+    bool resumed = true;
+    for (int come = 0; come < 5 && resumed; come++) {
+        server_now_s += EKB_TLS_TICKET_S / 3;
+        const struct outcome outcome = visit(config, WHO_BOTH, version, old);
+        SSL_SESSION *newer = take_ticket();
+        cr_assert(outcome.accepted, "%s", ekb_err_name(outcome.err));
+        resumed = outcome.resumed;
+        cr_expect(!resumed || server_now_s - verified_s <= EKB_TLS_TICKET_S,
+                  "%s, TLS %s: resumed %lld s after the last full handshake",
+                  ekb_verify_level_name(level), ekb_tls_version_name(version),
+                  (long long)(server_now_s - verified_s));
+        if (newer != NULL) {
+            SSL_SESSION_free(old);
+            old = newer;
+        }
+    }
+    SSL_SESSION_free(old);
+    ekb_tls_config_destroy(config);
+}
+
+Test(resumption, verifies_anew_when_the_last_full_handshake_is_too_old)
+{
+    static const enum ekb_verify_level levels[] = {EKB_VERIFY_FULL, EKB_VERIFY_PARSE,
+                                                   EKB_VERIFY_RAW};
+    for (size_t level = 0; level < sizeof levels / sizeof levels[0]; level++) {
+        for (size_t i = 0; i < 2; i++) {
+            expect_last_handshake_counts(levels[level], versions[i]);
+        }
+    }
 }

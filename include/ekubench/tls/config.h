@@ -53,7 +53,8 @@ struct ekb_tls_observer {
 // Whether a server gives its clients tickets (RFC 5077, RFC 8446 section 4.6.1). A connection that
 // is resumed presents no certificate and is not verified again; the key of the tickets lives and
 // dies with the configuration, so that a ticket is good for the policy, trusted CA list and CRLs
-// under which it was given and for no others; and for EKB_TLS_TICKET_S at most.
+// under which it was given and for no others; and for EKB_TLS_TICKET_S at most, or until a
+// certificate of the verified chain, or a CRL of one of its issuers, is over.
 enum ekb_tls_resumption {
     EKB_TLS_RESUME_OFF,
     EKB_TLS_RESUME_ON,
