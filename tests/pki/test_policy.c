@@ -300,6 +300,89 @@ Test(policy, refuses_a_name_when_it_has_characters_of_an_address)
     }
 }
 
+// Equality: listeners whose policies are equal share what judges their peers.
+
+static void other_eku(struct ekb_policy *policy)
+{
+    policy->eku = EKB_EKU_OFF;
+}
+
+static void other_level(struct ekb_policy *policy)
+{
+    policy->verify = EKB_VERIFY_PARSE;
+}
+
+static void other_depth(struct ekb_policy *policy)
+{
+    policy->max_depth++;
+}
+
+static void other_absent(struct ekb_policy *policy)
+{
+    policy->eku_absent = EKB_EKU_ABSENT_REJECT;
+}
+
+static void crls_on(struct ekb_policy *policy)
+{
+    policy->crl = EKB_CRL_ON;
+}
+
+static void crls_off(struct ekb_policy *policy)
+{
+    policy->crl = EKB_CRL_OFF;
+}
+
+static void no_name(struct ekb_policy *policy)
+{
+    policy->name = (struct ekb_name){.kind = EKB_NAME_NONE};
+}
+
+static void other_name(struct ekb_policy *policy)
+{
+    cr_assert_eq(ekb_name_parse(&policy->name, "b.example"), EKB_OK);
+}
+
+static void other_kind(struct ekb_policy *policy)
+{
+    policy->name.kind = EKB_NAME_EMAIL;
+}
+
+static const struct {
+    const char *name;
+    void (*edit)(struct ekb_policy *policy);
+} differences[] = {
+    {"eku", other_eku},           {"verify", other_level}, {"max_depth", other_depth},
+    {"eku_absent", other_absent}, {"crl on", crls_on},     {"crl off", crls_off},
+    {"no name", no_name},         {"another", other_name}, {"kind of name", other_kind},
+};
+
+static struct ekb_policy named_policy(void)
+{
+    struct ekb_policy policy = ekb_policy_default();
+    cr_assert_eq(ekb_name_parse(&policy.name, "a.example"), EKB_OK);
+    return policy;
+}
+
+Test(policy, is_equal_when_every_term_is)
+{
+    const struct ekb_policy a = named_policy();
+    const struct ekb_policy b = named_policy();
+
+    cr_expect(ekb_policy_equal(&a, &b));
+}
+
+Test(policy, is_not_equal_when_one_term_is_another)
+{
+    for (size_t i = 0; i < sizeof differences / sizeof differences[0]; i++) {
+        const struct ekb_policy a = named_policy();
+        struct ekb_policy b = named_policy();
+        differences[i].edit(&b);
+
+        cr_expect_not(ekb_policy_equal(&a, &b), "%s", differences[i].name);
+        cr_expect_not(ekb_policy_equal(&b, &a), "%s, the other way", differences[i].name);
+    }
+}
+
 // Depth.
 
 // What the library really allows is tested in tls/test_eku_matrix.c.
