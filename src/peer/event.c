@@ -3,14 +3,15 @@
 #include "ekubench/base/clock.h"
 #include "ekubench/base/units.h"
 
+#include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <time.h>
 
-// A burst of this many fits between two looks of the parent, ten a second.
-#define CAPACITY 512
+#define CAPACITY EKB_EVENT_QUEUE_LEN
 // Of these, refused connections leave so many to reloads.
 #define RESERVED 8
 _Static_assert((CAPACITY & (CAPACITY - 1)) == 0, "positions wrap around");
@@ -78,11 +79,31 @@ uint64_t ekb_event_now_ns(void)
 
 // Text.
 
+// plain_address returns the IPv4 address that an IPv6 address stands for (RFC 4291 section 2.5.5.2:
+// how a listener on [::] sees it), or the address as it is.
+static struct ekb_address plain_address(const struct ekb_address *address)
+{
+    struct sockaddr_in6 mapped;
+    if (address->storage.ss_family != AF_INET6) {
+        return *address;
+    }
+    memcpy(&mapped, &address->storage, sizeof mapped);
+    if (!IN6_IS_ADDR_V4MAPPED(&mapped.sin6_addr)) {
+        return *address;
+    }
+    struct sockaddr_in plain = {.sin_family = AF_INET, .sin_port = mapped.sin6_port};
+    struct ekb_address got = {.len = sizeof plain};
+    memcpy(&plain.sin_addr, &mapped.sin6_addr.s6_addr[12], sizeof plain.sin_addr);
+    memcpy(&got.storage, &plain, sizeof plain);
+    return got;
+}
+
 // split_address writes host and port apart.
 static void split_address(char out_host[EKB_ADDRESS_TEXT_LEN], char out_port[8],
                           const struct ekb_address *address)
 {
-    (void)ekb_address_format(out_host, address);
+    const struct ekb_address plain = plain_address(address);
+    (void)ekb_address_format(out_host, &plain);
     char *colon = strrchr(out_host, ':');
     (void)snprintf(out_port, 8, "%s", colon != NULL ? colon + 1 : "");
     if (colon != NULL) {

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 // The parent looks ten times a second: what comes in between must fit.
-#define MIN_CAPACITY 500
+#define MIN_CAPACITY 8000
 // More than any queue holds.
 #define FLOOD 100000
 
@@ -354,6 +354,21 @@ Test(event, has_addresses_without_brackets_when_they_are_ipv6)
                 "2026-03-29T06:54:39.839+00:00 tvcs: Event=\"Inbound TLS Negotiation Error\" "
                 "Service=\"SIP\" Src-ip=\"2001:db8::1\" Src-port=\"25046\" Dst-ip=\"::1\" "
                 "Dst-port=\"7001\" Detail=\"unable to get local issuer certificate\" "
+                "Protocol=\"TLS\" Level=\"1\" UTCTime=\"2026-03-29 06:54:39.839\"");
+}
+
+// What a listener on [::] sees of an IPv4 client.
+Test(event, has_ipv4_addresses_when_they_are_mapped)
+{
+    const struct ekb_event event =
+        refused("[::ffff:10.106.80.16]:25046", "[::ffff:127.0.0.1]:7001", EKB_VERIFY_PURPOSE);
+    set_zone("UTC0");
+
+    expect_line(&event,
+                "2026-03-29T06:54:39.839+00:00 tvcs: Event=\"Inbound TLS Negotiation Error\" "
+                "Service=\"SIP\" Src-ip=\"10.106.80.16\" Src-port=\"25046\" "
+                "Dst-ip=\"127.0.0.1\" Dst-port=\"7001\" "
+                "Detail=\"unsupported certificate purpose\" "
                 "Protocol=\"TLS\" Level=\"1\" UTCTime=\"2026-03-29 06:54:39.839\"");
 }
 

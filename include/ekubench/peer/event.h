@@ -32,6 +32,10 @@ struct ekb_event {
 
 struct ekb_event_queue;
 
+// So many events fit. A parent that looks ten times a second loses none below 80000 a second, which
+// is more than a worker can refuse.
+#define EKB_EVENT_QUEUE_LEN 8192
+
 // Enough for any text that ekb_event_format writes.
 #define EKB_EVENT_TEXT_LEN 1024
 
