@@ -121,11 +121,12 @@ static const struct argp_option options[] = {
     {"listeners", OPTION_LISTENERS, "FILE", 0,
      "More listeners, one a line, # begins a comment; read again on SIGHUP", 0},
     {"event-log", OPTION_EVENT_LOG, "FILE", 0,
-     "Append a line for each refused connection (default: to standard error)", 0},
+     "Append a line for each refused connection (default: to standard error); opened again on "
+     "SIGHUP",
+     0},
     {"event-rate", OPTION_EVENT_RATE, "N", 0,
-     "At most N of these lines a second, and one that says how many were left out (default 50; 0: "
-     "no "
-     "limit)",
+     "At most N of these lines with one second in their time stamps, and a line a second that says "
+     "how many were left out (default 50; 0: no limit)",
      0},
     {"at", OPTION_AT, "TIME", 0, "Verify client certificates as of then (default now)", 0},
     {"json", OPTION_JSON, NULL, 0,
@@ -138,9 +139,10 @@ static const char doc[] =
     "gets one byte of "
     "application data ('K') and is expected to close; another one gets the alert that fits.\v"
     "SIGINT or SIGTERM: no new connections, those that are open may end, then the "
-    "totals; a second one: they may not. SIGHUP: the store is read again, and the policies in the "
-    "file "
-    "of --listeners; connections that have begun go on, and what cannot be read changes "
+    "totals; a second one: they may not. SIGHUP: the event log is opened again and the store read "
+    "again, and the "
+    "policies in the file of --listeners; connections that have begun go on, and what cannot be "
+    "read changes "
     "nothing.\n\nExamples:\n"
     "  ekubench serve --store store --listen 127.0.0.1:7001\n"
     "  ekubench serve -s store -l 127.0.0.1:7001 -l 127.0.0.1:7002,eku=off";

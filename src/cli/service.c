@@ -119,14 +119,23 @@ static enum ekb_err check_wish(const struct service *service, struct wish *wish,
     return err;
 }
 
+static void log_failure(struct service *service, const struct ekb_fail *fail)
+{
+    const struct ekb_event event = {
+        .kind = EKB_EVENT_RELOAD_FAILED, .at_ns = ekb_event_now_ns(), .fail = *fail};
+    ekb_eventlog_write(&service->log, &event);
+}
+
 static void reload(struct service *service)
 {
-    struct ekb_event event = {.kind = EKB_EVENT_RELOAD_FAILED};
+    struct ekb_fail fail = {0};
     struct wish wish;
-    if (check_wish(service, &wish, &event.fail) != EKB_OK) {
-        event.at_ns = ekb_event_now_ns();
-        ekb_eventlog_write(&service->log, &event);
-        ekb_eventlog_end(&service->log);
+    // First, so that what comes of the rest is in the new file.
+    if (ekb_eventlog_reopen(&service->log, &fail) != EKB_OK) {
+        log_failure(service, &fail);
+    }
+    if (check_wish(service, &wish, &fail) != EKB_OK) {
+        log_failure(service, &fail);
         return;
     }
     memcpy(service->reload_from, wish.listeners, sizeof wish.listeners);
@@ -154,19 +163,19 @@ static void take_terms(struct service *service)
     }
 }
 
-// hear takes what the worker had to tell.
+// hear takes what the worker had to tell, but no more than one queue of it: signals wait.
 static void hear(struct service *service)
 {
     struct ekb_event event;
+    size_t num_heard = 0;
     ekb_eventlog_begin(&service->log, ekb_clock_now_ns(), ekb_event_num_lost(service->events));
-    while (ekb_event_pop(&event, service->events)) {
+    while (num_heard++ < EKB_EVENT_QUEUE_LEN && ekb_event_pop(&event, service->events)) {
         if (event.kind == EKB_EVENT_RELOADED) {
             take_terms(service);
         }
         service->reloading = service->reloading && event.kind == EKB_EVENT_REFUSED;
         ekb_eventlog_write(&service->log, &event);
     }
-    ekb_eventlog_end(&service->log);
 }
 
 static void look(struct service *service)

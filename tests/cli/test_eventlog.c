@@ -6,19 +6,26 @@
 
 #include <criterion/criterion.h>
 
+#include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define NOBODY 65534
+// A whole second.
+#define WALL_NS UINT64_C(1774767279000000000)
 
 static struct fixture_dir dir;
 static char path[512];
 static struct ekb_eventlog event_log;
 static uint64_t now_ns;     // The driven clock.
+static uint64_t opened_ns;  // When it was WALL_NS.
 static uint64_t num_lost;   // By the queue, so far.
 static uint64_t num_so_far; // Events written, or left out.
 
@@ -41,13 +48,13 @@ static void open_log(uint64_t lines_per_s)
     struct ekb_fail fail = {0};
     const enum ekb_err err = ekb_eventlog_open(&event_log, path, lines_per_s, &fail);
     cr_assert_eq(err, EKB_OK, "%s: %s", ekb_err_name(err), fail.detail);
-    now_ns = ekb_clock_now_ns(); // The log has looked at that clock already.
+    opened_ns = now_ns = ekb_clock_now_ns(); // The log has looked at that clock already.
 }
 
 static void write_kind(enum ekb_event_kind kind, enum ekb_err err)
 {
     const struct ekb_event event = {
-        .kind = kind, .at_ns = UINT64_C(1774767279839000000), .fail = {.err = err}};
+        .kind = kind, .at_ns = WALL_NS + (now_ns - opened_ns), .fail = {.err = err}};
     ekb_eventlog_write(&event_log, &event);
 }
 
@@ -58,7 +65,6 @@ static void turn(uint64_t num_events)
     for (uint64_t i = 0; i < num_events; i++) {
         write_kind(EKB_EVENT_REFUSED, EKB_VERIFY_PURPOSE);
     }
-    ekb_eventlog_end(&event_log);
     num_so_far += num_events;
 }
 
@@ -183,6 +189,33 @@ Test(eventlog, writes_a_seconds_worth_when_many_come_after_an_hour)
     EXPECT_COUNT(see().num_refused, 10);
 }
 
+// However the events fall, no second of the log has more.
+Test(eventlog, writes_a_seconds_worth_in_every_second)
+{
+    static const uint64_t looks_ms[] = {950, 1000, 1050, 1500, 1999, 2000, 2001};
+    open_log(10);
+
+    for (size_t i = 0; i < sizeof looks_ms / sizeof looks_ms[0]; i++) {
+        now_ns = opened_ns + looks_ms[i] * EKB_NS_PER_MS;
+        turn(100);
+    }
+
+    uint64_t num_in_second[3] = {0};
+    char *text = fixture_read(path, NULL);
+    for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+        const char *utc = strstr(line, " UTCTime=\"2026-03-29 06:54:");
+        const unsigned long second =
+            utc != NULL ? strtoul(utc + strlen(" UTCTime=\"2026-03-29 06:54:"), NULL, 10) : 0;
+        if (strstr(line, " Event=\"Inbound") != NULL && second >= 39 && second <= 41) {
+            num_in_second[second - 39]++;
+        }
+    }
+    free(text);
+    EXPECT_COUNT(num_in_second[0], 10);
+    EXPECT_COUNT(num_in_second[1], 10);
+    EXPECT_COUNT(num_in_second[2], 10);
+}
+
 Test(eventlog, says_how_many_were_left_out_when_it_may_write_again)
 {
     open_log(10);
@@ -302,7 +335,7 @@ Test(eventlog, keeps_to_its_rate_in_a_storm)
 
         const struct seen seen = end_storm();
 
-        // A second's worth that was there at the beginning comes on top.
+        // It is twenty seconds, and two of them in part.
         cr_expect_leq(seen.num_refused, rates[i] * (STORM_S + 1), "%" PRIu64 "/s: %" PRIu64,
                       rates[i], seen.num_refused);
         cr_expect_leq(seen.num_lines, (rates[i] + 1) * (STORM_S + 1) + 1,
@@ -355,7 +388,6 @@ Test(eventlog, writes_every_reload_in_a_storm)
         write_kind(EKB_EVENT_REFUSED, EKB_VERIFY_PURPOSE);
         write_kind(EKB_EVENT_RELOADED, EKB_OK);
         write_kind(EKB_EVENT_RELOAD_FAILED, EKB_NOT_FOUND);
-        ekb_eventlog_end(&event_log);
     }
     ekb_eventlog_close(&event_log);
 
@@ -372,7 +404,6 @@ Test(eventlog, writes_a_reload_between_turns)
     turn(1000);
 
     write_kind(EKB_EVENT_RELOAD_FAILED, EKB_NOT_FOUND);
-    ekb_eventlog_end(&event_log);
 
     EXPECT_COUNT(see().num_reloads, 1);
 }
@@ -399,7 +430,6 @@ Test(eventlog, writes_the_line_of_the_event)
 
     ekb_eventlog_begin(&event_log, now_ns, 0);
     ekb_eventlog_write(&event_log, &event);
-    ekb_eventlog_end(&event_log);
 
     char *text = fixture_read(path, NULL);
     (void)snprintf(wanted, sizeof wanted, "%s\n", ekb_event_format(line, &event));
@@ -476,7 +506,7 @@ Test(eventlog, goes_to_standard_error_when_it_has_no_path)
     cr_assert(before >= 0 && file != NULL && dup2(fileno(file), STDERR_FILENO) >= 0);
 
     const enum ekb_err err = ekb_eventlog_open(&event_log, NULL, 10, NULL);
-    now_ns = ekb_clock_now_ns();
+    opened_ns = now_ns = ekb_clock_now_ns();
     turn(3);
     ekb_eventlog_close(&event_log);
     const bool is_open = fputs("still open\n", stderr) >= 0 && fflush(stderr) == 0;
@@ -575,14 +605,187 @@ Test(eventlog, goes_on_when_the_disk_is_full)
 {
     struct ekb_fail fail = {0};
     cr_assert_eq(ekb_eventlog_open(&event_log, "/dev/full", 0, &fail), EKB_OK, "%s", fail.detail);
-    now_ns = ekb_clock_now_ns();
+    opened_ns = now_ns = ekb_clock_now_ns();
 
     turn(1000);
     turn(1000);
     ekb_eventlog_close(&event_log);
 
-    cr_expect_null(event_log.file);
+    cr_expect_not(event_log.is_open);
 }
+
+// with_stderr_in runs `act` with standard error in the file, and returns what was said there.
+static char *with_stderr_in(const char *file_path, void (*act)(void))
+{
+    (void)fflush(stderr);
+    const int before = dup(STDERR_FILENO);
+    FILE *file = fopen(file_path, "we");
+    cr_assert(before >= 0 && file != NULL && dup2(fileno(file), STDERR_FILENO) >= 0);
+    act();
+    (void)fflush(stderr);
+    (void)dup2(before, STDERR_FILENO);
+    (void)close(before);
+    (void)fclose(file);
+    return fixture_read(file_path, NULL);
+}
+
+static void fill_the_disk(void)
+{
+    cr_assert_eq(ekb_eventlog_open(&event_log, "/dev/full", 0, NULL), EKB_OK);
+    opened_ns = now_ns = ekb_clock_now_ns();
+    for (int second = 0; second < 5; second++) {
+        turn(10);
+        now_ns += EKB_NS_PER_S;
+    }
+}
+
+Test(eventlog, says_once_that_it_cannot_write)
+{
+    static const char saying[] = "ekubench: event log /dev/full: lines are left out: ";
+
+    char *said = with_stderr_in(path, fill_the_disk);
+
+    cr_expect_eq(strncmp(said, saying, sizeof saying - 1), 0, "%s", said);
+    cr_expect_eq(strchr(said, '\n'), said + strlen(said) - 1, "more than a line: %s", said);
+    EXPECT_COUNT(event_log.num_left_out, 50);
+    free(said);
+}
+
+// The disk takes two lines and a part of the third, and later there is room again.
+Test(eventlog, keeps_lines_apart_when_the_disk_was_full_for_a_while)
+{
+    struct stat state;
+    struct rlimit limit;
+    open_log(0);
+    turn(1);
+    cr_assert_eq(stat(path, &state), 0);
+    const rlim_t line_len = (rlim_t)state.st_size;
+    cr_assert(signal(SIGXFSZ, SIG_IGN) != SIG_ERR && getrlimit(RLIMIT_FSIZE, &limit) == 0);
+    const rlim_t most = limit.rlim_cur;
+    limit.rlim_cur = 2 * line_len + line_len / 2;
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    turn(3); // One fits, one in part, one not at all.
+    limit.rlim_cur = most;
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    now_ns += EKB_NS_PER_S;
+
+    turn(1);
+
+    char *text = fixture_read(path, NULL);
+    char *torn = text + 2 * line_len;
+    cr_assert_eq(strcspn(torn, "\n"), line_len / 2, "spliced: %s", torn);
+    memset(torn, '.', line_len / 2);
+    cr_expect_not_null(strstr(torn, "\n2026-"), "%s", torn);
+    cr_expect_not_null(
+        strstr(torn, " Event=\"Events Left Out\" Service=\"SIP\" Detail=\"2 lines\""), "%s", torn);
+    cr_expect_not_null(strstr(torn, " Event=\"Inbound TLS Negotiation Error\" "), "%s", torn);
+    cr_expect_eq(text[strlen(text) - 1], '\n');
+    free(text);
+}
+
+// A pipe whose reader does not read, or that has none.
+
+Test(eventlog, does_not_wait_for_the_reader_of_a_pipe)
+{
+    static char read_back[1 << 20];
+    cr_assert_eq(mkfifo(path, 0600), 0);
+    open_log(0);
+
+    turn(2000); // More than a pipe holds.
+
+    const uint64_t num_left_out = event_log.num_left_out;
+    cr_expect(num_left_out > 0 && num_left_out < 2000, "%" PRIu64, num_left_out);
+    const int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    ssize_t len = read(fd, read_back, sizeof read_back - 1);
+    cr_assert_gt(len, 0);
+    uint64_t num_lines = 0;
+    for (ssize_t i = 0; i < len; i++) {
+        num_lines += read_back[i] == '\n';
+    }
+    EXPECT_COUNT(num_lines, 2000 - num_left_out);
+    now_ns += EKB_NS_PER_S;
+    turn(1);
+    len = read(fd, read_back, sizeof read_back - 1);
+    cr_assert_gt(len, 0);
+    read_back[len] = '\0';
+    cr_expect_not_null(strstr(read_back, "Events Left Out"), "%s", read_back);
+    EXPECT_COUNT(event_log.num_left_out, 0);
+    (void)close(fd);
+}
+
+static void flood_stderr(void)
+{
+    cr_assert_eq(ekb_eventlog_open(&event_log, NULL, 0, NULL), EKB_OK);
+    opened_ns = now_ns = ekb_clock_now_ns();
+    turn(2000);
+}
+
+Test(eventlog, does_not_wait_for_the_reader_of_standard_error)
+{
+    int ends[2];
+    const int before = dup(STDERR_FILENO);
+    (void)fflush(stderr);
+    cr_assert(pipe(ends) == 0 && before >= 0 && dup2(ends[1], STDERR_FILENO) >= 0);
+
+    flood_stderr();
+    const uint64_t num_left_out = event_log.num_left_out;
+    event_log = (struct ekb_eventlog){0};
+    (void)dup2(before, STDERR_FILENO);
+
+    cr_expect(num_left_out > 0 && num_left_out < 2000, "%" PRIu64, num_left_out);
+    (void)close(before);
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+}
+
+// Rotation.
+
+Test(eventlog, goes_on_in_the_new_file_when_it_is_opened_again)
+{
+    char old_path[512];
+    (void)fixture_dir_file(old_path, &dir, "events.log.1");
+    open_log(10);
+    turn(3);
+    cr_assert_eq(rename(path, old_path), 0);
+    turn(2);
+
+    const enum ekb_err err = ekb_eventlog_reopen(&event_log, NULL);
+    turn(4);
+
+    cr_expect_eq(err, EKB_OK, "%s", ekb_err_name(err));
+    EXPECT_COUNT(see().num_refused, 4);
+    cr_assert_eq(rename(old_path, path), 0);
+    EXPECT_COUNT(see().num_refused, 5);
+}
+
+Test(eventlog, goes_on_in_the_old_file_when_it_cannot_be_opened_again)
+{
+    struct ekb_fail fail = {0};
+    char old_path[512];
+    (void)fixture_dir_file(old_path, &dir, "events.log.1");
+    open_log(10);
+    cr_assert(rename(path, old_path) == 0 && mkdir(path, 0700) == 0);
+
+    const enum ekb_err err = ekb_eventlog_reopen(&event_log, &fail);
+    turn(4);
+
+    cr_expect_eq(err, EKB_PERMISSION, "%s", ekb_err_name(err));
+    cr_expect_not_null(strstr(fail.detail, path), "%s", fail.detail);
+    cr_assert(rmdir(path) == 0 && rename(old_path, path) == 0);
+    EXPECT_COUNT(see().num_refused, 4);
+}
+
+Test(eventlog, may_be_opened_again_when_it_is_standard_error)
+{
+    cr_assert_eq(ekb_eventlog_open(&event_log, NULL, 10, NULL), EKB_OK);
+
+    const enum ekb_err err = ekb_eventlog_reopen(&event_log, NULL);
+
+    cr_expect_eq(err, EKB_OK, "%s", ekb_err_name(err));
+    event_log = (struct ekb_eventlog){0};
+}
+
+// Closing.
 
 Test(eventlog, may_be_closed_when_it_is_zeroed)
 {
@@ -591,7 +794,7 @@ Test(eventlog, may_be_closed_when_it_is_zeroed)
     ekb_eventlog_close(&log);
     ekb_eventlog_close(&log);
 
-    cr_expect_null(log.file);
+    cr_expect_not(log.is_open);
 }
 
 Test(eventlog, may_be_closed_twice)
