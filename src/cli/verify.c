@@ -142,6 +142,9 @@ static const struct argp_option options[] = {
 static const char doc[] =
     "Say what certificate verification says of a chain, as `ekubench serve` would judge it. Files "
     "are PEM, or one certificate in DER.\v"
+    "A handshake asks one thing more, the key usage digitalSignature (if the leaf has key usage): "
+    "a "
+    "chain that is accepted without it gets a note on standard error.\n\n"
     "Exit status: 0 accepted; 1 rejected; 2 wrong usage or unreadable input.\n\nExamples:\n"
     "  ekubench verify --cert store/client.pem --trust store/ca.pem\n"
     "  ekubench verify -c client.pem -t ca.pem --purpose server --name host.example --at "
@@ -251,6 +254,12 @@ int ekb_cli_verify(int argc, char **argv)
         status = print_json(&outcome);
     } else {
         print_text(&outcome);
+    }
+    if (outcome.err == EKB_OK && !outcome.may_sign) {
+        ekb_cli_say(
+            "note: the key usage of the leaf lacks digitalSignature: in a TLS handshake it is "
+            "rejected (%s)",
+            ekb_err_sentence(EKB_VERIFY_PURPOSE));
     }
     return status == EKB_EXIT_OK && outcome.err != EKB_OK ? EKB_EXIT_GATE : status;
 }

@@ -124,6 +124,10 @@ bool ekb_verifier_run(const struct ekb_verifier *verifier, X509_STORE_CTX *conte
 // of their issuers.
 uint64_t ekb_verifier_remaining(const struct ekb_verifier *verifier, X509_STORE_CTX *context);
 
+// ekb_pki_may_sign is false if the certificate in `der` has key usage and digitalSignature is not
+// in it: TLS has its holder sign. What is malformed is left to those who decode all of it.
+bool ekb_pki_may_sign(const uint8_t *der, size_t der_len);
+
 // Extended key usages.
 
 // One usage that has a name here. `eku` is its EKB_EKU_* bit.

@@ -272,6 +272,13 @@ static void describe(struct ekb_verify_outcome *outcome, X509_STORE_CTX *context
     }
 }
 
+static bool may_sign(const struct ekb_chain *chain)
+{
+    size_t der_len = 0;
+    const uint8_t *der = ekb_chain_der(chain, 0, &der_len);
+    return ekb_pki_may_sign(der, der_len);
+}
+
 static STACK_OF(X509) * stack_of(const struct ekb_chain *chain)
 {
     STACK_OF(X509) *stack = sk_X509_new_null();
@@ -305,6 +312,7 @@ enum ekb_err ekb_verifier_check(const struct ekb_verifier *verifier, const struc
         const struct ekb_verdict verdict = ekb_verdict_from_library(outcome.library_result);
         outcome.err = verdict.err;
         outcome.alert = verdict.alert;
+        outcome.may_sign = may_sign(chain);
         describe(&outcome, context);
         *out_outcome = outcome;
     }

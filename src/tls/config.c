@@ -133,6 +133,7 @@ static bool set_common(SSL_CTX *context, enum ekb_tls_version version)
 
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_info_callback(context, ekb_endpoint_note_event);
+    SSL_CTX_set_msg_callback(context, ekb_tls_look_at_message);
     return SSL_CTX_set_min_proto_version(context, lowest) == 1 &&
            SSL_CTX_set_max_proto_version(context, highest) == 1 &&
            SSL_CTX_set1_curves_list(context, EKB_TLS_GROUPS) == 1 &&

@@ -184,7 +184,7 @@ static const struct {
     {SSL_R_BAD_ECC_CERT, EKB_TLS_BAD_CERTIFICATE},
     {SSL_R_CANNOT_PARSE_LEAF_CERT, EKB_TLS_BAD_CERTIFICATE},
     {SSL_R_ECC_CERT_NOT_FOR_SIGNING, EKB_TLS_BAD_CERTIFICATE},
-    {SSL_R_KEY_USAGE_BIT_INCORRECT, EKB_TLS_BAD_CERTIFICATE},
+    {SSL_R_KEY_USAGE_BIT_INCORRECT, EKB_VERIFY_PURPOSE},
     {SSL_R_UNKNOWN_CERTIFICATE_TYPE, EKB_TLS_BAD_CERTIFICATE},
     {SSL_R_WRONG_CERTIFICATE_TYPE, EKB_TLS_BAD_CERTIFICATE},
     {SSL_R_BAD_SIGNATURE, EKB_TLS_BAD_SIGNATURE},
@@ -248,6 +248,11 @@ static enum ekb_err fail(struct ekb_endpoint *endpoint)
     }
     endpoint->error = classify(endpoint);
     endpoint->state = EKB_ENDPOINT_FAILED;
+    if (endpoint->error == EKB_VERIFY_PURPOSE && endpoint->alert_sent < 0) {
+        // In TLS 1.2 the library sends none for key usage (tls/key_usage).
+        (void)SSL_send_fatal_alert(endpoint->ssl, SSL_AD_UNSUPPORTED_CERTIFICATE);
+        ERR_clear_error();
+    }
     return endpoint->error;
 }
 

@@ -7,6 +7,8 @@
 
 #include <openssl/ssl.h>
 
+#include <stddef.h>
+
 struct ekb_tls_config {
     SSL_CTX *context;
     enum ekb_role role;
@@ -16,5 +18,10 @@ struct ekb_tls_config {
 
 // ekb_endpoint_note_event is the context's info callback: it keeps the alerts of a connection.
 void ekb_endpoint_note_event(const SSL *ssl, int type, int value);
+
+// ekb_tls_look_at_message is the context's message callback: in TLS 1.3 it sends the alert that
+// fits a peer whose key may not sign, at which the library then fails.
+void ekb_tls_look_at_message(int is_write, int version, int content_type, const void *message,
+                             size_t message_len, SSL *ssl, void *arg);
 
 #endif

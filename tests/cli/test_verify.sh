@@ -325,6 +325,22 @@ END
     rejects 'an old list' verify_crl_expired "$expired" 0 -c "$dir/good.pem" "${of_openssl[@]}" \
         --crl "$dir/short.crl" --at "$later"
 
+    # X.509 accepts it, TLS does not.
+    sed 's/^extendedKeyUsage/keyUsage = critical,keyAgreement\n&/' "$dir/openssl.cnf" >"$dir/agreement.cnf"
+    tool x509 -req -in "$dir/good.csr" -CA "$dir/root.pem" -CAkey "$dir/root.key" -days 20 \
+        -extfile "$dir/agreement.cnf" -extensions leaf_extensions -CAcreateserial -out "$dir/agreement.pem"
+    for format in '' --json; do
+        # shellcheck disable=SC2086 # One word, or none.
+        run ekubench verify -c "$dir/agreement.pem" "${of_openssl[@]}" $format
+        if ((status != 0)) || ! grep -q '^ekubench: note: .* lacks digitalSignature' "$dir/err"; then
+            fail "no digitalSignature $format: status $status: $(cat -- "$dir/err")"
+        fi
+    done
+    run ekubench verify -c "$dir/good.pem" "${of_openssl[@]}"
+    if [[ -s $dir/err ]]; then
+        fail "without key usage: $(cat -- "$dir/err")"
+    fi
+
     accepts 'e-mail' 2 -c "$dir/good.pem" "${of_openssl[@]}" --name who@mail.example
     rejects 'another e-mail' verify_email 'bad_certificate (42)' 0 -c "$dir/good.pem" \
         "${of_openssl[@]}" --name whom@mail.example

@@ -1557,6 +1557,40 @@ Test(verify, has_no_crl_when_only_the_namesake_of_the_ca_has_made_one)
     ekb_ca_destroy(root);
 }
 
+// Key usage.
+
+// X.509 accepts what TLS does not.
+Test(verify, says_whether_the_leaf_may_sign)
+{
+    static const struct {
+        const char *key_usage;
+        bool may_sign;
+    } cases[] = {
+        {NULL, true},
+        {"digitalSignature", true},
+        {"critical,keyEncipherment,digitalSignature", true},
+        {"keyAgreement", false},
+        {"critical,keyAgreement,decipherOnly", false},
+    };
+    static const struct forgery root = {.subject = "root", .basic_constraints = "CA:TRUE"};
+    EVP_PKEY *root_key = forge_key();
+    struct ekb_chain *trust = forged(&root, root_key, root_key, "root");
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const char *name = cases[i].key_usage != NULL ? cases[i].key_usage : "absent";
+        const struct forgery leaf = {.subject = "leaf", .key_usage = cases[i].key_usage};
+        struct ekb_chain *chain = forged(&leaf, root_key, root_key, "root");
+        const struct ekb_verify_options options = trusting(trust);
+
+        const struct ekb_verify_outcome outcome = judge(&options, chain);
+
+        expect_accepted(name, &outcome);
+        cr_expect_eq(outcome.may_sign, cases[i].may_sign, "%s: %d", name, (int)outcome.may_sign);
+        ekb_chain_destroy(chain);
+    }
+    ekb_chain_destroy(trust);
+    EVP_PKEY_free(root_key);
+}
+
 // Verifiers.
 
 Test(verify, gives_the_same_verdict_when_asked_many_times)

@@ -22,6 +22,7 @@
 #include "ekubench/pki/crl.h"
 #include "ekubench/pki/policy.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -47,8 +48,11 @@ struct ekb_verify_outcome {
     int library_result; // X509_V_*.
     int alert;          // The alert that a TLS peer would get; -1 with EKB_OK.
     int depth;          // Position of the offending certificate in the chain, 0 = leaf; -1 if none.
-    size_t chain_len;   // Certificates in the chain as it was built, the root included.
-    char subject[256];  // Of the offending certificate (RFC 2253 form, cut to fit); "" if none.
+    // False if the leaf has key usage without digitalSignature. X.509 verification takes other bits
+    // for a client's or a server's too, but TLS has its holder sign, and fails.
+    bool may_sign;
+    size_t chain_len;  // Certificates in the chain as it was built, the root included.
+    char subject[256]; // Of the offending certificate (RFC 2253 form, cut to fit); "" if none.
 };
 
 struct ekb_verifier;
