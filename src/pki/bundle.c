@@ -77,9 +77,13 @@ static enum ekb_err read_pkcs12(struct ekb_bundle *bundle, const uint8_t *data, 
                                 struct ekb_fail *reterr_fail)
 {
     EVP_PKEY *pkey = NULL;
-    STACK_OF(X509) *certificates = sk_X509_new_null();
     CBS cbs;
     enum ekb_err err = EKB_OK;
+    if (ekb_pkcs12_iterations(data, data_len) > EKB_BUNDLE_MAX_ITERATIONS) {
+        return ekb_fail_set(reterr_fail, EKB_TOO_BIG, 0, "%s: PKCS #12 of more than %d iterations",
+                            path, EKB_BUNDLE_MAX_ITERATIONS);
+    }
+    STACK_OF(X509) *certificates = sk_X509_new_null();
     CBS_init(&cbs, data, data_len);
     if (certificates == NULL) {
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%s", path);

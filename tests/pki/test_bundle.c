@@ -236,6 +236,10 @@ static EVP_PKEY *library_key(void)
     return key;
 }
 
+// Numbers of four bytes that nothing else in the file has.
+#define ITERATIONS 0x01e0f1
+#define MAC_ITERATIONS 0x01e0f2
+
 // write_pkcs12 writes leaf, key and intermediates to the file.
 static void write_pkcs12(const char *password)
 {
@@ -253,7 +257,8 @@ static void write_pkcs12(const char *password)
             cr_assert_gt(sk_X509_push(others, x509), 0u);
         }
     }
-    PKCS12 *pkcs12 = PKCS12_create(password, "name", key, leaf, others, 0, 0, 0, 0, 0);
+    PKCS12 *pkcs12 =
+        PKCS12_create(password, "name", key, leaf, others, 0, 0, ITERATIONS, MAC_ITERATIONS, 0);
     cr_assert_not_null(pkcs12);
     const int len = i2d_PKCS12(pkcs12, &der);
     cr_assert_gt(len, 0);
@@ -310,6 +315,26 @@ Test(bundle, is_refused_when_pkcs12_is_cut)
     free(data);
 }
 
+// patch replaces the number `from` wherever it stands behind a salt in the file, as DER of four
+// bytes has it, or only in its `which`th place; true if there was one.
+static bool patch(uint32_t from, uint32_t to, size_t which)
+{
+    size_t len = 0;
+    char *data = fixture_read(path, &len);
+    const uint8_t old[] = {0x02, 3, (uint8_t)(from >> 16), (uint8_t)(from >> 8), (uint8_t)from};
+    const uint8_t new[] = {0x02, 3, (uint8_t)(to >> 16), (uint8_t)(to >> 8), (uint8_t)to};
+    bool found = false;
+    for (size_t i = 0; i + sizeof old <= len && !found; i++) {
+        if (memcmp(data + i, old, sizeof old) == 0 && which-- == 0) {
+            memcpy(data + i, new, sizeof new);
+            found = true;
+        }
+    }
+    fixture_write(path, data, len, 0600);
+    free(data);
+    return found;
+}
+
 // Bombs.
 
 static void refuses_quickly(const char *name, enum ekb_err wanted)
@@ -320,6 +345,26 @@ static void refuses_quickly(const char *name, enum ekb_err wanted)
 
     const double took_s = (double)(ekb_clock_now_ns() - begin_ns) / 1e9;
     cr_expect_lt(took_s, 2.0, "%s: %.1f s", name, took_s);
+}
+
+// It would be tried for as long as it takes.
+Test(bundle, is_refused_quickly_when_pkcs12_has_millions_of_iterations)
+{
+    static const struct {
+        const char *name;
+        uint32_t from;
+        size_t which;
+    } cases[] = {
+        {"the MAC", MAC_ITERATIONS, 0},
+        {"the certificates", ITERATIONS, 0},
+        {"the key", ITERATIONS, 1},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        write_pkcs12("horse");
+        cr_assert(patch(cases[i].from, 0x7fffff, cases[i].which), "%s", cases[i].name);
+
+        refuses_quickly(cases[i].name, EKB_TOO_BIG);
+    }
 }
 
 // repeat fills the file with a text, up to the limit of what is read.
