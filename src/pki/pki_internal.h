@@ -124,6 +124,11 @@ bool ekb_verifier_run(const struct ekb_verifier *verifier, X509_STORE_CTX *conte
 // of their issuers.
 uint64_t ekb_verifier_remaining(const struct ekb_verifier *verifier, X509_STORE_CTX *context);
 
+// ekb_pki_common_name_counts is true if the leaf of `chain` has subjectAltName without a DNS name
+// or an IP address, its common name is that of `host`, and no CA above it constrains names. The
+// library takes no common name beside any subjectAltName.
+bool ekb_pki_common_name_counts(const STACK_OF(X509) * chain, const char *host);
+
 // PKCS #12.
 
 // ekb_pkcs12_iterations returns how often the file in `ber` has a hash iterated to be opened once,

@@ -28,6 +28,7 @@ struct ekb_verifier {
     int64_t at;
     enum ekb_eku_absent eku_absent; // ACCEPT in mode `none`, which asks for no usage at all.
     unsigned max_depth;
+    struct ekb_name name;
 };
 
 // Making one.
@@ -105,6 +106,7 @@ enum ekb_err ekb_verifier_create(struct ekb_verifier **out_verifier,
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "certificate verification");
     }
     verifier->max_depth = policy->max_depth;
+    verifier->name = policy->name;
     verifier->eku_absent = policy->eku == EKB_EKU_NONE ? EKB_EKU_ABSENT_ACCEPT : policy->eku_absent;
     verifier->has_at = options->at != NULL;
     verifier->at = options->at != NULL ? clamp(*options->at) : 0;
@@ -207,11 +209,44 @@ static bool verify_cert(const struct ekb_verifier *verifier, X509_STORE_CTX *con
     return verified;
 }
 
+// verifier_index returns the place of the verifier in a context, -1 if out of memory.
+static int verifier_index(void)
+{
+    static int index = -1; // The library's registry is as global as this.
+    if (index < 0) {
+        index = X509_STORE_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+    }
+    return index;
+}
+
+// pardon is asked by the library whether an error is one.
+static int pardon(int ok, X509_STORE_CTX *context)
+{
+    const struct ekb_verifier *verifier = X509_STORE_CTX_get_ex_data(context, verifier_index());
+    if (ok == 1 || X509_STORE_CTX_get_error(context) != X509_V_ERR_HOSTNAME_MISMATCH) {
+        return ok;
+    }
+    return ekb_pki_common_name_counts(X509_STORE_CTX_get0_chain(context), verifier->name.text) ? 1
+                                                                                               : 0;
+}
+
+// watch has `pardon` asked, if there is a name for which it may be needed.
+static bool watch(const struct ekb_verifier *verifier, X509_STORE_CTX *context)
+{
+    if (verifier->name.kind != EKB_NAME_DNS) {
+        return true;
+    }
+    X509_STORE_CTX_set_verify_cb(context, pardon);
+    return verifier_index() >= 0 &&
+           X509_STORE_CTX_set_ex_data(context, verifier_index(), (void *)(uintptr_t)verifier) == 1;
+}
+
 bool ekb_verifier_run(const struct ekb_verifier *verifier, X509_STORE_CTX *context, int *out_depth)
 {
     int reason = X509_V_OK;
     *out_depth = -1;
-    if (X509_VERIFY_PARAM_set1(X509_STORE_CTX_get0_param(context), verifier->param) != 1) {
+    if (X509_VERIFY_PARAM_set1(X509_STORE_CTX_get0_param(context), verifier->param) != 1 ||
+        !watch(verifier, context)) {
         reason = X509_V_ERR_OUT_OF_MEM;
     } else if (verify_cert(verifier, context)) {
         reason = find_offence(verifier, context, out_depth);

@@ -1141,6 +1141,8 @@ enum {
     NAMED_CN_IP,            // An IP address as the common name alone.
     NAMED_IP,               // An IP address, and a common name.
     NAMED_EMAIL,            // An rfc822Name, and a common name.
+    NAMED_URI,              // A URI, and a common name.
+    NAMED_URI_DNS,          // A URI and a DNS name, and another common name.
     NAMED_SUBJECT_MAIL,     // emailAddress in the subject alone.
     NAMED_SUBJECT_MAIL_DNS, // The same beside a DNS name.
     NUM_NAMED
@@ -1160,6 +1162,8 @@ static void name_leaves(void)
         [NAMED_CN_IP] = {.subject = "192.0.2.1"},
         [NAMED_IP] = {.subject = "cn.example", .names = "IP:192.0.2.1"},
         [NAMED_EMAIL] = {.subject = "cn.example", .names = "email:Who@mail.example"},
+        [NAMED_URI] = {.subject = "cn.example", .names = "URI:sip:cn.example"},
+        [NAMED_URI_DNS] = {.subject = "cn.example", .names = "URI:sip:cn.example,DNS:test.example"},
         [NAMED_SUBJECT_MAIL] = {.subject = "cn.example", .email = "who@mail.example"},
         [NAMED_SUBJECT_MAIL_DNS] = {.subject = "cn.example",
                                     .email = "who@mail.example",
@@ -1212,6 +1216,9 @@ Test(verify, accepts_a_leaf_when_it_has_the_name)
         {"common name without others", NAMED_CN, "cn.example"},
         {"common name in other case", NAMED_CN, "CN.EXAMPLE"},
         {"common name, wildcard", NAMED_CN_WILDCARD, "a.cn.example"},
+        {"common name beside an e-mail address", NAMED_EMAIL, "cn.example"},
+        {"common name beside a URI", NAMED_URI, "cn.example"},
+        {"common name beside a URI, in other case", NAMED_URI, "Cn.Example"},
         {"IPv4 alone", NAMED_IP, "192.0.2.1"},
         {"e-mail", NAMED_EMAIL, "Who@mail.example"},
         {"e-mail, domain in other case", NAMED_EMAIL, "Who@MAIL.example"},
@@ -1237,6 +1244,28 @@ Test(verify, rejects_a_leaf_when_only_its_subject_has_the_address_beside_a_dns_n
     expect_rejected("e-mail in the subject, DNS name", &outcome, EKB_VERIFY_EMAIL,
                     X509_V_ERR_EMAIL_MISMATCH, 42, 0);
     forget_leaves();
+}
+
+// Nothing constrains a common name.
+Test(verify, takes_no_common_name_beside_other_names_when_names_are_constrained)
+{
+    static const struct forgery root = {.subject = "root",
+                                        .basic_constraints = "CA:TRUE",
+                                        .name_constraints = "permitted;DNS:allowed.example"};
+    static const struct forgery leaf = {.subject = "cn.example", .names = "email:who@mail.example"};
+    EVP_PKEY *key = forge_key();
+    struct ekb_chain *trust = forged(&root, key, key, "root");
+    struct ekb_chain *chain = forged(&leaf, key, key, "root");
+    struct ekb_verify_options options = trusting(trust);
+    cr_assert_eq(ekb_name_parse(&options.policy.name, "cn.example"), EKB_OK);
+
+    const struct ekb_verify_outcome outcome = judge(&options, chain);
+
+    expect_rejected("constrained", &outcome, EKB_VERIFY_HOSTNAME, X509_V_ERR_HOSTNAME_MISMATCH,
+                    BAD_CERTIFICATE, 0);
+    ekb_chain_destroy(chain);
+    ekb_chain_destroy(trust);
+    EVP_PKEY_free(key);
 }
 
 Test(verify, rejects_a_leaf_when_it_does_not_have_the_name)
@@ -1266,8 +1295,10 @@ Test(verify, rejects_a_leaf_when_it_does_not_have_the_name)
          X509_V_ERR_HOSTNAME_MISMATCH},
         {"common name beside an IP address", NAMED_IP, "cn.example", EKB_VERIFY_HOSTNAME,
          X509_V_ERR_HOSTNAME_MISMATCH},
-        {"common name beside an e-mail address", NAMED_EMAIL, "cn.example", EKB_VERIFY_HOSTNAME,
-         X509_V_ERR_HOSTNAME_MISMATCH},
+        {"another common name beside an e-mail address", NAMED_EMAIL, "other.example",
+         EKB_VERIFY_HOSTNAME, X509_V_ERR_HOSTNAME_MISMATCH},
+        {"common name beside a URI and a DNS name", NAMED_URI_DNS, "cn.example",
+         EKB_VERIFY_HOSTNAME, X509_V_ERR_HOSTNAME_MISMATCH},
         {"another common name", NAMED_CN, "other.example", EKB_VERIFY_HOSTNAME,
          X509_V_ERR_HOSTNAME_MISMATCH},
         {"another IPv4", NAMED_DNS, "192.0.2.2", EKB_VERIFY_IP, X509_V_ERR_IP_ADDRESS_MISMATCH},

@@ -40,7 +40,7 @@ enum ekb_crl_mode {
 enum ekb_name_kind {
     EKB_NAME_NONE,  // Anything.
     EKB_NAME_DNS,   // A dNSName of subjectAltName, wildcards as RFC 6125 has them; the common name
-                    // only if there is no name in subjectAltName.
+                    // only if there is no dNSName and no iPAddress in subjectAltName.
     EKB_NAME_IP,    // An iPAddress of subjectAltName.
     EKB_NAME_EMAIL, // An rfc822Name of subjectAltName; the subject's emailAddress only if there is
                     // no subjectAltName.
