@@ -429,6 +429,27 @@ Test(verify, calls_a_chain_too_long_when_it_is_much_longer)
     cr_expect_eq(outcome.err, EKB_VERIFY_CHAIN_TOO_LONG, "%s", ekb_err_name(outcome.err));
 }
 
+// There is room for one more: it is the issuer that is missing.
+Test(verify, misses_the_issuer_when_the_chain_could_be_longer_by_one)
+{
+    struct ekb_ca *stranger = root_named("stranger");
+    for (size_t depth = 1; depth <= 3; depth++) {
+        char name[64];
+        struct fixture_pki pki = pki_of(depth, EKB_EKU_CLIENT_AUTH, EKB_EKU_ABSENT);
+        struct ekb_verify_options options = trusting(ekb_ca_certificate(stranger));
+        options.policy.max_depth = (unsigned)ekb_chain_len(pki.chain);
+        (void)snprintf(name, sizeof name, "%zu sent, %u above the leaf allowed",
+                       ekb_chain_len(pki.chain), options.policy.max_depth);
+
+        const struct ekb_verify_outcome outcome = judge(&options, pki.chain);
+
+        expect_rejected(name, &outcome, EKB_VERIFY_NO_LOCAL_ISSUER,
+                        X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, UNKNOWN_CA, (int)depth - 1);
+        fixture_pki_deinit(&pki);
+    }
+    ekb_ca_destroy(stranger);
+}
+
 Test(verify, accepts_a_chain_when_the_limit_is_the_highest)
 {
     const struct ekb_verify_outcome outcome = depth_verdict(3, INT_MAX, false);
