@@ -10,7 +10,8 @@ certificate that it cannot present, `openssl s_client`) against `ekubench serve`
 
 Score: a case must give what its suite expects. Where the library that ekubench is built on is known
 to differ from the suite, it must give what was observed with the library, but for the reasons in
-`stricter` and `depth_is_counted_alike` below, and then what the suite expects.
+`STRICTER` and `depth_is_counted_alike` below, and then what the suite expects. Cases that a suite marks
+to be skipped are, with the reason.
 
 The last line is `N passed, N failed, N skipped`; exit status 0 if none failed, 1 if one did, 2 wrong
 usage, 77 there is nothing to run.
@@ -28,6 +29,20 @@ import tempfile
 HANDSHAKE_SUITES = {"mbedtls-cliauth"}
 # Judged in the handshake as the library's verification does: anyExtendedKeyUsage satisfies no mode.
 HANDSHAKE_AS_OBSERVED = re.compile(r"anyEKU")
+# docs/domain.md: a certificate of the trusted CA list that is not a CA is no issuer. These have one.
+STRICTER = re.compile(r"-non-ca-(trust-store|wildcard-trust)-intermediate$")
+STRICTER_CODE = "verify_invalid_ca"
+# Why suites' cases are marked to be skipped, by their names.
+SKIP_REASONS = [
+    (re.compile(r"strict"), "asks for a strictness that the library has no setting for"),
+    (re.compile(r"-ta-with-"), "trusts a certificate with limits of its own, beside the certificate"),
+    (re.compile(r"trusted_leaf"), "trusts the leaf as such, not an issuer"),
+    (re.compile(r"fractional"), "has times with fractions of a second, which RFC 5280 forbids"),
+    (re.compile(r"dotio"), "is of the public Internet, and kept for reference"),
+    (re.compile(r"DSA-Parameter"), "is signed with DSA, which the library does not know"),
+]
+UNKNOWN_REASON = "is marked so by the suite"
+NO_KEY = "has no key to make a handshake with"
 TIMEOUT_S = 60
 # BoringSSL's API version with which the observations were made.
 OBSERVED_API = 19
@@ -70,11 +85,6 @@ def read_cases(folder):
     return [Case(folder, dict(zip(columns, line.split("\t")))) for line in lines[1:] if line]
 
 
-def stricter(case, code):
-    """docs/domain.md: a certificate of the trusted CA list that is not a CA is no issuer."""
-    return case.expected == "fail" and code == "verify_invalid_ca"
-
-
 def depth_is_counted_alike(case):
     """docs/domain.md: a depth limit means the same with every version of the library.
 
@@ -89,8 +99,8 @@ def library_api(binary):
     return int(found[1]) if found else 0
 
 
-def wanted(case, code, got, api):
-    if case.expected == case.observed or stricter(case, code) or depth_is_counted_alike(case):
+def wanted(case, got, api):
+    if case.expected == case.observed or depth_is_counted_alike(case):
         return case.expected
     if api != OBSERVED_API and got == case.expected:
         return case.expected  # Another version of the library has come round to the suite's view.
@@ -177,10 +187,15 @@ class Score:
     def __init__(self):
         self.counts = collections.defaultdict(collections.Counter)
         self.total = collections.Counter()
+        self.reasons = collections.Counter()
 
     def add(self, suite, category, outcome):
         self.counts[suite, category][outcome] += 1
         self.total[outcome] += 1
+
+    def skip(self, suite, category, reason):
+        self.add(suite, category, "skipped")
+        self.reasons[suite, category, reason] += 1
 
     def judge(self, case, category, want, got):
         self.add(case.suite, category, "passed" if got == want else "failed")
@@ -192,23 +207,34 @@ class Score:
         for (suite, category), row in sorted(self.counts.items()):
             print(f"{suite:<18} {category:<24} {row['passed']:>7} {row['failed']:>7} "
                   f"{row['skipped']:>8}")
+        if self.reasons:
+            print("\nskipped, because the case")
+        for (suite, category, reason), count in sorted(self.reasons.items()):
+            print(f"{suite:<18} {category:<24} {count:>7}  {reason}")
+        print()
         total = self.total
         print(f"{total['passed']} passed, {total['failed']} failed, {total['skipped']} skipped")
 
 
+def skip_reason(case):
+    return next((reason for name, reason in SKIP_REASONS if name.search(case.id)), UNKNOWN_REASON)
+
+
 def run_case(binary, api, case, score):
     if case.skipped:
-        # The suite's own mark: it needs what is not under test (OpenSSL options, online fetches).
-        score.add(case.suite, case.category, "skipped")
+        score.skip(case.suite, case.category, skip_reason(case))
         return
     got, code = verify(binary, case)
-    score.judge(case, case.category, wanted(case, code, got, api), got)
+    if STRICTER.search(case.id):
+        score.judge(case, case.category, f"fail, {STRICTER_CODE}", f"{got}, {code}")
+    else:
+        score.judge(case, case.category, wanted(case, got, api), got)
     if case.suite not in HANDSHAKE_SUITES or case.purpose != "client":
         return
     for version in ("1.2", "1.3"):
         category = f"handshake TLS {version}"
         if not case.files("peer_key"):
-            score.add(case.suite, category, "skipped")
+            score.skip(case.suite, category, NO_KEY)
             continue
         want = case.observed if HANDSHAKE_AS_OBSERVED.search(case.id) else case.expected
         with tempfile.TemporaryDirectory(prefix="ekubench-conformance-") as scratch:
@@ -221,14 +247,14 @@ def main():
         return 2
     binary, root = os.path.abspath(sys.argv[1]), pathlib.Path(sys.argv[2])
     folders = sorted(path.parent for path in root.glob("*/cases.tsv"))
-    if not folders:
-        print(f"{root}: no suites (folders with a cases.tsv) here", file=sys.stderr)
+    cases = [case for folder in folders for case in read_cases(folder)]
+    if not cases:
+        print(f"{root}: no cases (folders with a cases.tsv) here", file=sys.stderr)
         return 77
     score = Score()
     api = library_api(binary)
-    for folder in folders:
-        for case in read_cases(folder):
-            run_case(binary, api, case, score)
+    for case in cases:
+        run_case(binary, api, case, score)
     score.print_table()
     return 1 if score.total["failed"] else 0
 
