@@ -43,6 +43,10 @@ enum ekb_err ekb_listeners_read(struct ekb_listeners_file *out_file, const char 
     if (err != EKB_OK) {
         return err;
     }
+    if (memchr(text, '\0', text_len) != NULL) {
+        free(text);
+        return ekb_fail_set(reterr_fail, EKB_USAGE, 0, "%s is no text: it has a zero byte", path);
+    }
     file.text = (char *)text;
     for (char *line = strtok_r(file.text, "\r\n", &rest); line != NULL && err == EKB_OK;
          line = strtok_r(NULL, "\r\n", &rest)) {

@@ -2,6 +2,7 @@
 
 #include "ekubench/base/units.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,14 +71,20 @@ static const struct {
 
 #define NUM_KEYS (sizeof keys / sizeof keys[0])
 
-static enum ekb_err parse_option(struct ekb_listener *listener, const char *option,
-                                 const char *text, struct ekb_fail *reterr_fail)
+// parse_option notes in `named` which keys there were.
+static enum ekb_err parse_option(struct ekb_listener *listener, bool named[NUM_KEYS],
+                                 const char *option, const char *text, struct ekb_fail *reterr_fail)
 {
     const size_t key_len = strcspn(option, "=");
     for (size_t i = 0; i < NUM_KEYS; i++) {
         if (strlen(keys[i].key) != key_len || memcmp(option, keys[i].key, key_len) != 0) {
             continue;
         }
+        if (named[i]) {
+            return ekb_fail_set(reterr_fail, EKB_USAGE, 0, "\"%s\" in \"%s\": %s= is there twice",
+                                option, text, keys[i].key);
+        }
+        named[i] = true;
         if (option[key_len] == '=' && keys[i].parse(listener, option + key_len + 1) == EKB_OK) {
             return EKB_OK;
         }
@@ -95,6 +102,7 @@ enum ekb_err ekb_listener_parse(struct ekb_listener *out_listener, const char *t
 {
     struct ekb_listener listener = {
         .policy = ekb_policy_default(), .version = EKB_TLS_ANY, .fd = -1};
+    bool named[NUM_KEYS] = {false};
     char *copy = strdup(text);
     char *rest = NULL;
     if (copy == NULL) {
@@ -103,7 +111,7 @@ enum ekb_err ekb_listener_parse(struct ekb_listener *out_listener, const char *t
     const char *word = strtok_r(copy, ",", &rest);
     enum ekb_err err = ekb_address_parse(&listener.address, word != NULL ? word : "", reterr_fail);
     while (err == EKB_OK && (word = strtok_r(NULL, ",", &rest)) != NULL) {
-        err = parse_option(&listener, word, text, reterr_fail);
+        err = parse_option(&listener, named, word, text, reterr_fail);
     }
     free(copy);
     if (err == EKB_OK) {
@@ -115,16 +123,24 @@ enum ekb_err ekb_listener_parse(struct ekb_listener *out_listener, const char *t
 void ekb_listener_format(char *out_text, size_t text_len, const struct ekb_listener *listener)
 {
     char address[EKB_ADDRESS_TEXT_LEN];
+    char depth[24] = "";
     const struct ekb_policy *policy = &listener->policy;
-    const bool absent_rejected = policy->eku_absent == EKB_EKU_ABSENT_REJECT;
-    const bool crl_named = policy->crl != EKB_CRL_AUTO;
-    (void)snprintf(out_text, text_len, "%s,eku=%s,verify=%s,tls=%s,depth=%u%s%s%s%s%s%s",
-                   ekb_address_format(address, &listener->address), ekb_eku_mode_name(policy->eku),
+    // What chains are verified for means something only if they are.
+    const bool full = policy->verify == EKB_VERIFY_FULL;
+    const bool absent_rejected = full && policy->eku_absent == EKB_EKU_ABSENT_REJECT;
+    const bool crl_named = full && policy->crl != EKB_CRL_AUTO;
+    const bool has_name = full && policy->name.kind != EKB_NAME_NONE;
+    if (full) {
+        (void)snprintf(depth, sizeof depth, ",depth=%u", policy->max_depth);
+    }
+    (void)snprintf(out_text, text_len, "%s%s%s,verify=%s,tls=%s%s%s%s%s%s%s%s",
+                   ekb_address_format(address, &listener->address), full ? ",eku=" : "",
+                   full ? ekb_eku_mode_name(policy->eku) : "",
                    ekb_verify_level_name(policy->verify), ekb_tls_version_name(listener->version),
-                   policy->max_depth, absent_rejected ? ",eku-absent=reject" : "",
-                   crl_named ? ",crl=" : "", crl_named ? ekb_crl_mode_name(policy->crl) : "",
+                   depth, absent_rejected ? ",eku-absent=reject" : "", crl_named ? ",crl=" : "",
+                   crl_named ? ekb_crl_mode_name(policy->crl) : "",
                    listener->resumption == EKB_TLS_RESUME_ON ? ",resume=on" : "",
-                   policy->name.kind != EKB_NAME_NONE ? ",name=" : "", policy->name.text);
+                   has_name ? ",name=" : "", has_name ? policy->name.text : "");
 }
 
 void ekb_listener_take_terms(struct ekb_listener *listener, const struct ekb_listener *from)

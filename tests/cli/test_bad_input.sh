@@ -189,6 +189,9 @@ refuses_listeners 64 "$(printf '127.0.0.1:0\\n%.0s' {1..65})"
 # One a line: a policy that was meant for a listener must not be passed over in silence.
 refuses_listeners eku=off '127.0.0.1:0 eku=off\n'
 refuses_listeners 127.0.0.1:1 '127.0.0.1:0 127.0.0.1:1\n'
+refuses_listeners eku=off '127.0.0.1:0,eku=on,eku=off\n'
+# What follows it would not be seen.
+refuses_listeners "$dir/listeners" '127.0.0.1:0,eku=on\n\0\n127.0.0.1:0,eku=off\n'
 # More than anybody writes.
 head -c 100000 /dev/zero | tr '\0' '#' >"$dir/listeners"
 refuses 2 "$dir/listeners" serve -s "$store" --listeners "$dir/listeners"

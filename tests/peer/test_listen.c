@@ -213,6 +213,9 @@ Test(listen, refuses_and_names_the_part_when_it_is_bad)
         {"127.0.0.1:1,name=[192.0.2.7]", "name=[192.0.2.7]"},
         {"127.0.0.1:1,crl=off,eku-absent=no,name=x", "\"eku-absent=no\""},
         {"127.0.0.1:1 ,eku=on", "1 "},
+        {"127.0.0.1:1,eku=on,eku=off", "\"eku=off\""},
+        {"127.0.0.1:1,eku=on,tls=1.2,eku=on", "eku= is there twice"},
+        {"127.0.0.1:1,name=a.example,name=b.example", "name=b.example"},
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -260,8 +263,11 @@ Test(listen, reads_back_what_it_wrote)
 {
     static const char *const texts[] = {
         "127.0.0.1:7001,eku=on,verify=full,tls=any,depth=32",
-        "127.0.0.1:0,eku=off,verify=raw,tls=1.2,depth=1",
-        "[::1]:65535,eku=none,verify=one-way,tls=1.3,depth=100",
+        "127.0.0.1:0,eku=off,verify=full,tls=1.2,depth=1",
+        "[::1]:65535,eku=none,verify=full,tls=1.3,depth=100",
+        "127.0.0.1:0,verify=parse,tls=1.2",
+        "127.0.0.1:0,verify=raw,tls=any,resume=on",
+        "[::1]:65535,verify=one-way,tls=1.3",
         "127.0.0.1:1,eku=on,verify=full,tls=any,depth=32,eku-absent=reject",
         "127.0.0.1:1,eku=on,verify=full,tls=any,depth=32,crl=on",
         "127.0.0.1:1,eku=on,verify=full,tls=any,depth=32,crl=off",
@@ -290,6 +296,18 @@ Test(listen, says_nothing_of_what_is_the_default_though_it_was_named)
     ekb_listener_format(text, sizeof text, &listener);
 
     cr_expect_str_eq(text, "127.0.0.1:7001,eku=on,verify=full,tls=any,depth=32", "%s", text);
+}
+
+// Nothing of it is looked at.
+Test(listen, says_nothing_of_what_chains_are_verified_for_when_they_are_not)
+{
+    char text[160];
+    const struct ekb_listener listener =
+        parse("127.0.0.1:7001,verify=raw,eku=off,depth=3,crl=on,eku-absent=reject,name=a.example");
+
+    ekb_listener_format(text, sizeof text, &listener);
+
+    cr_expect_str_eq(text, "127.0.0.1:7001,verify=raw,tls=any", "%s", text);
 }
 
 Test(listen, is_cut_off_when_there_is_no_room)

@@ -10,15 +10,16 @@
 
 #include <stddef.h>
 
-// ekb_listener_parse reads `text`. // What it does not name is EKU mode on, an absent extension
+// ekb_listener_parse reads `text`. What it does not name is EKU mode on, an absent extension
 // accepted, full verification, any TLS version, the default depth, CRLs if the store has any, no
-// resumption, no name. EKB_USAGE (the detail names the bad part), EKB_NOT_FOUND if the address does
-// not resolve.
+// resumption, no name. EKB_USAGE (the detail names the bad part, or what is there twice),
+// EKB_NOT_FOUND if the address does not resolve.
 EKB_NODISCARD enum ekb_err ekb_listener_parse(struct ekb_listener *out_listener, const char *text,
                                               struct ekb_fail *reterr_fail);
 
 // ekb_listener_format writes `listener` in that form into `out_text` of `text_len` bytes: address,
-// eku, verify, tls and depth always, the others if they are not the default.
+// verify and tls always, eku and depth if verification is full, the others if they are not the
+// default; what chains are verified for only if they are.
 void ekb_listener_format(char *out_text, size_t text_len, const struct ekb_listener *listener);
 
 // ekb_listener_take_terms gives `listener` the policy, version and resumption of `from`; address
