@@ -107,10 +107,8 @@ static const struct argp_option options[] = {
      "A listener and its policy; may be repeated. eku=on|off|none (default on), "
      "eku-absent=accept|reject (a leaf without the extension; default accept), "
      "verify=full|parse|raw|one-way (default full), tls=1.2|1.3|any (default any), depth=N "
-     "(default "
-     "32), crl=auto|on|off (client-ca.crl; default auto: if it is there), name=NAME (that the "
-     "client "
-     "must have). Port 0: any free port",
+     "(default 32), crl=auto|on|off (client-ca.crl; default auto: if it is there), resume=on|off "
+     "(tickets; default off), name=NAME (that the client must have). Port 0: any free port",
      0},
     {"max-connections", 'm', "N", 0,
      "Connections open at a time (default 4096); more are reset and counted", 0},

@@ -4,6 +4,7 @@
 #include "ekubench/tls/alert.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 static json_t *failures_json(const struct ekb_tally_arm *arm)
@@ -30,18 +31,45 @@ static json_t *alerts_json(const struct ekb_tally_arm *arm)
     return object;
 }
 
+// terms_json is what chains are verified for: all null if they are not verified.
+static json_t *terms_json(const struct ekb_policy *policy)
+{
+    if (policy->verify != EKB_VERIFY_FULL) {
+        return json_pack("{s:n, s:n, s:n, s:n, s:n}", "eku", "depth", "eku_absent", "crl", "name");
+    }
+    return json_pack("{s:s, s:I, s:s, s:s, s:s?}", "eku", ekb_eku_mode_name(policy->eku), "depth",
+                     (json_int_t)policy->max_depth, "eku_absent",
+                     ekb_eku_absent_name(policy->eku_absent), "crl", ekb_crl_mode_name(policy->crl),
+                     "name", policy->name.kind != EKB_NAME_NONE ? policy->name.text : NULL);
+}
+
+static json_t *counts_json(const struct ekb_tally_arm *arm)
+{
+    return json_pack("{s:{s:I, s:I, s:I, s:I, s:I}, s:o, s:o}", "handshakes", "started",
+                     (json_int_t)arm->started, "accepted", (json_int_t)arm->accepted, "rejected",
+                     (json_int_t)arm->rejected, "failed", (json_int_t)arm->failed, "unfinished",
+                     (json_int_t)arm->unfinished, "failures", failures_json(arm), "alerts",
+                     alerts_json(arm));
+}
+
 static json_t *listener_json(const struct ekb_listener *listener, const struct ekb_tally_arm *arm)
 {
     char address[EKB_ADDRESS_TEXT_LEN];
-    return json_pack(
-        "{s:s, s:s, s:s, s:s, s:I, s:{s:I, s:I, s:I, s:I, s:I}, s:o, s:o}", "address",
-        ekb_address_format(address, &listener->address), "eku",
-        ekb_eku_mode_name(listener->policy.eku), "verify",
-        ekb_verify_level_name(listener->policy.verify), "tls",
-        ekb_tls_version_name(listener->version), "depth", (json_int_t)listener->policy.max_depth,
-        "handshakes", "started", (json_int_t)arm->started, "accepted", (json_int_t)arm->accepted,
-        "rejected", (json_int_t)arm->rejected, "failed", (json_int_t)arm->failed, "unfinished",
-        (json_int_t)arm->unfinished, "failures", failures_json(arm), "alerts", alerts_json(arm));
+    json_t *object = json_pack("{s:s, s:s, s:s, s:s}", "address",
+                               ekb_address_format(address, &listener->address), "verify",
+                               ekb_verify_level_name(listener->policy.verify), "tls",
+                               ekb_tls_version_name(listener->version), "resume",
+                               listener->resumption == EKB_TLS_RESUME_ON ? "on" : "off");
+    // The parts are given away, whatever happens.
+    json_t *terms = terms_json(&listener->policy);
+    json_t *counts = counts_json(arm);
+    const bool with_terms = json_object_update_new(object, terms) == 0;
+    const bool with_counts = json_object_update_new(object, counts) == 0;
+    if (!with_terms || !with_counts) {
+        json_decref(object);
+        return NULL;
+    }
+    return object;
 }
 
 static int print_json(const struct ekb_listener *listeners, size_t num_listeners,

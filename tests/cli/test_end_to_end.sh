@@ -170,6 +170,21 @@ if [[ $(json "$dir/totals.out" '[(l["eku"], l["handshakes"]["started"], l["hands
 fi
 expect_nothing_left 'serve --json'
 
+# Every term; and of a listener that does not verify chains, none that is about them.
+start_server terms --json --store "$store" --listen 127.0.0.1:0,eku-absent=reject,crl=off,resume=on,name=a.example,depth=3 \
+    --listen 127.0.0.1:0,verify=raw || finish
+kill -INT "$server_pid"
+end_of "$server_pid"
+if [[ $(json "$dir/terms.out" '[[l[key] for key in ("eku", "verify", "tls", "depth", "eku_absent", "crl", "resume", "name")]
+        for l in r["listeners"]]') != \
+    "[['on', 'full', 'any', 3, 'reject', 'off', 'on', 'a.example'], [None, 'raw', 'any', None, None, None, 'off', None]]" ]]; then
+    fail "serve --json, terms: $(cat -- "$dir/terms.out")"
+fi
+if ! grep -q ',verify=raw,tls=any$' "$dir/terms.err"; then
+    fail "serve: $(cat -- "$dir/terms.err")"
+fi
+expect_nothing_left 'serve --json, terms'
+
 # Half a store is somebody's key: it is not overwritten.
 mkdir -- "$dir/half"
 cp -- "$store/privkey.pem" "$dir/half"
