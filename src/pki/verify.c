@@ -33,17 +33,29 @@ struct ekb_verifier {
 
 // Making one.
 
+// add_crl leaves out a delta CRL: the library would take it for a whole one, on which nobody is who
+// was revoked before.
+static bool add_crl(struct ekb_verifier *verifier, X509_CRL *crl)
+{
+    if (X509_CRL_get_ext_by_NID(crl, NID_delta_crl, -1) >= 0) {
+        return true;
+    }
+    if (X509_STORE_add_crl(verifier->store, crl) != 1 ||
+        sk_X509_CRL_push(verifier->crls, crl) == 0) {
+        return false;
+    }
+    X509_CRL_up_ref(crl);
+    return true;
+}
+
 static bool fill_store(struct ekb_verifier *verifier, const struct ekb_verify_options *options)
 {
-    X509_STORE *store = verifier->store;
     bool filled = true;
     for (size_t i = 0; options->trust != NULL && i < ekb_chain_len(options->trust) && filled; i++) {
-        filled = X509_STORE_add_cert(store, ekb_chain_x509(options->trust, i)) == 1;
+        filled = X509_STORE_add_cert(verifier->store, ekb_chain_x509(options->trust, i)) == 1;
     }
     for (size_t i = 0; options->crls != NULL && i < ekb_crls_len(options->crls) && filled; i++) {
-        X509_CRL *crl = ekb_crls_crl(options->crls, i);
-        filled = X509_STORE_add_crl(store, crl) == 1 &&
-                 sk_X509_CRL_push(verifier->crls, crl) != 0 && X509_CRL_up_ref(crl) == 1;
+        filled = add_crl(verifier, ekb_crls_crl(options->crls, i));
     }
     return filled;
 }

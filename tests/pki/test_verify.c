@@ -1530,20 +1530,16 @@ Test(verify, consults_the_best_crl_when_an_issuer_has_several)
     }
 }
 
-// resigned returns the CRLs of the set with the signature of a key that nobody knows.
-static struct ekb_crls *resigned(const struct ekb_crls *crls)
+// library_crl returns the only CRL of the set as the library's object.
+static X509_CRL *library_crl(const struct ekb_crls *crls)
 {
     uint8_t binary[4096];
-    char *end = NULL;
-    uint8_t *der = NULL;
     size_t len = 0;
-    struct ekb_crls *got = NULL;
-    EVP_PKEY *key = forge_key();
     cr_assert_eq(ekb_crls_write(crls, path, NULL), EKB_OK);
     char *text = fixture_read(path, NULL);
     // Base64 without the line ends.
     char *body = strchr(text, '\n');
-    end = strstr(text, "-----END");
+    const char *end = strstr(text, "-----END");
     size_t body_len = 0;
     for (char *c = body; c < end; c++) {
         if (*c != '\n') {
@@ -1553,13 +1549,87 @@ static struct ekb_crls *resigned(const struct ekb_crls *crls)
     cr_assert_eq(EVP_DecodeBase64(binary, &len, sizeof binary, (uint8_t *)body, body_len), 1);
     const uint8_t *next = binary;
     X509_CRL *crl = d2i_X509_CRL(NULL, &next, (long)len);
+    cr_assert_not_null(crl);
+    free(text);
+    return crl;
+}
+
+// signed_set signs `crl`, which it takes, and returns a set of it alone.
+static struct ekb_crls *signed_set(X509_CRL *crl, EVP_PKEY *key)
+{
+    uint8_t *der = NULL;
+    struct ekb_crls *got = NULL;
     cr_assert_gt(X509_CRL_sign(crl, key, EVP_sha256()), 0);
     const int der_len = i2d_X509_CRL(crl, &der);
     fixture_write(path, der, (size_t)der_len, 0600);
     cr_assert_eq(ekb_crls_read(&got, path, NULL), EKB_OK);
     OPENSSL_free(der);
     X509_CRL_free(crl);
-    free(text);
+    return got;
+}
+
+// crl_of makes a list by hand, with certificate 0 of `revoked` on it (NULL: none).
+static struct ekb_crls *crl_of(const char *issuer, EVP_PKEY *key, const struct ekb_chain *revoked,
+                               int64_t this_update, bool is_delta)
+{
+    X509_CRL *crl = X509_CRL_new();
+    X509_NAME *name = X509_NAME_new();
+    ASN1_TIME *from = ASN1_TIME_set_posix(NULL, this_update);
+    ASN1_TIME *until = ASN1_TIME_set_posix(NULL, this_update + DAY);
+    ASN1_INTEGER *number = ASN1_INTEGER_new();
+    cr_assert(ASN1_INTEGER_set_uint64(number, (uint64_t)this_update) == 1 &&
+              X509_NAME_add_entry_by_NID(name, NID_commonName, MBSTRING_ASC,
+                                         (const uint8_t *)issuer, -1, -1, 0) == 1 &&
+              X509_CRL_set_version(crl, X509_CRL_VERSION_2) == 1 &&
+              X509_CRL_set_issuer_name(crl, name) == 1 &&
+              X509_CRL_set1_lastUpdate(crl, from) == 1 &&
+              X509_CRL_set1_nextUpdate(crl, until) == 1 &&
+              X509_CRL_add1_ext_i2d(crl, NID_crl_number, number, 0, X509V3_ADD_DEFAULT) == 1);
+    if (is_delta) {
+        cr_assert_eq(X509_CRL_add1_ext_i2d(crl, NID_delta_crl, number, 1, X509V3_ADD_DEFAULT), 1);
+    }
+    if (revoked != NULL) {
+        size_t len = 0;
+        const uint8_t *der = ekb_chain_der(revoked, 0, &len);
+        X509 *x509 = d2i_X509(NULL, &der, (long)len);
+        X509_REVOKED *entry = X509_REVOKED_new();
+        cr_assert(X509_REVOKED_set_serialNumber(entry, X509_get_serialNumber(x509)) == 1 &&
+                  X509_REVOKED_set_revocationDate(entry, from) == 1 &&
+                  X509_CRL_add0_revoked(crl, entry) == 1);
+        X509_free(x509);
+    }
+    ASN1_INTEGER_free(number);
+    ASN1_TIME_free(until);
+    ASN1_TIME_free(from);
+    X509_NAME_free(name);
+    return signed_set(crl, key);
+}
+
+// joined_crls returns the lists of the one and of the other.
+static struct ekb_crls *joined_crls(const struct ekb_crls *one, const struct ekb_crls *other)
+{
+    struct ekb_crls *got = NULL;
+    cr_assert_eq(ekb_crls_write(one, path, NULL), EKB_OK);
+    char *first = fixture_read(path, NULL);
+    cr_assert_eq(ekb_crls_write(other, path, NULL), EKB_OK);
+    char *second = fixture_read(path, NULL);
+    const size_t len = strlen(first) + strlen(second) + 1;
+    char *both = malloc(len);
+    cr_assert_not_null(both);
+    (void)snprintf(both, len, "%s%s", first, second);
+    fixture_write_text(path, both);
+    cr_assert_eq(ekb_crls_read(&got, path, NULL), EKB_OK);
+    free(both);
+    free(second);
+    free(first);
+    return got;
+}
+
+// resigned returns the CRLs of the set with the signature of a key that nobody knows.
+static struct ekb_crls *resigned(const struct ekb_crls *crls)
+{
+    EVP_PKEY *key = forge_key();
+    struct ekb_crls *got = signed_set(library_crl(crls), key);
     EVP_PKEY_free(key);
     return got;
 }
@@ -1584,6 +1654,38 @@ Test(verify, rejects_a_crl_when_another_key_has_signed_it)
     ekb_crls_destroy(crls);
     ekb_chain_destroy(chain);
     ekb_ca_destroy(root);
+}
+
+// A delta CRL has what is new since another list; who is on that one is not on it.
+Test(verify, does_not_take_a_delta_crl_for_a_whole_one)
+{
+    static const struct forgery root = {.subject = "root", .basic_constraints = "CA:TRUE"};
+    static const struct forgery leaf = {.subject = "leaf"};
+    static const int64_t at = NOON;
+    EVP_PKEY *key = forge_key();
+    struct ekb_chain *trust = forged(&root, key, key, "root");
+    struct ekb_chain *chain = forged(&leaf, key, key, "root");
+    for (int both = 0; both <= 1; both++) {
+        struct ekb_crls *sets[] = {crl_of("root", key, chain, NOON - 3600, false),
+                                   crl_of("root", key, NULL, NOON - 60, true)};
+        struct ekb_crls *crls = both == 1 ? joined_crls(sets[0], sets[1]) : sets[1];
+        struct ekb_verify_options options = trusting(trust);
+        options.crls = crls;
+        options.at = &at;
+
+        const struct ekb_verify_outcome outcome = judge(&options, chain);
+
+        cr_expect_eq(outcome.err, both == 1 ? EKB_VERIFY_REVOKED : EKB_VERIFY_NO_CRL,
+                     "with the whole one: %d: %s", both, ekb_err_name(outcome.err));
+        if (both == 1) {
+            ekb_crls_destroy(crls);
+        }
+        ekb_crls_destroy(sets[1]);
+        ekb_crls_destroy(sets[0]);
+    }
+    ekb_chain_destroy(chain);
+    ekb_chain_destroy(trust);
+    EVP_PKEY_free(key);
 }
 
 // Its key identifier says that it is another CA's.

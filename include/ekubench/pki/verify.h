@@ -35,7 +35,7 @@ enum ekb_anchor {
 struct ekb_verify_options {
     const struct ekb_chain *trust; // The trusted CA list; NULL or empty: nothing is accepted.
     // If not NULL, every certificate of the chain, the last one included, needs a current list from
-    // its issuer among these.
+    // its issuer among these. Delta CRLs do not count as any.
     const struct ekb_crls *crls;
     struct ekb_policy policy; // Its verify level is not looked at.
     enum ekb_anchor anchor;
