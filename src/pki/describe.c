@@ -349,7 +349,9 @@ void ekb_chain_describe(struct ekb_description *out_description, const struct ek
         .is_ca = says_ca(x509),
         .is_self_signed = ekb_chain_is_issued_by(chain, index, chain, index)};
     // All bits are set if there is no such extension.
-    description.may_sign_certs = (X509_get_key_usage(x509) & X509v3_KU_KEY_CERT_SIGN) != 0;
+    const uint32_t usage = X509_get_key_usage(x509);
+    description.may_sign = (usage & X509v3_KU_DIGITAL_SIGNATURE) != 0;
+    description.may_sign_certs = (usage & X509v3_KU_KEY_CERT_SIGN) != 0;
     ekb_pki_name_text(description.subject, sizeof description.subject, X509_get_subject_name(x509));
     ekb_pki_name_text(description.issuer, sizeof description.issuer, X509_get_issuer_name(x509));
     describe_serial(description.serial, sizeof description.serial, x509);

@@ -166,14 +166,21 @@ static enum ekb_err check_usage(enum ekb_store_side side, const struct ekb_descr
 {
     const bool is_server = side == EKB_STORE_SERVER;
     const unsigned wanted = is_server ? EKB_EKU_SERVER_AUTH : EKB_EKU_CLIENT_AUTH;
-    if ((leaf->eku & wanted) != 0) {
-        return EKB_OK;
+    if ((leaf->eku & wanted) == 0) {
+        return ekb_fail_say(
+            reterr_fail, EKB_REFUSED_USAGE,
+            "Invalid certificate: The file provided does not have a %s usage attribute. "
+            "Services requiring mutual TLS may not work.",
+            is_server ? "server" : "client");
     }
-    return ekb_fail_say(
-        reterr_fail, EKB_REFUSED_USAGE,
-        "Invalid certificate: The file provided does not have a %s usage attribute. "
-        "Services requiring mutual TLS may not work.",
-        is_server ? "server" : "client");
+    if (!leaf->may_sign) {
+        return ekb_fail_say(
+            reterr_fail, EKB_REFUSED_USAGE,
+            "Invalid certificate: The key usage of %s does not have digitalSignature, "
+            "without which TLS cannot use its key.",
+            leaf->subject);
+    }
+    return EKB_OK;
 }
 
 enum ekb_err ekb_gate_check_chain(enum ekb_store_side side, const struct ekb_chain *chain,

@@ -531,6 +531,9 @@ Test(event, is_whole_when_the_detail_is_the_longest)
     detail[sizeof detail - 1] = '\0';
     set_zone("UTC0");
     for (unsigned err = 0; err < EKB_ERR_COUNT; err++) {
+        if (err == EKB_USAGE) {
+            continue; // Its detail stands alone.
+        }
         // EILSEQ has the longest reason: "Invalid or incomplete multibyte or wide character".
         char text[EKB_EVENT_TEXT_LEN];
         char wanted[512];

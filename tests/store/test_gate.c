@@ -750,3 +750,40 @@ Test(gate, takes_a_ca_that_only_has_the_name_of_one_in_the_list)
     fixture_pki_deinit(&other);
     fixture_pki_deinit(&pki);
 }
+
+// What TLS then refuses to present is better known here.
+Test(gate, asks_the_leafs_key_usage_for_signatures)
+{
+    static const struct {
+        const char *key_usage;
+        enum ekb_err err;
+    } cases[] = {
+        {NULL, EKB_OK},
+        {"digitalSignature", EKB_OK},
+        {"digitalSignature,keyEncipherment", EKB_OK},
+        {"keyEncipherment", EKB_REFUSED_USAGE},
+        {"keyAgreement,nonRepudiation", EKB_REFUSED_USAGE},
+    };
+    EVP_PKEY *key = forge_key();
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct forgery forgery = {.subject = "leaf",
+                                        .issuer = "issuer",
+                                        .eku = "serverAuth,clientAuth",
+                                        .key_usage = cases[i].key_usage};
+        struct ekb_gate_warning warning = {""};
+        struct ekb_fail fail = {0};
+        struct ekb_chain *chain = forge(&forgery, key, key);
+
+        const enum ekb_err err =
+            ekb_gate_check_chain(EKB_STORE_SERVER, chain, FIXTURE_NOT_BEFORE + 1, &warning, &fail);
+
+        cr_expect_eq(err, cases[i].err, "%zu: %s", i, fail.detail);
+        if (err != EKB_OK) {
+            cr_expect_str_eq(fail.detail,
+                             "Invalid certificate: The key usage of CN=leaf does not have "
+                             "digitalSignature, without which TLS cannot use its key.");
+        }
+        ekb_chain_destroy(chain);
+    }
+    EVP_PKEY_free(key);
+}

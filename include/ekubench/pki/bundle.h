@@ -22,9 +22,9 @@ struct ekb_bundle {
 // known). Release with `ekb_bundle_deinit`; a zeroed one is legal. Errors of ekb_file_read (at most
 // EKB_CHAIN_MAX_FILE_LEN bytes are read); EKB_PARSE if it is none of these or malformed;
 // EKB_NEED_PASSWORD if it is PKCS #12 and the password is wrong or missing; EKB_TOO_BIG, also for
-// PKCS #12 that has more than EKB_BUNDLE_MAX_ITERATIONS; EKB_NOMEM. A private key that is malformed,
-// encrypted or of a kind that is not known is no error but a `key_fault`: the certificate says more
-// about it.
+// PKCS #12 that has more than EKB_BUNDLE_MAX_ITERATIONS; EKB_NOMEM. A private key that is
+// malformed, encrypted or of a kind that is not known is no error but a `key_fault`: the
+// certificate says more about it.
 EKB_NODISCARD enum ekb_err ekb_bundle_read(struct ekb_bundle *out_bundle, const char *path,
                                            const char *password, struct ekb_fail *reterr_fail);
 void ekb_bundle_deinit(struct ekb_bundle *bundle);

@@ -29,6 +29,7 @@ struct ekb_description {
     enum ekb_key_kind key_kind;
     unsigned key_bits;
     bool is_ca;          // Basic constraints say so.
+    bool may_sign;       // Key usage is absent or has digitalSignature: TLS can use the key.
     bool may_sign_certs; // Key usage is absent or has keyCertSign.
     bool is_self_signed; // Subject and issuer are the same, and its own key signed it.
     int64_t not_before;  // Seconds since the epoch.
