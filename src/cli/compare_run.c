@@ -129,7 +129,7 @@ struct times {
 static enum ekb_err times_init(struct times *times, uint32_t num_quadruples)
 {
     *times = (struct times){.num = 0};
-    times->memory = calloc(2 * NUM_QUANTITIES * (size_t)num_quadruples + 1, sizeof(double));
+    times->memory = calloc((size_t)2 * NUM_QUANTITIES * num_quadruples + 1, sizeof(double));
     for (size_t i = 0; i < NUM_QUANTITIES && times->memory != NULL; i++) {
         times->contrasts[i] = times->memory + (2 * i) * num_quadruples;
         times->controls[i] = times->memory + (2 * i + 1) * num_quadruples;

@@ -238,7 +238,8 @@ enum ekb_err ekb_compare_load(struct ekb_compare_side *out_side, const char *pat
 {
     static const char *const names[] = {"result.json", "instructions.json"};
     size_t num_read = 0;
-    *out_side = (struct ekb_compare_side){.clean = true};
+    memset(out_side, 0, sizeof *out_side);
+    out_side->clean = true;
     (void)snprintf(out_side->label, sizeof out_side->label, "%s", path);
     if (!is_directory(path)) {
         return load_file(out_side, path, reterr_fail);
@@ -275,7 +276,7 @@ static enum ekb_err read_history(double *values, size_t *num_values, struct dire
 {
     struct ekb_compare_side *side = calloc(1, sizeof *side);
     enum ekb_err err = side != NULL ? EKB_OK : ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "history");
-    for (int i = 0; i < num_entries && err == EKB_OK; i++) {
+    for (int i = 0; side != NULL && i < num_entries && err == EKB_OK; i++) {
         char file[4096];
         (void)snprintf(file, sizeof file, "%s/%s", directory, entries[i]->d_name);
         err = ekb_compare_load(side, file, reterr_fail);

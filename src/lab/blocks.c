@@ -197,11 +197,11 @@ struct workspace {
 static enum ekb_err fill_contrasts(struct workspace *work)
 {
     const size_t n = work->num_quadruples;
-    work->memory = calloc(2 * NUM_METRICS * n + 1, sizeof work->memory[0]);
+    work->memory = calloc((size_t)2 * NUM_METRICS * n + 1, sizeof work->memory[0]);
     if (work->memory == NULL) {
         return EKB_NOMEM;
     }
-    for (unsigned metric = 0; metric < NUM_METRICS; metric++) {
+    for (size_t metric = 0; metric < NUM_METRICS; metric++) {
         struct contrasts *contrasts = &work->contrasts[metric];
         contrasts->treatment = work->memory + (2 * metric) * n;
         contrasts->control = work->memory + (2 * metric + 1) * n;

@@ -20,8 +20,8 @@ struct kinds {
 static enum ekb_err kinds_init(struct kinds *kinds, const struct ekb_stage *stage,
                                const struct ekb_tally *tally)
 {
-    const uint32_t num_slices = stage->timeline.num_slices;
-    struct ekb_slice_sum *all = calloc(4 * (size_t)num_slices + 1, sizeof all[0]);
+    const size_t num_slices = stage->timeline.num_slices;
+    struct ekb_slice_sum *all = calloc(4 * num_slices + 1, sizeof all[0]);
     if (all == NULL) {
         return EKB_NOMEM;
     }

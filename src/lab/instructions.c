@@ -345,7 +345,7 @@ static enum ekb_err look(struct counting *counting, struct ekb_fail *reterr_fail
             forget(count);
         }
         if (err == EKB_OK && count->pid == 0 &&
-            counting->num_started < EKB_NUM_SCENARIOS * EKB_COUNT_NUM_PARTS) {
+            counting->num_started < (size_t)EKB_NUM_SCENARIOS * EKB_COUNT_NUM_PARTS) {
             err = start_next(counting, count, reterr_fail);
         }
     }

@@ -106,9 +106,9 @@ static int verify_chain(X509_STORE_CTX *store_context, void *arg)
     const bool accepted = ekb_verifier_run(judge->verifier, store_context, &depth);
     if (judge->observer != NULL) {
         judge->observer->verify_end(judge->observer->context);
-    }
-    if (judge->probe && accepted) {
-        judge->observer->verified(judge->observer->context, store_context);
+        if (judge->probe && accepted) {
+            judge->observer->verified(judge->observer->context, store_context);
+        }
     }
     if (judge->resumes && accepted) {
         limit_session(
