@@ -1,9 +1,10 @@
-// Certificate verification: a bare X509_verify_cert, and the same through pki/verify, by depth; and
-// what the upload gate takes for one certificate.
+// Certificate verification: a bare X509_verify_cert, the same through pki/verify, by depth, and
+// with a CRL of the root; and what the upload gate takes for one certificate.
 
 #include "bench.h"
 
 #include "ekubench/base/clock.h"
+#include "ekubench/pki/crl.h"
 #include "ekubench/pki/hierarchy.h"
 #include "ekubench/pki/verify.h"
 #include "ekubench/store/gate.h"
@@ -32,6 +33,8 @@ struct subject {
     X509_STORE *store;
     STACK_OF(X509) * presented;
     struct ekb_verifier *verifier;
+    struct ekb_crls *crls;
+    struct ekb_verifier *with_crls;
 };
 
 static void need(bool condition)
@@ -49,6 +52,19 @@ static X509 *x509_of(const struct ekb_chain *chain, size_t index)
     X509 *x509 = d2i_X509(NULL, &der, (long)der_len);
     need(x509 != NULL);
     return x509;
+}
+
+static void make_with_crls(struct subject *subject, const struct ekb_verify_options *options,
+                           int64_t now)
+{
+    const struct ekb_crl_spec spec = {.this_update = now - 3600, .next_update = now + 86400};
+    struct ekb_verify_options with_crls = *options;
+    subject->crls = ekb_crls_create();
+    need(subject->crls != NULL);
+    need(ekb_crls_issue(subject->crls, ekb_hierarchy_root_ca(subject->hierarchy), &spec, NULL) ==
+         EKB_OK);
+    with_crls.crls = subject->crls;
+    need(ekb_verifier_create(&subject->with_crls, &with_crls, NULL) == EKB_OK);
 }
 
 static void make(struct subject *subject, unsigned depth)
@@ -71,10 +87,13 @@ static void make(struct subject *subject, unsigned depth)
     const struct ekb_verify_options options = {.trust = ekb_hierarchy_root(subject->hierarchy),
                                                .policy = ekb_policy_default()};
     need(ekb_verifier_create(&subject->verifier, &options, NULL) == EKB_OK);
+    make_with_crls(subject, &options, now);
 }
 
 static void release(struct subject *subject)
 {
+    ekb_verifier_destroy(subject->with_crls);
+    ekb_crls_destroy(subject->crls);
     ekb_verifier_destroy(subject->verifier);
     sk_X509_pop_free(subject->presented, X509_free);
     X509_STORE_free(subject->store);
@@ -98,12 +117,12 @@ static double run_bare(const struct subject *subject)
     return (double)(ekb_clock_now_ns() - begin_ns) / VERIFICATIONS_PER_ROUND / 1e3;
 }
 
-static double run_ours(const struct subject *subject)
+static double run_ours(const struct subject *subject, const struct ekb_verifier *verifier)
 {
     const uint64_t begin_ns = ekb_clock_now_ns();
     for (int i = 0; i < VERIFICATIONS_PER_ROUND; i++) {
         struct ekb_verify_outcome outcome;
-        need(ekb_verifier_check(subject->verifier, subject->chain, &outcome, NULL) == EKB_OK);
+        need(ekb_verifier_check(verifier, subject->chain, &outcome, NULL) == EKB_OK);
         need(outcome.err == EKB_OK);
     }
     return (double)(ekb_clock_now_ns() - begin_ns) / VERIFICATIONS_PER_ROUND / 1e3;
@@ -128,6 +147,7 @@ static void measure(unsigned depth, size_t num_rounds)
     static double bare[BENCH_MAX_ROUNDS];
     static double ours[BENCH_MAX_ROUNDS];
     static double ratio[BENCH_MAX_ROUNDS];
+    static double crl[BENCH_MAX_ROUNDS];
     static double gate[BENCH_MAX_ROUNDS];
     struct subject subject = {0};
     make(&subject, depth);
@@ -135,17 +155,23 @@ static void measure(unsigned depth, size_t num_rounds)
         // Who comes first changes, so that a drift of the machine falls on both.
         if (round % 2 == 0) {
             bare[round] = run_bare(&subject);
-            ours[round] = run_ours(&subject);
+            ours[round] = run_ours(&subject, subject.verifier);
         } else {
-            ours[round] = run_ours(&subject);
+            ours[round] = run_ours(&subject, subject.verifier);
             bare[round] = run_bare(&subject);
         }
         ratio[round] = ours[round] / bare[round];
+        crl[round] = depth == 1 ? run_ours(&subject, subject.with_crls) : 0;
         gate[round] = run_gate(&subject);
     }
     (void)printf("%5u %10.2f %12.2f %8.3f %12.2f\n", depth, bench_median(bare, num_rounds),
                  bench_median(ours, num_rounds), bench_median(ratio, num_rounds),
                  bench_median(gate, num_rounds));
+    if (depth == 1) { // Deeper chains would need lists of the CAs between.
+        (void)printf("%5s %10s %12.2f %8.3f   with a CRL, of the root\n", "", "",
+                     bench_median(crl, num_rounds),
+                     bench_median(crl, num_rounds) / bench_median(bare, num_rounds));
+    }
     release(&subject);
 }
 
