@@ -71,6 +71,7 @@ static enum ekb_err set_up(struct staging *staging, const struct ekb_plan *plan,
                                   .version = plan->version,
                                   .store_path = ekb_stores_server(stores, arm),
                                   .flights = arm->bare_tcp ? &staging->flights : NULL,
+                                  .inject_ns = arm->inject_ns,
                                   .probe = arm->probe,
                                   .arm = (uint16_t)i,
                                   .fd = -1};

@@ -165,6 +165,27 @@ Test(measure, has_expected_outcomes_that_reconcile)
     cr_expect(!record.interrupted);
 }
 
+// Far more than a handshake takes on any machine, so that the least of an arm shows it.
+#define INJECTED_NS (20 * EKB_NS_PER_MS)
+
+Test(measure, wastes_the_time_that_is_injected_into_an_arm)
+{
+    plan.num_stages = 1;
+    plan.stages[0].num_arms = 2;
+    plan.stages[0].arms[1].inject_ns = INJECTED_NS;
+
+    run_well();
+
+    cr_assert_eq(record.num_arms, 2u);
+    const struct ekb_record_summary *const plain = &record.arms[0].server_cpu_ns;
+    const struct ekb_record_summary *const injected = &record.arms[1].server_cpu_ns;
+    cr_assert(plain->known && injected->known);
+    cr_expect_geq(injected->moments.min, INJECTED_NS, "%llu ns",
+                  (unsigned long long)injected->moments.min);
+    cr_expect_lt(plain->moments.min, INJECTED_NS, "%llu ns",
+                 (unsigned long long)plain->moments.min);
+}
+
 Test(measure, describes_the_plan_that_it_ran)
 {
     run_well();
