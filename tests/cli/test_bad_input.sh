@@ -214,6 +214,18 @@ if [[ -e $dir/new ]] && [[ -n $(ls -A -- "$dir/new") ]]; then
     fail "pki mint left a part of a store: $(ls -A -- "$dir/new")"
 fi
 refuses 2 'more' doctor more
+for value in 0 -1 x 0.5 '' 99999999999999999999; do
+    refuses 2 'seed' doctor --self-test --seed "$value"
+done
+refuses 2 'more' doctor --self-test more
+refuses 2 'self-test' doctor --self-test=5
+# Before it has measured anything.
+run timeout 30 env -- "$mark" TMPDIR="$dir/nonexistent" "$bin" doctor --self-test --json
+refused 'doctor --self-test without TMPDIR' 3 "$dir/nonexistent"
+run ekubench doctor --help
+if ((status != 0)) || ! grep -q -e '--self-test' "$dir/out" || ! grep -q -e '--seed=N' "$dir/out"; then
+    fail "doctor --help: status $status: $(cat -- "$dir/out")"
+fi
 
 # Stores.
 

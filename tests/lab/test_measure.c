@@ -214,6 +214,12 @@ Test(measure, has_effects_of_the_cost_stage)
     bool has_eku = false;
     bool has_reject = false;
     for (size_t i = 0; i < record.num_effects; i++) {
+        // On a quiet machine the blocks of the load stage have effects too.
+        if (strcmp(record.effects[i].question, EKB_EFFECT_LOAD) == 0 ||
+            strcmp(record.effects[i].stage, EKB_STAGE_LOAD) == 0) {
+            cr_expect_str_eq(record.effects[i].stage, EKB_STAGE_LOAD);
+            continue;
+        }
         has_control |= strcmp(record.effects[i].question, EKB_EFFECT_CONTROL) == 0;
         has_eku |= strcmp(record.effects[i].question, EKB_EFFECT_EKU) == 0;
         has_reject |= strcmp(record.effects[i].question, EKB_EFFECT_REJECT) == 0;
