@@ -22,6 +22,7 @@ declare -A allowed=(
     [lab]='deploy peer tls io store pki stat base'
     [report]='stat base'
     [cli]='report lab deploy peer io tls store pki stat base'
+    [frozen]='' # No layer: preloaded, never linked.
 )
 
 # Third-party headers, as extended regular expressions, and the layers that may include them.

@@ -237,6 +237,21 @@ static enum ekb_err append(struct ekb_record *record, const struct workspace *wo
     return err;
 }
 
+// heed_control takes the verdict back if the control says so, or cannot say anything.
+static void heed_control(struct ekb_record *record, const struct workspace *work,
+                         struct ekb_contrast *treatment, const struct ekb_contrast *control,
+                         const char *metric)
+{
+    if (!treatment->known || !ekb_verdict_control_is_possible(control->num_values)) {
+        treatment->verdict = EKB_VERDICT_NONE;
+    } else if (ekb_verdict_control_differs(control->values, control->num_values)) {
+        treatment->verdict = EKB_VERDICT_WITHHELD;
+        ekb_record_add_reason(record,
+                              "%s: the A/A control shows a difference where there is none (%s)",
+                              work->plan->name, metric);
+    }
+}
+
 static enum ekb_err add_contrasts(struct ekb_record *record, const struct workspace *work)
 {
     struct ekb_contrast treatments[NUM_METRICS];
@@ -254,13 +269,7 @@ static enum ekb_err add_contrasts(struct ekb_record *record, const struct worksp
         err = ekb_verdict_decide(treatments, NUM_METRICS, false);
     }
     for (unsigned metric = 0; metric < NUM_METRICS && err == EKB_OK; metric++) {
-        if (ekb_verdict_control_differs(controls[metric].values, controls[metric].num_values)) {
-            treatments[metric].verdict =
-                treatments[metric].known ? EKB_VERDICT_WITHHELD : EKB_VERDICT_NONE;
-            ekb_record_add_reason(record,
-                                  "%s: the A/A control shows a difference where there is none (%s)",
-                                  work->plan->name, metrics[metric].name);
-        }
+        heed_control(record, work, &treatments[metric], &controls[metric], metrics[metric].name);
     }
     if (err == EKB_OK) {
         err = append(record, work, EKB_EFFECT_CONTROL, controls);

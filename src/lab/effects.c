@@ -169,6 +169,8 @@ static void write_verdict(struct ekb_record_effect *effect, const struct ekb_con
                        format(amount, contrast->mde));
         break;
     case EKB_VERDICT_NONE:
+        (void)snprintf(effect->verdict, sizeof effect->verdict,
+                       "no verdict: too few replicates for an A/A control");
         break;
     case EKB_VERDICT_WITHHELD:
         (void)snprintf(effect->verdict, sizeof effect->verdict,

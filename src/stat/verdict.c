@@ -107,6 +107,12 @@ bool ekb_verdict_control_differs(const double *values, size_t num_values)
            (estimate.low > 0 || estimate.high < 0);
 }
 
+bool ekb_verdict_control_is_possible(size_t num_values)
+{
+    return ldexp(2.0, -(int)(num_values < 1000 ? num_values : 1000)) <=
+           1.0 - EKB_VERDICT_CONTROL_CONFIDENCE;
+}
+
 bool ekb_verdict_estimators_disagree(const struct ekb_contrast *contrast)
 {
     const double width = contrast->estimate.high - contrast->estimate.low;

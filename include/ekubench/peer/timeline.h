@@ -47,8 +47,8 @@ uint64_t ekb_timeline_start(const struct ekb_timeline *timeline, uint32_t slice)
 uint32_t ekb_timeline_block(const struct ekb_timeline *timeline, uint32_t slice);
 uint32_t ekb_timeline_num_blocks(const struct ekb_timeline *timeline);
 
-// ekb_timeline_ending_ns returns how long before the end of a slice nothing new begins, if the next
-// one is of another kind: a fifth of a slice.
+// ekb_timeline_ending_ns returns how long before the end of a slice nothing new begins, if there
+// are floor slices and the next one is of another kind: a fifth of a slice.
 uint64_t ekb_timeline_ending_ns(const struct ekb_timeline *timeline);
 
 #endif

@@ -58,6 +58,9 @@ EKB_NODISCARD enum ekb_err ekb_verdict_decide(struct ekb_contrast *contrasts, si
 // zero: the apparatus sees a difference where there is none. Too few values are no evidence: false.
 bool ekb_verdict_control_differs(const double *values, size_t num_values);
 
+// ekb_verdict_control_is_possible is true if there can be such an interval: from eight values on.
+bool ekb_verdict_control_is_possible(size_t num_values);
+
 // ekb_verdict_estimators_disagree is true if the Hodges-Lehmann estimate and the mean are further
 // apart than a fifth of the interval's width: skewness or outliers, and a reason to look.
 bool ekb_verdict_estimators_disagree(const struct ekb_contrast *contrast);
