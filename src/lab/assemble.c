@@ -239,6 +239,31 @@ static enum ekb_err estimate_rate(struct ekb_record_throughput *row)
     return EKB_OK;
 }
 
+// fill_block_rate fills the rate of a stage of blocks, whole ones, the washout included: thousands
+// in flight come to their verdicts in waves that are longer than a slice.
+static enum ekb_err fill_block_rate(struct ekb_record_throughput *row,
+                                    const struct ekb_stage *stage, size_t arm_index)
+{
+    const struct ekb_timeline *timeline = &stage->timeline;
+    const uint32_t num_blocks = ekb_timeline_num_blocks(timeline);
+    uint64_t accepted = 0;
+    row->block_ns = timeline->slice_ns * timeline->block_slices;
+    for (uint32_t block = 0; block < num_blocks; block++) {
+        const uint32_t first = timeline->num_warmup + block * timeline->block_slices;
+        const uint32_t end = first + timeline->block_slices;
+        if (!is_complete(stage, end - 1)) {
+            break;
+        }
+        for (uint32_t slice = first; slice < end; slice++) {
+            row->blocks[row->num_blocks] += accepted_in(stage->client.tally, slice, arm_index);
+        }
+        accepted += row->blocks[row->num_blocks++];
+    }
+    const double seconds = (double)row->num_blocks * (double)row->block_ns / 1e9;
+    row->accepted_per_s = seconds > 0 ? (double)accepted / seconds : (double)NAN;
+    return estimate_rate(row);
+}
+
 // add_throughput appends the accepted handshakes per slice of one arm, or of all with `arm_index`
 // num_arms.
 static enum ekb_err add_throughput(struct ekb_record *record, const struct ekb_stage *stage,
@@ -258,6 +283,9 @@ static enum ekb_err add_throughput(struct ekb_record *record, const struct ekb_s
     row->blocks = calloc(tally->num_slices, sizeof row->blocks[0]);
     if (row->blocks == NULL) {
         return EKB_NOMEM;
+    }
+    if (stage->timeline.block_slices > 0) {
+        return fill_block_rate(row, stage, arm_index);
     }
     uint64_t accepted = 0;
     for (uint32_t slice = 0; slice < tally->num_slices; slice++) {

@@ -22,7 +22,7 @@ static const struct {
     uint32_t block_slices;   // 200 ms each.
 } lengths[] = {
     {"quick", 1 * EKB_NS_PER_US, 4 + 36, 2 + 18, 6, 4}, // 4 s + 10 s + 5 s + 20 s
-    {"standard", 500, 4 + 140, 2 + 42, 12, 5},          // 4 s + 36 s + 11 s + 49 s
+    {"standard", 500, 4 + 140, 2 + 42, 12, 6},          // 4 s + 36 s + 11 s + 59 s
 };
 
 // plan_policy is the default policy, but for CRLs: the server's store has some, for the one arm
