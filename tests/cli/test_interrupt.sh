@@ -102,12 +102,12 @@ expect_status twice 3
 expect_result twice "$dir/twice"
 expect_nothing_left twice
 
-# The self-test: nothing was found in so short a time, and it says so.
+# The self-test: it says that it was interrupted, whatever it has found in so short a time.
 start self-test doctor --self-test --json
 sleep 3
 interrupt self-test INT
 expect_status self-test 3
-if [[ $(json "$dir/self-test.out" '(r["fit"], r["reasons"][-1])') != "(False, 'cost: interrupted')" ]]; then
+if [[ $(json "$dir/self-test.out" '"cost: interrupted" in r["reasons"]') != True ]]; then
     fail "self-test: $(cat -- "$dir/self-test.out")"
 fi
 if ! grep -q '^ekubench: not clean: cost: interrupted$' "$dir/self-test.err"; then
