@@ -218,6 +218,23 @@ enum ekb_err ekb_file_make_dirs(const char *path, unsigned mode, struct ekb_fail
     return err;
 }
 
+enum ekb_err ekb_file_make_temporary(char **out_path, struct ekb_fail *reterr_fail)
+{
+    const char *parent = getenv("TMPDIR");
+    char *path = NULL;
+    if (asprintf(&path, "%s/ekubench-XXXXXX", parent != NULL ? parent : "/tmp") < 0) {
+        return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "temporary directory");
+    }
+    if (mkdtemp(path) == NULL) {
+        const enum ekb_err err =
+            ekb_fail_set(reterr_fail, EKB_SYSTEM, errno, "temporary directory %s", path);
+        free(path);
+        return err;
+    }
+    *out_path = path;
+    return EKB_OK;
+}
+
 char *ekb_file_join(const char *directory, const char *name)
 {
     char *path = NULL;

@@ -89,7 +89,7 @@ static int wait_for(pid_t pid, const volatile sig_atomic_t *stop)
 static enum ekb_err run_once(struct run *out_run, const char *binary, const char *directory,
                              const volatile sig_atomic_t *stop, struct ekb_fail *reterr_fail)
 {
-    char file[128];
+    char file[4096];
     pid_t pid = 0;
     posix_spawn_file_actions_t actions;
     const char *const words[] = {binary, "measure", "--plan", "compare", "-o", directory, NULL};
@@ -215,15 +215,13 @@ static enum ekb_err compare_times(struct ekb_comparison *comparison, const char 
                                   const struct ekb_compare_wish *wish,
                                   const volatile sig_atomic_t *stop, struct ekb_fail *reterr_fail)
 {
-    const char *parent = getenv("TMPDIR");
-    char directory[96];
-    struct times times;
-    if (snprintf(directory, sizeof directory, "%s/ekubench-XXXXXX",
-                 parent != NULL ? parent : "/tmp") >= (int)sizeof directory ||
-        mkdtemp(directory) == NULL) {
-        return ekb_fail_set(reterr_fail, EKB_SYSTEM, errno, "temporary directory");
+    char *directory = NULL;
+    struct times times = {.memory = NULL};
+    enum ekb_err err = ekb_file_make_temporary(&directory, reterr_fail);
+    if (err != EKB_OK) {
+        return err;
     }
-    enum ekb_err err = times_init(&times, wish->num_quadruples);
+    err = times_init(&times, wish->num_quadruples);
     if (err == EKB_OK) {
         err = run_quadruples(&times, binaries, directory, wish, stop, reterr_fail);
     }
@@ -237,6 +235,7 @@ static enum ekb_err compare_times(struct ekb_comparison *comparison, const char 
     }
     free(times.memory);
     ekb_file_remove_tree(directory);
+    free(directory);
     return err;
 }
 

@@ -164,9 +164,9 @@ struct count {
 struct counting {
     const char *binary;
     struct ekb_instructions *counts;
-    char *temporary; // TMPDIR=..., of the counted processes too: one that is killed leaves files.
-    const char *directory; // The path in it.
-    char *preload;         // LD_PRELOAD=..., or NULL: counts will have some noise.
+    char *directory; // Of the counted processes too: one that is killed leaves files.
+    char *temporary; // TMPDIR=`directory`.
+    char *preload;   // LD_PRELOAD=..., or NULL: counts will have some noise.
     struct count running[MAX_RUNNING];
     size_t max_running;
     size_t num_started; // Of EKB_NUM_SCENARIOS * EKB_COUNT_NUM_PARTS.
@@ -213,6 +213,7 @@ static bool is_set(char *const *variables, size_t num, const char *setting)
 static char **counted_environment(const struct counting *counting)
 {
     size_t num = 0;
+    EKB_CHECK(counting->temporary != NULL);
     while (environ[num] != NULL) {
         num++;
     }
@@ -376,19 +377,12 @@ static void end_all(struct counting *counting)
 
 static enum ekb_err make_directory(struct counting *counting, struct ekb_fail *reterr_fail)
 {
-    static const char name[] = "TMPDIR=";
-    const char *parent = getenv("TMPDIR");
-    if (asprintf(&counting->temporary, "%s%s/ekubench-XXXXXX", name,
-                 parent != NULL ? parent : "/tmp") < 0) {
+    const enum ekb_err err = ekb_file_make_temporary(&counting->directory, reterr_fail);
+    if (err == EKB_OK && asprintf(&counting->temporary, "TMPDIR=%s", counting->directory) < 0) {
         counting->temporary = NULL;
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "instructions");
     }
-    char *directory = counting->temporary + strlen(name);
-    if (mkdtemp(directory) == NULL) {
-        return ekb_fail_set(reterr_fail, EKB_SYSTEM, errno, "temporary directory %s", directory);
-    }
-    counting->directory = directory;
-    return EKB_OK;
+    return err;
 }
 
 enum ekb_err ekb_instructions_count(struct ekb_instructions *out_counts, const char *binary,
@@ -404,13 +398,11 @@ enum ekb_err ekb_instructions_count(struct ekb_instructions *out_counts, const c
                            : num_cpus > MAX_RUNNING ? MAX_RUNNING
                                                     : (size_t)num_cpus;
     enum ekb_err err = make_directory(&counting, reterr_fail);
-    if (err != EKB_OK) {
-        free(counting.temporary);
-        return err;
+    if (err == EKB_OK) {
+        counting.preload = find_preload();
+        out_counts->is_frozen = counting.preload != NULL;
+        err = look(&counting, reterr_fail);
     }
-    counting.preload = find_preload();
-    out_counts->is_frozen = counting.preload != NULL;
-    err = look(&counting, reterr_fail);
     while (err == EKB_OK && is_running(&counting)) {
         (void)nanosleep(&pause, NULL);
         err = stop != NULL && *stop != 0
@@ -419,7 +411,10 @@ enum ekb_err ekb_instructions_count(struct ekb_instructions *out_counts, const c
     }
     end_all(&counting);
     free(counting.preload);
-    ekb_file_remove_tree(counting.directory);
+    if (counting.directory != NULL) {
+        ekb_file_remove_tree(counting.directory);
+    }
     free(counting.temporary);
+    free(counting.directory);
     return err;
 }

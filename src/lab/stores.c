@@ -5,7 +5,6 @@
 #include "ekubench/store/change.h"
 #include "ekubench/store/store.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -148,24 +147,6 @@ static enum ekb_err add(struct ekb_stores *stores, struct chain_store wanted,
     return fill_store(stores, store, reterr_fail);
 }
 
-static enum ekb_err make_directory(struct ekb_stores *stores, struct ekb_fail *reterr_fail)
-{
-    const char *parent = getenv("TMPDIR");
-    if (asprintf(&stores->directory, "%s/ekubench-XXXXXX", parent != NULL ? parent : "/tmp") < 0) {
-        stores->directory = NULL;
-        return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "stores");
-    }
-    if (mkdtemp(stores->directory) == NULL) {
-        const int reason = errno;
-        (void)ekb_fail_set(reterr_fail, EKB_SYSTEM, reason, "temporary directory %s",
-                           stores->directory);
-        free(stores->directory);
-        stores->directory = NULL;
-        return EKB_SYSTEM;
-    }
-    return EKB_OK;
-}
-
 enum ekb_err ekb_stores_create(struct ekb_stores **out_stores, const struct ekb_plan *plan,
                                struct ekb_fail *reterr_fail)
 {
@@ -174,7 +155,7 @@ enum ekb_err ekb_stores_create(struct ekb_stores **out_stores, const struct ekb_
     if (stores == NULL) {
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "stores");
     }
-    enum ekb_err err = make_directory(stores, reterr_fail);
+    enum ekb_err err = ekb_file_make_temporary(&stores->directory, reterr_fail);
     if (err == EKB_OK) {
         err = ekb_hierarchy_create(&stores->hierarchy, plan->key_type, now - BACKDATE_S,
                                    now + VALIDITY_S, reterr_fail);

@@ -492,3 +492,33 @@ Test(file, ignores_a_tree_that_is_missing_when_removing)
 
     cr_assert_eq(num_entries(), 0u);
 }
+
+Test(file, makes_a_private_temporary_directory_where_it_is_told_to)
+{
+    char *first = NULL;
+    char *second = NULL;
+    struct stat status;
+    cr_assert_eq(setenv("TMPDIR", dir.path, 1), 0);
+
+    cr_assert_eq(ekb_file_make_temporary(&first, NULL), EKB_OK);
+    cr_assert_eq(ekb_file_make_temporary(&second, NULL), EKB_OK);
+
+    cr_expect_eq(strncmp(first, dir.path, strlen(dir.path)), 0, "%s is not in %s", first, dir.path);
+    cr_expect_str_neq(first, second);
+    cr_assert_eq(stat(first, &status), 0);
+    cr_expect_eq(status.st_mode & 07777, 0700u);
+    free(first);
+    free(second);
+}
+
+Test(file, names_the_temporary_directory_that_cannot_be_made)
+{
+    char *made = NULL;
+    struct ekb_fail fail = {0};
+    cr_assert_eq(setenv("TMPDIR", "/nonexistent/tmp", 1), 0);
+
+    cr_expect_eq(ekb_file_make_temporary(&made, &fail), EKB_SYSTEM);
+
+    cr_expect_not_null(strstr(fail.detail, "/nonexistent/tmp"), "%s", fail.detail);
+    cr_expect_null(made);
+}

@@ -35,6 +35,11 @@ EKB_NODISCARD enum ekb_err ekb_file_write_atomic(const char *path, const void *d
 EKB_NODISCARD enum ekb_err ekb_file_make_dirs(const char *path, unsigned mode,
                                               struct ekb_fail *reterr_fail);
 
+// ekb_file_make_temporary makes a new directory (mode 0700) below $TMPDIR, or /tmp, and stores its
+// path, newly allocated; remove it with ekb_file_remove_tree and free the path. EKB_SYSTEM,
+// EKB_NOMEM.
+EKB_NODISCARD enum ekb_err ekb_file_make_temporary(char **out_path, struct ekb_fail *reterr_fail);
+
 // ekb_file_join returns "`directory`/`name`", newly allocated; free it with `free`. NULL if out of
 // memory.
 char *ekb_file_join(const char *directory, const char *name);
