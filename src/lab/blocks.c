@@ -13,22 +13,42 @@
 
 #define METHOD "quadruples ABBA or BAAB of blocks, Hodges-Lehmann, signed-rank interval"
 
-// CPU time of one side over the measured part of a block.
-static struct ekb_record_real cpu_per_handshake(const struct ekb_timeline *timeline,
-                                                const struct ekb_tally *tally, uint32_t first,
-                                                uint32_t end)
+// cpu_share returns the share of one CPU that a side used in the measured part of a block.
+static double cpu_share(const struct ekb_timeline *timeline, const struct ekb_tally *tally,
+                        uint32_t first, uint32_t end)
 {
     uint64_t cpu_ns = 0;
-    uint64_t completed = 0;
+    uint64_t measured_ns = 0;
     for (uint32_t i = first; i < end; i++) {
         if (ekb_timeline_kind(timeline, i) == EKB_SLICE_MEASURED) {
             cpu_ns += tally->cpu_ns_at[i + 1] - tally->cpu_ns_at[i];
-            completed += tally->completed[i];
+            measured_ns += timeline->slice_ns;
         }
     }
-    return completed > 0 ? (struct ekb_record_real){.known = true,
-                                                    .value = (double)cpu_ns / (double)completed}
-                         : (struct ekb_record_real){0};
+    return (double)cpu_ns / (double)measured_ns;
+}
+
+// fill_times sets what a handshake took. By Little's law the time between two acceptances is the
+// mean latency divided by the number in flight. Counting the acceptances would say the same with
+// more noise: in a closed loop they come in waves, and a block ends somewhere in one.
+static void fill_times(struct ekb_record_block *block, const struct ekb_stage *stage,
+                       uint32_t in_flight, const struct ekb_distribution *latency, uint32_t first,
+                       uint32_t end)
+{
+    if (latency->moments.count == 0) {
+        return;
+    }
+    const double wall_ns = ekb_moments_mean(&latency->moments) / (double)in_flight;
+    const double server = cpu_share(&stage->timeline, stage->server.tally, first, end);
+    const double client = cpu_share(&stage->timeline, stage->client.tally, first, end);
+    block->wall_ns = (struct ekb_record_real){.known = true, .value = wall_ns};
+    block->server_cpu_ns = (struct ekb_record_real){.known = true, .value = wall_ns * server};
+    block->client_cpu_ns = (struct ekb_record_real){.known = true, .value = wall_ns * client};
+    // Ten samples beyond it, or it is no percentile.
+    if (latency->moments.count >= 1000) {
+        block->p99_ns = (struct ekb_record_u64){.known = true,
+                                                .value = ekb_hist_percentile(latency->hist, 99.0)};
+    }
 }
 
 static void add_usage(struct ekb_record_block *block, const struct ekb_tally *tally, uint32_t slice)
@@ -39,13 +59,12 @@ static void add_usage(struct ekb_record_block *block, const struct ekb_tally *ta
     block->page_faults += usage->minor_faults + usage->major_faults;
 }
 
-// fill_block describes block `index` from its slices [first, end).
+// fill_block describes a block from its slices [first, end).
 static void fill_block(struct ekb_record_block *block, const struct ekb_stage *stage,
-                       uint32_t index, uint32_t first, uint32_t end)
+                       uint32_t first, uint32_t end)
 {
     const struct ekb_timeline *timeline = &stage->timeline;
     const struct ekb_tally *client = stage->client.tally;
-    const struct ekb_distribution *latency = &client->latency_by_block[index];
     struct ekb_covariates mean = {0};
     uint64_t measured_ns = 0;
     for (uint32_t i = first; i < end; i++) {
@@ -68,13 +87,6 @@ static void fill_block(struct ekb_record_block *block, const struct ekb_stage *s
     block->wait_percent = mean.wait_percent;
     block->measured_ns = measured_ns;
     block->accepted_per_s = (double)block->accepted * 1e9 / (double)measured_ns;
-    block->server_cpu_ns = cpu_per_handshake(timeline, stage->server.tally, first, end);
-    block->client_cpu_ns = cpu_per_handshake(timeline, client, first, end);
-    // Ten samples beyond it, or it is no percentile.
-    if (latency->moments.count >= 1000) {
-        block->p99_ns = (struct ekb_record_u64){.known = true,
-                                                .value = ekb_hist_percentile(latency->hist, 99.0)};
-    }
 }
 
 static bool is_finished(const struct ekb_stage *stage, uint32_t end)
@@ -103,7 +115,9 @@ static enum ekb_err add_rows(struct ekb_record *record, const struct ekb_plan_st
         *block = (struct ekb_record_block){.quadruple = index / EKB_QUADRUPLE_LEN};
         EKB_RECORD_COPY(block->stage, plan->name);
         EKB_RECORD_COPY(block->arm, plan->arms[quadruple.arms[index % EKB_QUADRUPLE_LEN]].name);
-        fill_block(block, stage, index, first, end);
+        fill_block(block, stage, first, end);
+        fill_times(block, stage, plan->in_flight, &stage->client.tally->latency_by_block[index],
+                   first, end);
     }
     return EKB_OK;
 }
@@ -133,7 +147,7 @@ static double value_of(const struct ekb_record_block *block, enum metric metric)
 {
     switch (metric) {
     case WALL:
-        return block->accepted > 0 ? -log(block->accepted_per_s) : (double)NAN;
+        return block->wall_ns.known ? log(block->wall_ns.value) : (double)NAN;
     case P99:
         return block->p99_ns.known ? log((double)block->p99_ns.value) : (double)NAN;
     case SERVER_CPU:
@@ -290,6 +304,27 @@ static void check_dropped(struct ekb_record *record, const struct workspace *wor
     }
 }
 
+// check_washout notes if connections of a block reach into what is measured of the next one.
+static void check_washout(struct ekb_record *record, const struct workspace *work)
+{
+    const struct ekb_plan_stage *plan = work->plan;
+    const double washout_ns = (double)plan->washout_slices * (double)plan->slice_ns;
+    double sum_ns = 0;
+    double num = 0;
+    for (size_t i = 0; i < work->num_quadruples * EKB_QUADRUPLE_LEN; i++) {
+        if (work->blocks[i].wall_ns.known) {
+            sum_ns += work->blocks[i].wall_ns.value * (double)plan->in_flight;
+            num++;
+        }
+    }
+    if (num > 0 && sum_ns / num > washout_ns) {
+        ekb_record_add_note(record,
+                            "%s: handshakes took %.0f ms, longer than the washout of %.0f ms: "
+                            "blocks show differences smaller than they are",
+                            plan->name, sum_ns / num / 1e6, washout_ns / 1e6);
+    }
+}
+
 enum ekb_err ekb_blocks_add(struct ekb_record *record, const struct ekb_plan_stage *plan,
                             const struct ekb_stage *stage, uint64_t seed)
 {
@@ -309,6 +344,7 @@ enum ekb_err ekb_blocks_add(struct ekb_record *record, const struct ekb_plan_sta
         err = add_contrasts(record, &work);
     }
     check_dropped(record, &work);
+    check_washout(record, &work);
     free(work.memory);
     return err;
 }

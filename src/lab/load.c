@@ -39,6 +39,7 @@ static struct ekb_record_stage label_stage(const struct ekb_load_settings *setti
 {
     struct ekb_record_stage label = {
         .in_flight = settings->in_flight,
+        .ramp_ns = settings->ramp_ns,
         .warmup_ns = timeline->num_warmup * timeline->slice_ns,
         .duration_ns = (timeline->num_slices - timeline->num_warmup) * timeline->slice_ns,
         .slice_ns = timeline->slice_ns,
@@ -89,6 +90,7 @@ enum ekb_err ekb_load_run(struct ekb_record *out_record, const struct ekb_load_s
         .arms = &settings->arm,
         .num_arms = 1,
         .in_flight = settings->in_flight,
+        .ramp_ns = settings->ramp_ns,
         .max_starts = settings->max_starts,
         .deadline_ns = settings->deadline_ns,
         .seed = 1,

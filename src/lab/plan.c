@@ -1,5 +1,7 @@
 #include "ekubench/lab/plan.h"
 
+#include "ekubench/peer/sequence.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,17 +15,23 @@ const unsigned ekb_plan_depths[EKB_PLAN_NUM_DEPTHS] = {1, 2, 3, 5};
 
 // The built-in plans differ in length only. Slices of the cost stage are short, because the slice
 // is the unit of replication.
-static const struct {
+static const struct length {
     const char *name;
     uint64_t resolve_ns;
     uint32_t cost_slices; // At most; 250 ms each.
     uint32_t floor_slices;
+    // Of the load stage.
+    uint32_t in_flight;
     uint32_t num_quadruples; // Of four blocks each.
-    uint32_t block_slices;   // 200 ms each.
+    uint32_t washout_slices; // 200 ms each.
+    uint32_t measured_slices;
 } lengths[] = {
-    {"quick", 1 * EKB_NS_PER_US, 4 + 36, 2 + 18, 6, 4}, // 4 s + 10 s + 5 s + 20 s
-    {"standard", 500, 4 + 140, 2 + 42, 12, 6},          // 4 s + 36 s + 11 s + 59 s
+    {"quick", 1 * EKB_NS_PER_US, 4 + 36, 2 + 18, 1000, 6, 2, 2}, // 4 s + 10 s + 5 s + 20 s
+    {"standard", 500, 4 + 140, 2 + 42, 2000, 10, 4, 3},          // 4 s + 36 s + 11 s + 57 s
 };
+
+// The load stage takes no longer than this, whatever is in flight: there are fewer quadruples then.
+#define MAX_LOAD_NS (120 * EKB_NS_PER_S)
 
 // plan_policy is the default policy, but for CRLs: the server's store has some, for the one arm
 // that is about them.
@@ -146,19 +154,26 @@ static void make_floor_stage(struct ekb_plan_stage *stage, uint32_t num_slices)
 }
 
 // Blocks of one arm each: A (EKU on), its twin, and B (no EKU check). Connections of the block
-// before take in_flight / rate to end, half a second or so: the washout.
-static void make_load_stage(struct ekb_plan_stage *stage, uint32_t num_quadruples,
-                            uint32_t block_slices, uint32_t in_flight)
+// before take in_flight / rate to end, half a second for 2,000, and whatever shared that time with
+// them is not measured either: the washout is a good deal longer, and grows with the number.
+static void make_load_stage(struct ekb_plan_stage *stage, const struct length *length,
+                            uint32_t in_flight)
 {
     struct ekb_policy policy = plan_policy();
+    const uint32_t factor = (in_flight + length->in_flight - 1) / length->in_flight;
+    const uint32_t block_slices = factor * (length->washout_slices + length->measured_slices);
+    const uint64_t slice_ns = 200 * EKB_NS_PER_MS;
+    const uint64_t room = MAX_LOAD_NS / (EKB_QUADRUPLE_LEN * (uint64_t)block_slices * slice_ns);
+    const uint32_t num_quadruples =
+        room < length->num_quadruples ? (uint32_t)room : length->num_quadruples;
     *stage = (struct ekb_plan_stage){
         .name = EKB_PLAN_STAGE_LOAD,
         .in_flight = in_flight,
-        .slice_ns = 200 * EKB_NS_PER_MS,
-        .num_warmup = 6,
-        .num_slices = 6 + num_quadruples * 4 * block_slices,
+        .slice_ns = slice_ns,
+        .num_warmup = 6 * factor,
+        .num_slices = 6 * factor + num_quadruples * EKB_QUADRUPLE_LEN * block_slices,
         .block_slices = block_slices,
-        .washout_slices = 3,
+        .washout_slices = factor * length->washout_slices,
         .client = EKB_CLIENT_FULL,
     };
     add_arm(stage, "on", policy, 1, BOTH);
@@ -168,17 +183,23 @@ static void make_load_stage(struct ekb_plan_stage *stage, uint32_t num_quadruple
 }
 
 // One arm, enough in flight to keep both sides busy, for a short while.
-static void make_compare_stage(struct ekb_plan_stage *stage)
+static void make_compare_stage(struct ekb_plan_stage *stage,
+                               const struct ekb_plan_settings *settings)
 {
+    struct ekb_policy policy = plan_policy();
+    const unsigned depth = settings->depth != 0 ? settings->depth : 1;
+    char name[EKB_PLAN_NAME_LEN];
     *stage = (struct ekb_plan_stage){
         .name = EKB_PLAN_STAGE_COST,
-        .in_flight = 64,
+        .in_flight = settings->in_flight != 0 ? settings->in_flight : 64,
         .slice_ns = 200 * EKB_NS_PER_MS,
         .num_warmup = 2,
         .num_slices = 2 + 12,
         .client = EKB_CLIENT_FULL,
     };
-    add_arm(stage, "on-d1", plan_policy(), 1, BOTH);
+    policy.eku = settings->eku_set ? settings->eku : EKB_EKU_ON;
+    (void)snprintf(name, sizeof name, "%s-d%u", ekb_eku_mode_name(policy.eku), depth);
+    add_arm(stage, name, policy, depth, BOTH);
 }
 
 enum ekb_err ekb_plan_builtin(struct ekb_plan *out_plan, const char *name,
@@ -193,26 +214,29 @@ enum ekb_err ekb_plan_builtin(struct ekb_plan *out_plan, const char *name,
         return EKB_NOT_FOUND;
     }
 
+    if (!is_compare && (settings->eku_set || settings->depth != 0)) {
+        return EKB_USAGE;
+    }
+
     *out_plan = (struct ekb_plan){
         .seed = settings->seed != 0 ? settings->seed : EKB_PLAN_DEFAULT_SEED,
         .version = settings->version_set ? settings->version : EKB_TLS_1_3,
-        .key_type = EKB_KEY_P256,
+        .key_type = settings->key_type_set ? settings->key_type : EKB_KEY_P256,
         .deadline_ns = 10 * EKB_NS_PER_S,
         .num_stages = 4,
     };
     (void)snprintf(out_plan->name, sizeof out_plan->name, "%s", name);
     if (is_compare) {
         out_plan->num_stages = 1;
-        make_compare_stage(&out_plan->stages[0]);
+        make_compare_stage(&out_plan->stages[0], settings);
         return EKB_OK;
     }
     out_plan->resolve_ns = lengths[length].resolve_ns;
     make_pilot_stage(&out_plan->stages[0]);
     make_cost_stage(&out_plan->stages[1], lengths[length].cost_slices);
     make_floor_stage(&out_plan->stages[2], lengths[length].floor_slices);
-    make_load_stage(&out_plan->stages[3], lengths[length].num_quadruples,
-                    lengths[length].block_slices,
-                    settings->in_flight != 0 ? settings->in_flight : EKB_PLAN_DEFAULT_IN_FLIGHT);
+    make_load_stage(&out_plan->stages[3], &lengths[length],
+                    settings->in_flight != 0 ? settings->in_flight : lengths[length].in_flight);
     return EKB_OK;
 }
 

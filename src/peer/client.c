@@ -11,6 +11,7 @@
 #include "ekubench/peer/client.h"
 
 #include "ekubench/peer/ends.h"
+#include "ekubench/peer/pace.h"
 #include "ekubench/peer/sequence.h"
 #include "ekubench/store/store.h"
 #include "peer/engine.h"
@@ -298,11 +299,27 @@ static bool should_give_up(struct client *client)
     return client->num_decided == 0 && client->num_failed >= EKB_CLIENT_GIVE_UP;
 }
 
-static bool may_start(const struct client *client)
+// may_start is true if another connection may be in flight at `now_ns`.
+static bool may_start(const struct client *client, uint64_t now_ns)
 {
-    const uint64_t max_starts = client->options->max_starts;
-    return ekb_engine_num_open(&client->engine) < client->options->in_flight &&
-           (max_starts == 0 || client->num_started < max_starts);
+    const struct ekb_client_options *options = client->options;
+    return ekb_engine_num_open(&client->engine) <
+               ekb_pace_ramp(options->in_flight, options->ramp_ns,
+                             now_ns - options->timeline->origin_ns) &&
+           (options->max_starts == 0 || client->num_started < options->max_starts);
+}
+
+// next_start_ns returns when there is something to start again that no completion tells of.
+static uint64_t next_start_ns(const struct client *client, uint64_t now_ns)
+{
+    const struct ekb_client_options *options = client->options;
+    const uint64_t origin_ns = options->timeline->origin_ns;
+    if (may_start(client, now_ns)) {
+        return now_ns; // The rest goes out as soon as the first completions are handled.
+    }
+    const uint64_t next_ns =
+        ekb_pace_ramp_next_ns(options->in_flight, options->ramp_ns, now_ns - origin_ns);
+    return next_ns == UINT64_MAX ? next_ns : origin_ns + next_ns;
 }
 
 // is_ending is true at the end of a slice that is followed by one of another kind: what is in
@@ -341,11 +358,10 @@ static bool turn(void *context, uint64_t now_ns)
         return true;
     }
     const bool starts = kind != EKB_SLICE_FLOOR && !is_ending(client, now_ns);
-    for (int i = 0; starts && i < MAX_BURST && may_start(client); i++) {
+    for (int i = 0; starts && i < MAX_BURST && may_start(client, now_ns); i++) {
         start_one(client);
     }
-    // The rest of a long start goes out as soon as the first completions are handled.
-    engine->wake_ns = starts && may_start(client) ? now_ns : UINT64_MAX;
+    engine->wake_ns = starts ? next_start_ns(client, now_ns) : UINT64_MAX;
     return true;
 }
 

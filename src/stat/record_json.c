@@ -228,6 +228,7 @@ static json_t *stage_of(struct writer *writer, const struct ekb_record_stage *st
     put(writer, object, "name", text_of(stage->name));
     put(writer, object, "shape", text_of(stage->shape));
     put(writer, object, "in_flight", u64_of(writer, stage->in_flight));
+    put(writer, object, "ramp_ns", u64_of(writer, stage->ramp_ns));
     put(writer, object, "warmup_ns", u64_of(writer, stage->warmup_ns));
     put(writer, object, "duration_ns", u64_of(writer, stage->duration_ns));
     put(writer, object, "slice_ns", u64_of(writer, stage->slice_ns));
@@ -389,6 +390,7 @@ static json_t *block_of(struct writer *writer, const struct ekb_record_block *bl
     put(writer, object, "accepted", u64_of(writer, block->accepted));
     put(writer, object, "accepted_per_s", real_of(block->accepted_per_s));
     put(writer, object, "p99_ns", u64_or_null(writer, &block->p99_ns));
+    put(writer, object, "wall_ns", real_or_null(&block->wall_ns));
     put(writer, object, "server_cpu_ns", real_or_null(&block->server_cpu_ns));
     put(writer, object, "client_cpu_ns", real_or_null(&block->client_cpu_ns));
     put(writer, object, "steal_percent", real_of(block->steal_percent));

@@ -23,8 +23,11 @@
 #define WASHOUT_SLICES 1
 #define NUM_MEASURED (BLOCK_SLICES - WASHOUT_SLICES)
 
+// By Little's law these are one thing: a handshake every 66.7 us, 90 of them in flight.
 #define PER_SLICE 1500
-#define LATENCY_NS 6000000
+#define IN_FLIGHT 90
+#define WALL_NS ((double)STAGE_FIXTURE_SLICE_NS / PER_SLICE)
+#define LATENCY_NS (WALL_NS * IN_FLIGHT)
 #define CPU_NS 250000
 
 static struct ekb_plan_stage plan;
@@ -39,6 +42,8 @@ static void set_up(void)
     plan = whole.stages[ekb_plan_stage_index(&whole, EKB_PLAN_STAGE_LOAD)];
     plan.block_slices = BLOCK_SLICES;
     plan.washout_slices = WASHOUT_SLICES;
+    plan.slice_ns = STAGE_FIXTURE_SLICE_NS;
+    plan.in_flight = IN_FLIGHT;
     record = (struct ekb_record){0};
 }
 
@@ -52,8 +57,8 @@ TestSuite(blocks, .init = set_up, .fini = tear_down, .timeout = 60);
 
 // What is true of a block; what is measured of it has some noise.
 struct planted {
-    double per_slice;
-    double latency_ns;
+    double wall_ns; // Per handshake.
+    double tail_ns; // The latency of one of fifty.
     double server_cpu_ns;
     double client_cpu_ns;
 };
@@ -80,11 +85,19 @@ static uint64_t noisy(struct ekb_rng *rng, double value)
 static void fill_slice(uint32_t slice, enum ekb_quadruple_arm arm, const struct planted *planted,
                        struct ekb_rng *rng)
 {
-    const uint64_t count = noisy(rng, planted->per_slice);
-    stage_fixture_accept(&stage, arm, slice, count,
-                         noisy(rng, planted->latency_ns) / STAGE_FIXTURE_LATENCY);
-    stage_fixture_use_cpu(&stage.server, slice, noisy(rng, planted->server_cpu_ns * (double)count));
-    stage_fixture_use_cpu(&stage.client, slice, noisy(rng, planted->client_cpu_ns * (double)count));
+    const double latency_ns = planted->wall_ns * IN_FLIGHT;
+    const double due = (double)STAGE_FIXTURE_SLICE_NS / planted->wall_ns;
+    // Acceptances come in waves: how many fall into a slice says little.
+    const uint64_t count = (uint64_t)(due * (0.8 + 1e-4 * (double)ekb_rng_below(rng, 4001)) + 0.5);
+    const uint64_t num_tail = (count + 49) / 50;
+    const double tail_share = (double)num_tail / (double)count;
+    const double body_ns = (latency_ns - tail_share * planted->tail_ns) / (1.0 - tail_share);
+    stage_fixture_accept(&stage, arm, slice, count - num_tail,
+                         noisy(rng, body_ns) / STAGE_FIXTURE_LATENCY);
+    stage_fixture_accept(&stage, arm, slice, num_tail,
+                         noisy(rng, planted->tail_ns) / STAGE_FIXTURE_LATENCY);
+    stage_fixture_use_cpu(&stage.server, slice, noisy(rng, planted->server_cpu_ns * due));
+    stage_fixture_use_cpu(&stage.client, slice, noisy(rng, planted->client_cpu_ns * due));
 }
 
 static void fill(uint32_t num_blocks, plant *plant_block)
@@ -95,9 +108,9 @@ static void fill(uint32_t num_blocks, plant *plant_block)
                               WASHOUT_SLICES, NUM_WARMUP);
     for (uint32_t block = 0; block < num_blocks; block++) {
         const enum ekb_quadruple_arm arm = arm_of(block);
-        struct planted planted = {PER_SLICE, LATENCY_NS, CPU_NS, 2.0 * CPU_NS};
+        struct planted planted = {WALL_NS, LATENCY_NS, CPU_NS, 2.0 * CPU_NS};
         // In the washout there is something else.
-        const struct planted before = {PER_SLICE / 10.0, 10.0 * LATENCY_NS, 7.0 * CPU_NS, CPU_NS};
+        const struct planted before = {10.0 * WALL_NS, 10.0 * LATENCY_NS, 7.0 * CPU_NS, CPU_NS};
         plant_block(&planted, block, arm);
         fill_slice(first_slice(block), arm, &before, &rng);
         for (uint32_t i = WASHOUT_SLICES; i < BLOCK_SLICES; i++) {
@@ -162,8 +175,8 @@ static void a_is_worse(struct planted *planted, uint32_t block, enum ekb_quadrup
 {
     (void)block;
     if (arm != EKB_QUADRUPLE_B) {
-        planted->per_slice *= 0.9;
-        planted->latency_ns *= 1.2;
+        planted->wall_ns /= 0.9;
+        planted->tail_ns *= 1.2;
         planted->server_cpu_ns += 5000;
     }
 }
@@ -191,8 +204,8 @@ Test(blocks, have_the_arms_of_the_seeded_order)
 static void by_block(struct planted *planted, uint32_t block, enum ekb_quadruple_arm arm)
 {
     (void)arm;
-    planted->per_slice = PER_SLICE + 10.0 * block;
-    planted->latency_ns = LATENCY_NS + 1e6 * block;
+    planted->wall_ns = WALL_NS * (1.0 + 0.1 * block);
+    planted->tail_ns = 2.0 * LATENCY_NS + 1e6 * block;
     planted->server_cpu_ns = CPU_NS + 1e4 * block;
     planted->client_cpu_ns = CPU_NS + 2e4 * block;
 }
@@ -214,11 +227,18 @@ Test(blocks, have_what_was_measured_without_the_washout)
         struct planted planted;
         by_block(&planted, i, arm_of(i));
         cr_expect_eq(block->measured_ns, NUM_MEASURED * STAGE_FIXTURE_SLICE_NS);
-        expect_share((double)block->accepted, NUM_MEASURED * planted.per_slice, "accepted");
+        uint64_t accepted = 0;
+        for (uint32_t j = WASHOUT_SLICES; j < BLOCK_SLICES; j++) {
+            accepted += stage.client.tally->completed[first_slice(i) + j];
+        }
+        cr_expect_eq(block->accepted, accepted);
         expect_share(block->accepted_per_s,
-                     planted.per_slice * 1e9 / (double)STAGE_FIXTURE_SLICE_NS, "rate");
+                     (double)accepted * 1e9 / (NUM_MEASURED * (double)STAGE_FIXTURE_SLICE_NS),
+                     "rate");
+        cr_assert(block->wall_ns.known);
+        expect_share(block->wall_ns.value, planted.wall_ns, "wall time");
         cr_assert(block->p99_ns.known && block->server_cpu_ns.known && block->client_cpu_ns.known);
-        expect_share((double)block->p99_ns.value, planted.latency_ns, "p99");
+        expect_share((double)block->p99_ns.value, planted.tail_ns, "p99");
         expect_share(block->server_cpu_ns.value, planted.server_cpu_ns, "server CPU");
         expect_share(block->client_cpu_ns.value, planted.client_cpu_ns, "client CPU");
     }
@@ -278,7 +298,7 @@ Test(blocks, have_the_99th_percentile_of_all_their_measured_slices)
 {
     fill(4, nothing);
     // Of 3,000 handshakes 45 took long: 1.5 %, and all in one slice.
-    stage_fixture_accept(&stage, arm_of(2), first_slice(2) + 2, 45, LATENCY_NS);
+    stage_fixture_accept(&stage, arm_of(2), first_slice(2) + 2, 45, (uint64_t)LATENCY_NS);
 
     add();
 
@@ -294,6 +314,7 @@ Test(blocks, know_no_cpu_time_per_handshake_when_there_was_none)
     add();
 
     cr_assert_eq(record.num_blocks, 4u);
+    cr_expect(!record.blocks[0].wall_ns.known);
     cr_expect(!record.blocks[0].server_cpu_ns.known);
     cr_expect(!record.blocks[0].client_cpu_ns.known);
     cr_expect(!record.blocks[0].p99_ns.known);
@@ -399,8 +420,8 @@ static void b_is_worse(struct planted *planted, uint32_t block, enum ekb_quadrup
 {
     (void)block;
     if (arm == EKB_QUADRUPLE_B) {
-        planted->per_slice *= 0.9;
-        planted->latency_ns *= 1.25;
+        planted->wall_ns /= 0.9;
+        planted->tail_ns *= 1.25;
         planted->server_cpu_ns += 5000;
     }
 }
@@ -436,8 +457,8 @@ static void drift(struct planted *planted, uint32_t block, enum ekb_quadruple_ar
 {
     (void)arm;
     const double factor = 1.0 + 0.6 * block / NUM_BLOCKS;
-    planted->per_slice *= factor;
-    planted->latency_ns *= factor;
+    planted->wall_ns *= factor;
+    planted->tail_ns *= factor;
     planted->server_cpu_ns *= factor;
 }
 
@@ -490,7 +511,7 @@ static void slowly(struct planted *planted, uint32_t block, enum ekb_quadruple_a
 {
     (void)block;
     (void)arm;
-    planted->per_slice = 400;
+    planted->wall_ns = WALL_NS * 4;
 }
 
 Test(blocks, say_nothing_of_the_99th_percentile_when_it_is_never_known)
@@ -534,7 +555,7 @@ static void twin_is_worse(struct planted *planted, uint32_t block, enum ekb_quad
 {
     a_is_worse(planted, block, arm);
     if (arm == EKB_QUADRUPLE_TWIN) {
-        planted->per_slice *= 0.95;
+        planted->wall_ns /= 0.95;
     }
 }
 
@@ -563,7 +584,7 @@ static void twin_is_worse_in_cpu_and_tail(struct planted *planted, uint32_t bloc
     (void)block;
     if (arm == EKB_QUADRUPLE_TWIN) {
         planted->server_cpu_ns += 3000;
-        planted->latency_ns *= 0.9;
+        planted->tail_ns *= 1.1;
     }
 }
 
@@ -574,7 +595,7 @@ Test(blocks, withhold_the_verdict_in_each_metric_in_which_the_twin_differs)
     add();
 
     expect_effect(EKB_EFFECT_CONTROL, EKB_METRIC_SERVER_CPU, 3000, 600, "slower by ");
-    expect_effect(EKB_EFFECT_CONTROL, EKB_METRIC_P99, -10, 0.3, "faster by ");
+    expect_effect(EKB_EFFECT_CONTROL, EKB_METRIC_P99, 10, 0.3, "slower by ");
     cr_expect(begins_with(find(EKB_EFFECT_LOAD, EKB_METRIC_SERVER_CPU)->verdict, "withheld"));
     cr_expect(begins_with(find(EKB_EFFECT_LOAD, EKB_METRIC_P99)->verdict, "withheld"));
     expect_effect(EKB_EFFECT_LOAD, EKB_METRIC_WALL, 0, 0.2, "equivalent");
@@ -589,8 +610,8 @@ static void one_is_disturbed(struct planted *planted, uint32_t block, enum ekb_q
 {
     a_is_worse(planted, block, arm);
     if (block == DISTURBED_BLOCK) {
-        planted->per_slice /= 10;
-        planted->latency_ns *= 100;
+        planted->wall_ns *= 10;
+        planted->tail_ns *= 100;
         planted->server_cpu_ns *= 10;
     }
 }
@@ -697,4 +718,36 @@ Test(blocks, count_quadruples_when_several_of_their_blocks_are_disturbed)
 
     cr_expect_eq(record.num_reasons, 0u, "%s", record.reasons[0]);
     cr_expect_eq(find(EKB_EFFECT_LOAD, EKB_METRIC_WALL)->estimate.n, NUM_QUADRUPLES - 2u);
+}
+
+static void slower_than_the_washout(struct planted *planted, uint32_t block,
+                                    enum ekb_quadruple_arm arm)
+{
+    (void)arm;
+    planted->wall_ns *= block < NUM_BLOCKS / 2 ? 16.6 : 17.0;
+    planted->tail_ns = planted->wall_ns * IN_FLIGHT;
+}
+
+static void as_slow_as_the_washout(struct planted *planted, uint32_t block,
+                                   enum ekb_quadruple_arm arm)
+{
+    slower_than_the_washout(planted, block, arm);
+    planted->wall_ns *= 0.97;
+}
+
+// 90 in flight at 66.7 us each are 6 ms; the washout has 100.
+Test(blocks, note_when_handshakes_take_longer_than_the_washout)
+{
+    fill(NUM_BLOCKS, as_slow_as_the_washout);
+    add();
+    cr_expect_eq(record.num_notes, 0u, "%s", record.notes[0]);
+    tear_down();
+    record = (struct ekb_record){0};
+
+    fill(NUM_BLOCKS, slower_than_the_washout);
+    add();
+    cr_assert_eq(record.num_notes, 1u, "%zu", record.num_notes);
+    cr_expect_not_null(strstr(record.notes[0], "longer than the washout of 100 ms"), "%s",
+                       record.notes[0]);
+    cr_expect_eq(record.num_reasons, 0u, "%s", record.reasons[0]);
 }

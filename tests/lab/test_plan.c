@@ -80,8 +80,12 @@ Test(plan, takes_settings_when_set)
 {
     struct ekb_plan plan;
     const struct ekb_plan usual = builtin("quick");
-    const struct ekb_plan_settings settings = {
-        .seed = 99, .in_flight = 17, .version = EKB_TLS_1_2, .version_set = true};
+    const struct ekb_plan_settings settings = {.seed = 99,
+                                               .in_flight = 17,
+                                               .version = EKB_TLS_1_2,
+                                               .version_set = true,
+                                               .key_type = EKB_KEY_P384,
+                                               .key_type_set = true};
     const int cost = ekb_plan_stage_index(&usual, EKB_PLAN_STAGE_COST);
     const int load = ekb_plan_stage_index(&usual, EKB_PLAN_STAGE_LOAD);
 
@@ -89,6 +93,7 @@ Test(plan, takes_settings_when_set)
 
     cr_expect_eq(plan.seed, 99);
     cr_expect_eq(plan.version, EKB_TLS_1_2);
+    cr_expect_eq(plan.key_type, EKB_KEY_P384);
     cr_expect_eq(plan.stages[load].in_flight, 17);
     cr_expect_eq(plan.stages[cost].in_flight, usual.stages[cost].in_flight);
 }
@@ -340,7 +345,7 @@ Test(plan, has_blocks_of_a_its_twin_and_b_in_its_load_stage)
 
 Test(plan, has_whole_quadruples_with_something_to_measure_in_its_load_stage)
 {
-    static const uint32_t num_quadruples[NUM_NAMES] = {6, 12};
+    static const uint32_t num_quadruples[NUM_NAMES] = {6, 10};
     for (size_t i = 0; i < NUM_NAMES; i++) {
         const struct ekb_plan plan = builtin(names[i]);
         const struct ekb_plan_stage *load = stage_of(&plan, EKB_PLAN_STAGE_LOAD);
@@ -354,6 +359,66 @@ Test(plan, has_whole_quadruples_with_something_to_measure_in_its_load_stage)
             cr_expect(&plan.stages[s] == load || plan.stages[s].block_slices == 0, "%s",
                       plan.stages[s].name);
         }
+    }
+}
+
+// The more are in flight, the longer the connections of the block before take to end.
+Test(plan, has_longer_blocks_when_more_are_in_flight)
+{
+    const struct ekb_plan usual = builtin("standard");
+    const struct ekb_plan_stage *usual_load = stage_of(&usual, EKB_PLAN_STAGE_LOAD);
+    static const struct {
+        uint32_t in_flight;
+        uint32_t factor;
+    } rows[] = {{1, 1}, {2000, 1}, {2001, 2}, {4000, 2}, {5000, 3}, {20000, 10}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct ekb_plan plan;
+        const struct ekb_plan_settings settings = {.in_flight = rows[i].in_flight};
+        cr_assert_eq(ekb_plan_builtin(&plan, "standard", &settings), EKB_OK);
+        const struct ekb_plan_stage *load = stage_of(&plan, EKB_PLAN_STAGE_LOAD);
+        cr_expect_eq(load->washout_slices, usual_load->washout_slices * rows[i].factor);
+        cr_expect_eq(load->block_slices, usual_load->block_slices * rows[i].factor);
+        cr_expect_eq(load->num_warmup, usual_load->num_warmup * rows[i].factor);
+        const uint32_t num_slices = load->num_slices - load->num_warmup;
+        cr_expect_eq(num_slices % (EKB_QUADRUPLE_LEN * load->block_slices), 0u);
+        cr_expect_leq(num_slices * load->slice_ns, 120 * EKB_NS_PER_S, "%u in flight: %llu ns",
+                      rows[i].in_flight, (unsigned long long)(num_slices * load->slice_ns));
+        cr_expect_gt(num_slices, 0u);
+    }
+}
+
+Test(plan, compare_has_one_arm_as_it_is_told)
+{
+    const struct ekb_plan_settings settings = {.in_flight = 5,
+                                               .key_type = EKB_KEY_RSA2048,
+                                               .key_type_set = true,
+                                               .eku = EKB_EKU_NONE,
+                                               .eku_set = true,
+                                               .depth = 3};
+    const struct ekb_plan usual = builtin(EKB_PLAN_COMPARE);
+    struct ekb_plan plan;
+    cr_assert_eq(ekb_plan_builtin(&plan, EKB_PLAN_COMPARE, &settings), EKB_OK);
+
+    cr_assert_eq(plan.num_stages, 1u);
+    cr_assert_eq(plan.stages[0].num_arms, 1u);
+    cr_expect_eq(plan.key_type, EKB_KEY_RSA2048);
+    cr_expect_eq(plan.stages[0].in_flight, 5u);
+    cr_expect_eq(plan.stages[0].arms[0].depth, 3u);
+    cr_expect_eq(plan.stages[0].arms[0].policy.eku, EKB_EKU_NONE);
+    cr_expect_str_eq(plan.stages[0].arms[0].name, "none-d3");
+    cr_expect_eq(usual.key_type, EKB_KEY_P256);
+    cr_expect_str_eq(usual.stages[0].arms[0].name, "on-d1");
+}
+
+// In the others they are what is compared.
+Test(plan, knows_mode_and_depth_in_compare_only)
+{
+    const struct ekb_plan_settings settings[] = {{.depth = 2},
+                                                 {.eku = EKB_EKU_ON, .eku_set = true}};
+    for (size_t i = 0; i < 2; i++) {
+        struct ekb_plan plan = {.seed = 4711};
+        cr_expect_eq(ekb_plan_builtin(&plan, "quick", &settings[i]), EKB_USAGE);
+        cr_expect_eq(plan.seed, 4711);
     }
 }
 

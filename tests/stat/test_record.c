@@ -100,6 +100,7 @@ static void fill_plan(struct ekb_record *record)
     SET_TEXT(stage->shape, "closed-loop");
     SET_TEXT(stage->client, "full");
     stage->in_flight = 64;
+    stage->ramp_ns = UINT64_C(700000000);
     stage->warmup_ns = UINT64_C(1000000000);
     stage->duration_ns = UINT64_C(10000000000);
     stage->slice_ns = UINT64_C(50000000);

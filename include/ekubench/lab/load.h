@@ -14,6 +14,7 @@ struct ekb_load_settings {
     struct ekb_client_arm arm;
     const char *target_text; // As the user wrote it.
     uint32_t in_flight;
+    uint64_t ramp_ns; // How long it takes from none to `in_flight`; part of the warm-up.
     uint64_t warmup_ns;
     uint64_t duration_ns; // Measured, after the warm-up.
     uint64_t max_starts;  // 0: no limit but the duration.

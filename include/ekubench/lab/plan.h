@@ -75,6 +75,12 @@ struct ekb_plan_settings {
     uint32_t in_flight;           // Of the load stage.
     enum ekb_tls_version version; // EKB_TLS_1_2 or EKB_TLS_1_3, if `version_set`.
     bool version_set;
+    enum ekb_key_type key_type; // Of all certificates, if `key_type_set`.
+    bool key_type_set;
+    // Of the one arm of the plan "compare" only.
+    enum ekb_eku_mode eku; // If `eku_set`.
+    bool eku_set;
+    unsigned depth; // Up to EKB_MINT_MAX_DEPTH.
 };
 
 // The depths of chains in the cost stage. Arms are called "on-d1", "off-d2", ...: EKU mode and
@@ -95,7 +101,7 @@ extern const unsigned ekb_plan_depths[EKB_PLAN_NUM_DEPTHS];
 
 // ekb_plan_builtin makes the plan called `name`: "quick" (at most 40 s in all), "standard" (at
 // most 120 s), or "compare" (3 s: one arm, to be run again and again). EKB_NOT_FOUND if there is no
-// such plan.
+// such plan, EKB_USAGE if the settings have what only another one knows.
 EKB_NODISCARD enum ekb_err ekb_plan_builtin(struct ekb_plan *out_plan, const char *name,
                                             const struct ekb_plan_settings *settings);
 

@@ -1,9 +1,10 @@
 // The load client: many connections in flight, each one full handshake, against any TLS server.
 //
 // Closed loop: whenever a connection ends the next one starts, so that `in_flight` are under way at
-// all times. Each new connection draws its arm from a seeded block-randomised sequence. A handshake
-// is accepted when the server's verdict has been seen, not when the client's own handshake call
-// returns: in TLS 1.3 that happens before the server has looked at the client's certificate.
+// all times, once there are as many. Each new connection draws its arm from a seeded
+// block-randomised sequence. A handshake is accepted when the server's verdict has been seen, not
+// when the client's own handshake call returns: in TLS 1.3 that happens before the server has
+// looked at the client's certificate.
 //
 // Connections are closed by reset, so that no TIME_WAIT keeps ports. Latency is measured from the
 // planned start.
@@ -50,6 +51,7 @@ struct ekb_client_options {
     const struct ekb_client_arm *arms;
     size_t num_arms;
     uint32_t in_flight;
+    uint64_t ramp_ns;    // How long it takes from none to `in_flight`, from the origin on.
     uint64_t max_starts; // 0: no limit.
     uint64_t deadline_ns;
     uint64_t seed;

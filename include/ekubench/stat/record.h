@@ -115,6 +115,7 @@ struct ekb_record_block {
     uint64_t accepted;    // In it.
     double accepted_per_s;
     struct ekb_record_u64 p99_ns;                        // Of the latency.
+    struct ekb_record_real wall_ns;                      // Mean latency / number in flight.
     struct ekb_record_real server_cpu_ns, client_cpu_ns; // All CPU per handshake.
     // Of the whole block, the washout included.
     double steal_percent;
@@ -162,6 +163,7 @@ struct ekb_record_stage {
     char name[EKB_RECORD_NAME_LEN];
     char shape[EKB_RECORD_NAME_LEN]; // "closed-loop"
     uint64_t in_flight;
+    uint64_t ramp_ns;
     uint64_t warmup_ns, duration_ns, slice_ns;
     uint64_t floor_every; // Every n-th slice measures the floor; 0 = none.
     char client[8];       // "full", "cheap"
