@@ -2,6 +2,7 @@
 
 #include "ekubench/base/clock.h"
 #include "ekubench/base/file.h"
+#include "ekubench/base/process.h"
 #include "ekubench/lab/plan.h"
 #include "ekubench/lab/stores.h"
 #include "ekubench/peer/ends.h"
@@ -10,9 +11,7 @@
 #include "ekubench_build.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <spawn.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -235,12 +234,12 @@ static char **counted_environment(const struct counting *counting)
     return variables;
 }
 
-static int spawn(struct count *count, const struct counting *counting, char **variables)
+static enum ekb_err spawn(struct count *count, const struct counting *counting, char **variables,
+                          struct ekb_fail *reterr_fail)
 {
     char toggle[96];
     char out[PATH_MAX + 64];
     char handshakes[32];
-    posix_spawn_file_actions_t actions;
     (void)snprintf(toggle, sizeof toggle, "--toggle-collect=%s", parts[count->part].function);
     (void)snprintf(out, sizeof out, "--callgrind-out-file=%s", count->file);
     (void)snprintf(handshakes, sizeof handshakes, "%llu",
@@ -260,14 +259,7 @@ static int spawn(struct count *count, const struct counting *counting, char **va
                                  "--part",
                                  parts[count->part].name,
                                  NULL};
-    (void)posix_spawn_file_actions_init(&actions);
-    (void)posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-    (void)posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-    // posix_spawn does not change its arguments.
-    const int reason = posix_spawnp(&count->pid, words[0], &actions, NULL,
-                                    (char *const *)(uintptr_t)words, variables);
-    (void)posix_spawn_file_actions_destroy(&actions);
-    return reason;
+    return ekb_process_start(&count->pid, words, variables, reterr_fail);
 }
 
 static enum ekb_err start_next(struct counting *counting, struct count *count,
@@ -283,14 +275,12 @@ static enum ekb_err start_next(struct counting *counting, struct count *count,
         free(variables);
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "instructions");
     }
-    const int reason = spawn(count, counting, variables);
+    const enum ekb_err err = spawn(count, counting, variables, reterr_fail);
     free(variables);
-    if (reason != 0) {
+    if (err != EKB_OK) {
         count->pid = 0;
-        return ekb_fail_set(reterr_fail, reason == ENOENT ? EKB_NOT_FOUND : EKB_SYSTEM, reason,
-                            "valgrind");
     }
-    return EKB_OK;
+    return err;
 }
 
 // read_total reads the count out of callgrind's file.
