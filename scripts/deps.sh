@@ -56,7 +56,7 @@ missing_without_dpkg() {
     for name in cc c++ cmake ninja pkg-config git xz; do
         have "$name" || printf '%s\n' "$name"
     done
-    for name in liburing jansson zlib criterion; do
+    for name in liburing inih jansson zlib criterion; do
         pkg-config --exists "$name" 2>/dev/null || printf '%s\n' "$name (for pkg-config)"
     done
 }
@@ -176,7 +176,7 @@ usage() {
 }
 
 main() {
-    local packages=(build-essential cmake ninja-build pkg-config liburing-dev libjansson-dev
+    local packages=(build-essential cmake ninja-build pkg-config liburing-dev libinih-dev libjansson-dev
         zlib1g-dev libcriterion-dev git ca-certificates xz-utils)
     while (($# > 0)); do
         case $1 in

@@ -13,8 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-// find_long returns the option of that name, NULL if there is none; find_short that of one letter.
-static const struct argp_option *find_long(const struct argp *argp, const char *name, size_t len)
+const struct argp_option *ekb_cli_find_option(const struct argp *argp, const char *name, size_t len)
 {
     for (const struct argp_option *option = argp->options; option->name != NULL; option++) {
         if (strlen(option->name) == len && memcmp(option->name, name, len) == 0) {
@@ -24,6 +23,7 @@ static const struct argp_option *find_long(const struct argp *argp, const char *
     return NULL;
 }
 
+// find_short returns the option of that letter, NULL if there is none.
 static const struct argp_option *find_short(const struct argp *argp, int key)
 {
     for (const struct argp_option *option = argp->options; option->name != NULL; option++) {
@@ -60,7 +60,7 @@ static void refuse_abbreviations(const struct argp *argp, int argc, char **argv)
             continue;
         }
         const size_t len = strcspn(word + 2, "=");
-        const struct argp_option *option = find_long(argp, word + 2, len);
+        const struct argp_option *option = ekb_cli_find_option(argp, word + 2, len);
         const bool is_argps = strcmp(word, "--help") == 0 || strcmp(word, "--usage") == 0;
         if (option == NULL && !is_argps) {
             (void)fprintf(
@@ -77,7 +77,8 @@ static void refuse_abbreviations(const struct argp *argp, int argc, char **argv)
 void ekb_cli_parse(const struct argp *argp, int argc, char **argv, void *input)
 {
     char name[64];
-    (void)snprintf(name, sizeof name, "ekubench %s", argv[0]);
+    char *const command = argv[0];
+    (void)snprintf(name, sizeof name, "ekubench %s", command);
     argv[0] = name;
     argp_err_exit_status = EKB_EXIT_USAGE;
     refuse_abbreviations(argp, argc, argv);
@@ -85,14 +86,15 @@ void ekb_cli_parse(const struct argp *argp, int argc, char **argv, void *input)
     if (argp_parse(argp, argc, argv, 0, NULL, input) != 0) {
         exit(EKB_EXIT_USAGE);
     }
+    argv[0] = command;
 }
 
 void ekb_cli_parse_time(int64_t *out_seconds, const char *text, struct argp_state *state)
 {
     if (ekb_units_parse_time(out_seconds, text) != EKB_OK) {
-        argp_error(state,
-                   "--at %s: a time such as 2026-03-29T06:54:39Z, or seconds since 1970, is wanted",
-                   text);
+        ekb_cli_refuse(
+            state, "--at %s: a time such as 2026-03-29T06:54:39Z, or seconds since 1970, is wanted",
+            text);
     }
 }
 

@@ -26,6 +26,9 @@ enum {
     EKB_EXIT_INCONCLUSIVE = 4, // The effect is below what the run could detect.
 };
 
+// What an option for the type of a key takes.
+#define EKB_CLI_KEY_TYPES "p256, p384, rsa2048, rsa3072, rsa4096 or ed25519"
+
 // The commands. Each gets its own name as argv[0] and returns the exit status.
 int ekb_cli_measure(int argc, char **argv);
 int ekb_cli_serve(int argc, char **argv);
@@ -41,6 +44,29 @@ int ekb_cli_store(int argc, char **argv);
 // the process with status 2 on wrong usage, an abbreviated option included, and with 0 after
 // --help. `argp` has options.
 void ekb_cli_parse(const struct argp *argp, int argc, char **argv, void *input);
+
+// ekb_cli_find_option returns the option with that long name, NULL if there is none.
+const struct argp_option *ekb_cli_find_option(const struct argp *argp, const char *name,
+                                              size_t len);
+
+// ekb_cli_refuse says what is wrong with an option's value, and where if it is from a file, and
+// ends the process with status 2. In place of argp_error, which knows no files.
+_Noreturn void ekb_cli_refuse(const struct argp_state *state, const char *format, ...)
+    EKB_PRINTF(2, 3);
+
+// ekb_cli_parse_file obeys the options in the INI file `path` as if they stood on the command line.
+// Keys are their long names; a flag has the value yes or no. The only section, if there is one, is
+// `section`, the command's name. A wrong option ends the process with status 2 and a message that
+// names the line. Errors of ekb_file_read; EKB_PARSE for what is no INI file.
+EKB_NODISCARD enum ekb_err ekb_cli_parse_file(const struct argp *argp, const char *path,
+                                              const char *section, void *input,
+                                              struct ekb_fail *reterr_fail);
+
+// ekb_cli_read_plan makes the plan of the file `path`, as `ekubench measure --plan` does. Errors of
+// ekb_cli_parse_file; EKB_USAGE.
+struct ekb_plan;
+EKB_NODISCARD enum ekb_err ekb_cli_read_plan(struct ekb_plan *out_plan, const char *path,
+                                             struct ekb_fail *reterr_fail);
 
 // ekb_cli_parse_time reads the value of an option --at; wrong usage if it is no time.
 void ekb_cli_parse_time(int64_t *out_seconds, const char *text, struct argp_state *state);

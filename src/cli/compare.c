@@ -8,6 +8,7 @@
 enum mode {
     MODE_RESULTS,
     MODE_RUN,
+    MODE_PLANS,
     MODE_STORES,
 };
 
@@ -21,6 +22,7 @@ struct arguments {
 
 enum {
     OPTION_RUN = 256,
+    OPTION_PLANS,
     OPTION_STORES,
     OPTION_HISTORY,
     OPTION_TIME,
@@ -41,7 +43,7 @@ static double parse_percent(const char *name, const char *text, struct argp_stat
     const double value = strtod(text, &end);
     if (end == text || (strcmp(end, "") != 0 && strcmp(end, "%") != 0) || !(value > 0) ||
         value > 1000) {
-        argp_error(state, "%s %s: a percentage above 0 is wanted", name, text);
+        ekb_cli_refuse(state, "%s %s: a percentage above 0 is wanted", name, text);
     }
     return value;
 }
@@ -51,6 +53,9 @@ static error_t parse_flag(int key, struct arguments *arguments)
     switch (key) {
     case OPTION_RUN:
         arguments->mode = MODE_RUN;
+        return 0;
+    case OPTION_PLANS:
+        arguments->mode = MODE_PLANS;
         return 0;
     case OPTION_STORES:
         arguments->mode = MODE_STORES;
@@ -96,20 +101,20 @@ static error_t parse(int key, char *text, struct argp_state *state)
         char *end = NULL;
         const unsigned long count = strtoul(text, &end, 10);
         if (end == text || *end != '\0' || count < 6 || count > 1000) {
-            argp_error(state, "--quadruples %s: a count from 6 to 1000 is wanted", text);
+            ekb_cli_refuse(state, "--quadruples %s: a count from 6 to 1000 is wanted", text);
         }
         arguments->wish.num_quadruples = (uint32_t)count;
         return 0;
     }
     case ARGP_KEY_ARG:
         if (arguments->now != NULL) {
-            argp_error(state, "unexpected argument \"%s\"", text);
+            ekb_cli_refuse(state, "unexpected argument \"%s\"", text);
         }
         *(arguments->base == NULL ? &arguments->base : &arguments->now) = text;
         return 0;
     case ARGP_KEY_END:
         if (arguments->now == NULL) {
-            argp_error(state, "two things to compare are wanted");
+            ekb_cli_refuse(state, "two things to compare are wanted");
         }
         return 0;
     default:
@@ -120,10 +125,14 @@ static error_t parse(int key, char *text, struct argp_state *state)
 static const struct argp_option options[] = {
     {"run", OPTION_RUN, NULL, 0,
      "BASE and NEW are ekubench programs: count their instructions and measure them in turn", 1},
+    {"plans", OPTION_PLANS, NULL, 0,
+     "BASE and NEW are files as of `ekubench measure --plan compare --print-plan`: measure them in "
+     "turn",
+     1},
     {"stores", OPTION_STORES, NULL, 0,
      "BASE and NEW are dual stores: measure handshakes with either, in turn (45 s)", 1},
     {"quadruples", OPTION_QUADRUPLES, "N", 0,
-     "With --run: times are of N quadruples of runs, 12 s each (default 8)", 2},
+     "With --run and --plans: times are of N quadruples of runs, 12 s each (default 8)", 2},
     {"no-times", OPTION_NO_TIMES, NULL, 0, "With --run: instructions only", 2},
     {"no-instructions", OPTION_NO_INSTRUCTIONS, NULL, 0, "With --run: times only", 2},
     {"instructions-threshold", OPTION_INSTRUCTIONS, "PERCENT", 0,
@@ -142,10 +151,12 @@ static const struct argp_option options[] = {
 
 static const char doc[] =
     "Decide whether NEW is slower than BASE: two results (files, or directories with result.json "
-    "and instructions.json), two programs, or two stores. Instructions gate, times advise.\v"
+    "and instructions.json), two programs, two plans, or two stores. Instructions gate, times "
+    "advise.\v"
     "Exit status: 0 no regression; 1 a gate failed; 2 wrong usage, or they do not compare; 3 no "
     "valid answer here; 4 the interval is too wide to say.\n\nExamples:\n"
     "  ekubench compare --run old/ekubench new/ekubench\n"
+    "  ekubench compare --plans tls12.ini tls13.ini\n"
     "  ekubench compare before.json after.json --markdown\n"
     "  ekubench compare --stores store-rsa store-ecdsa";
 
@@ -183,6 +194,10 @@ static int run(const struct arguments *arguments)
     case MODE_RUN:
         err = ekb_compare_run_binaries(comparison, arguments->base, arguments->now,
                                        &arguments->wish, &fail);
+        break;
+    case MODE_PLANS:
+        err = ekb_compare_run_plans(comparison, arguments->base, arguments->now, &arguments->wish,
+                                    &fail);
         break;
     case MODE_STORES:
         err = ekb_compare_run_stores(comparison, arguments->base, arguments->now, &arguments->wish,

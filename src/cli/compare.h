@@ -92,12 +92,18 @@ EKB_NODISCARD enum ekb_err ekb_compare_sides(struct ekb_comparison *out_comparis
                                              struct ekb_fail *reterr_fail);
 
 // ekb_compare_run_binaries measures two programs in turn and fills the comparison.
-// ekb_compare_run_stores measures two stores handshake by handshake. EKB_STOPPED; EKB_WORKER_DIED
-// if a program cannot be measured; errors of ekb_instructions_count and ekb_measure_run.
+// ekb_compare_run_plans does so with two plans of this program, without counting instructions, and
+// ekb_compare_run_stores measures two stores handshake by handshake. EKB_STOPPED; EKB_UNSUPPORTED
+// if a program cannot be measured; EKB_DISTURBED; errors of ekb_cli_read_plan,
+// ekb_instructions_count and ekb_measure_run.
 EKB_NODISCARD enum ekb_err ekb_compare_run_binaries(struct ekb_comparison *out_comparison,
                                                     const char *base, const char *now,
                                                     const struct ekb_compare_wish *wish,
                                                     struct ekb_fail *reterr_fail);
+EKB_NODISCARD enum ekb_err ekb_compare_run_plans(struct ekb_comparison *out_comparison,
+                                                 const char *base, const char *now,
+                                                 const struct ekb_compare_wish *wish,
+                                                 struct ekb_fail *reterr_fail);
 EKB_NODISCARD enum ekb_err ekb_compare_run_stores(struct ekb_comparison *out_comparison,
                                                   const char *base, const char *now,
                                                   const struct ekb_compare_wish *wish,

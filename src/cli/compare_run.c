@@ -2,6 +2,7 @@
 
 #include "ekubench/base/clock.h"
 #include "ekubench/base/file.h"
+#include "ekubench/base/process.h"
 #include "ekubench/lab/instructions.h"
 #include "ekubench/lab/measure.h"
 #include "ekubench/lab/plan.h"
@@ -12,9 +13,7 @@
 #include "ekubench/stat/words.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +23,13 @@
 
 #define SEED UINT64_C(1)
 
-// What is compared of one run of the plan "compare".
+// One of the two that are compared: a program with the plan that it measures by.
+struct side {
+    const char *binary;
+    const char *plan;
+};
+
+// What is compared of one run of a plan.
 enum quantity {
     SERVER_CPU,
     CLIENT_CPU,
@@ -35,7 +40,7 @@ enum quantity {
 static const char *const quantity_names[NUM_QUANTITIES] = {
     [SERVER_CPU] = "server CPU per handshake, kernel included",
     [CLIENT_CPU] = "client CPU per handshake, kernel included",
-    [WALL] = "time per handshake, 64 in flight",
+    [WALL] = "time per handshake (inverse of the rate)",
 };
 
 // One run of one binary.
@@ -85,23 +90,17 @@ static int wait_for(pid_t pid, const volatile sig_atomic_t *stop)
     return status;
 }
 
-// run_once measures `binary` into `directory`. A run that is not clean is no error.
-static enum ekb_err run_once(struct run *out_run, const char *binary, const char *directory,
+// run_once measures one side into `directory`. A run that is not clean is no error.
+static enum ekb_err run_once(struct run *out_run, const struct side *side, const char *directory,
                              const volatile sig_atomic_t *stop, struct ekb_fail *reterr_fail)
 {
     char file[4096];
     pid_t pid = 0;
-    posix_spawn_file_actions_t actions;
-    const char *const words[] = {binary, "measure", "--plan", "compare", "-o", directory, NULL};
-    (void)posix_spawn_file_actions_init(&actions);
-    (void)posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-    (void)posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-    // posix_spawn does not change its arguments.
-    const int reason =
-        posix_spawn(&pid, binary, &actions, NULL, (char *const *)(uintptr_t)words, environ);
-    (void)posix_spawn_file_actions_destroy(&actions);
-    if (reason != 0) {
-        return ekb_fail_set(reterr_fail, EKB_NOT_FOUND, reason, "%s", binary);
+    const char *const words[] = {side->binary, "measure", "--plan", side->plan,
+                                 "-o",         directory, NULL};
+    const enum ekb_err err = ekb_process_start(&pid, words, NULL, reterr_fail);
+    if (err != EKB_OK) {
+        return err;
     }
     const int status = wait_for(pid, stop);
     if (*stop != 0) {
@@ -109,8 +108,8 @@ static enum ekb_err run_once(struct run *out_run, const char *binary, const char
     }
     if (!WIFEXITED(status) ||
         (WEXITSTATUS(status) != EKB_EXIT_OK && WEXITSTATUS(status) != EKB_EXIT_ENVIRONMENT)) {
-        return ekb_fail_set(reterr_fail, EKB_UNSUPPORTED, 0,
-                            "%s measure --plan compare does not work", binary);
+        return ekb_fail_set(reterr_fail, EKB_UNSUPPORTED, 0, "%s measure --plan %s does not work",
+                            side->binary, side->plan);
     }
     (void)snprintf(file, sizeof file, "%s/result.json", directory);
     return read_run(out_run, file, reterr_fail);
@@ -191,7 +190,7 @@ static void add_time_rows(struct ekb_comparison *comparison, const struct times 
     }
 }
 
-static enum ekb_err run_quadruples(struct times *times, const char *const binaries[2],
+static enum ekb_err run_quadruples(struct times *times, const struct side sides[2],
                                    const char *directory, const struct ekb_compare_wish *wish,
                                    const volatile sig_atomic_t *stop, struct ekb_fail *reterr_fail)
 {
@@ -200,7 +199,7 @@ static enum ekb_err run_quadruples(struct times *times, const char *const binari
         const struct ekb_quadruple quadruple = ekb_quadruple_make(SEED, q);
         struct run runs[EKB_QUADRUPLE_LEN] = {{.clean = false}};
         for (size_t i = 0; i < EKB_QUADRUPLE_LEN && err == EKB_OK; i++) {
-            err = run_once(&runs[i], binaries[quadruple.arms[i] == EKB_QUADRUPLE_B ? 1 : 0],
+            err = run_once(&runs[i], &sides[quadruple.arms[i] == EKB_QUADRUPLE_B ? 1 : 0],
                            directory, stop, reterr_fail);
         }
         if (err == EKB_OK) {
@@ -211,7 +210,7 @@ static enum ekb_err run_quadruples(struct times *times, const char *const binari
     return err;
 }
 
-static enum ekb_err compare_times(struct ekb_comparison *comparison, const char *const binaries[2],
+static enum ekb_err compare_times(struct ekb_comparison *comparison, const struct side sides[2],
                                   const struct ekb_compare_wish *wish,
                                   const volatile sig_atomic_t *stop, struct ekb_fail *reterr_fail)
 {
@@ -223,7 +222,7 @@ static enum ekb_err compare_times(struct ekb_comparison *comparison, const char 
     }
     err = times_init(&times, wish->num_quadruples);
     if (err == EKB_OK) {
-        err = run_quadruples(&times, binaries, directory, wish, stop, reterr_fail);
+        err = run_quadruples(&times, sides, directory, wish, stop, reterr_fail);
     }
     if (err == EKB_OK) {
         if (times.num_dropped > 0) {
@@ -270,11 +269,23 @@ static enum ekb_err compare_instructions(struct ekb_comparison *comparison,
     return EKB_OK;
 }
 
+// require_rows fails if nothing could be said.
+static enum ekb_err require_rows(const struct ekb_comparison *comparison,
+                                 struct ekb_fail *reterr_fail)
+{
+    return comparison->num_rows > 0
+               ? EKB_OK
+               : ekb_fail_set(reterr_fail, EKB_DISTURBED, 0, "%s",
+                              comparison->num_notes > 0 ? comparison->notes[0]
+                                                        : "nothing was measured");
+}
+
 enum ekb_err ekb_compare_run_binaries(struct ekb_comparison *out_comparison, const char *base,
                                       const char *now, const struct ekb_compare_wish *wish,
                                       struct ekb_fail *reterr_fail)
 {
     const char *const binaries[2] = {base, now};
+    const struct side sides[2] = {{base, EKB_PLAN_COMPARE}, {now, EKB_PLAN_COMPARE}};
     const volatile sig_atomic_t *stop = ekb_cli_stop_flag();
     enum ekb_err err = EKB_OK;
     *out_comparison = (struct ekb_comparison){.num_rows = 0};
@@ -287,13 +298,46 @@ enum ekb_err ekb_compare_run_binaries(struct ekb_comparison *out_comparison, con
         err = compare_instructions(out_comparison, binaries, wish, stop, reterr_fail);
     }
     if (err == EKB_OK && wish->with_times) {
-        err = compare_times(out_comparison, binaries, wish, stop, reterr_fail);
+        err = compare_times(out_comparison, sides, wish, stop, reterr_fail);
     }
-    return err == EKB_OK && out_comparison->num_rows == 0
-               ? ekb_fail_set(reterr_fail, EKB_DISTURBED, 0, "%s",
-                              out_comparison->num_notes > 0 ? out_comparison->notes[0]
-                                                            : "nothing was measured")
-               : err;
+    return err == EKB_OK ? require_rows(out_comparison, reterr_fail) : err;
+}
+
+// Plans.
+
+// check_plan sees that the file is a plan that can be run again and again.
+static enum ekb_err check_plan(const char *path, struct ekb_fail *reterr_fail)
+{
+    struct ekb_plan plan;
+    const enum ekb_err err = ekb_cli_read_plan(&plan, path, reterr_fail);
+    if (err == EKB_OK && strcmp(plan.name, EKB_PLAN_COMPARE) != 0) {
+        return ekb_fail_set(reterr_fail, EKB_USAGE, 0,
+                            "%s: a run of the plan %s takes %.0f s; two plans are compared by many "
+                            "short runs: write plan = compare",
+                            path, plan.name, (double)ekb_plan_duration_ns(&plan) / 1e9);
+    }
+    return err;
+}
+
+enum ekb_err ekb_compare_run_plans(struct ekb_comparison *out_comparison, const char *base,
+                                   const char *now, const struct ekb_compare_wish *wish,
+                                   struct ekb_fail *reterr_fail)
+{
+    char *const paths[2] = {realpath(base, NULL), realpath(now, NULL)};
+    const struct side sides[2] = {{"/proc/self/exe", paths[0]}, {"/proc/self/exe", paths[1]}};
+    enum ekb_err err = EKB_OK;
+    *out_comparison = (struct ekb_comparison){.num_rows = 0};
+    for (size_t i = 0; i < 2 && err == EKB_OK; i++) {
+        err = paths[i] == NULL
+                  ? ekb_fail_set(reterr_fail, EKB_NOT_FOUND, errno, "%s", i == 0 ? base : now)
+                  : check_plan(paths[i], reterr_fail);
+    }
+    if (err == EKB_OK) {
+        err = compare_times(out_comparison, sides, wish, ekb_cli_stop_flag(), reterr_fail);
+    }
+    free(paths[0]);
+    free(paths[1]);
+    return err == EKB_OK ? require_rows(out_comparison, reterr_fail) : err;
 }
 
 // Stores.

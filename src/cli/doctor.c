@@ -34,11 +34,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case OPTION_SEED:
         if (ekb_units_parse_count(&arguments->seed, text, 1, UINT64_C(1) << 53) != EKB_OK) {
-            argp_error(state, "--seed %s: a whole number from 1 to 2^53 is wanted", text);
+            ekb_cli_refuse(state, "--seed %s: a whole number from 1 to 2^53 is wanted", text);
         }
         return 0;
     case ARGP_KEY_ARG:
-        argp_error(state, "unexpected argument \"%s\"", text);
+        ekb_cli_refuse(state, "unexpected argument \"%s\"", text);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;

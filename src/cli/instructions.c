@@ -34,12 +34,12 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case OPTION_PART:
         if (ekb_count_part_parse(&arguments->part, text) != EKB_OK) {
-            argp_error(state, "--part %s: client, server or verify is wanted", text);
+            ekb_cli_refuse(state, "--part %s: client, server or verify is wanted", text);
         }
         return 0;
     case OPTION_HANDSHAKES:
         if (ekb_units_parse_count(&arguments->num_handshakes, text, 1, 100000) != EKB_OK) {
-            argp_error(state, "--handshakes %s: a count from 1 to 100000 is wanted", text);
+            ekb_cli_refuse(state, "--handshakes %s: a count from 1 to 100000 is wanted", text);
         }
         return 0;
     case 'o':
@@ -50,7 +50,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case ARGP_KEY_ARG:
         if (arguments->binary != NULL) {
-            argp_error(state, "unexpected argument \"%s\"", text);
+            ekb_cli_refuse(state, "unexpected argument \"%s\"", text);
         }
         arguments->binary = text;
         return 0;

@@ -18,6 +18,7 @@ struct arguments {
 enum {
     OPTION_COUNT = 256,
     OPTION_WARMUP,
+    OPTION_RAMP,
     OPTION_DEADLINE,
     OPTION_CONFIRM,
     OPTION_TLS,
@@ -33,7 +34,8 @@ static void parse_duration(uint64_t *out_ns, const char *option, const char *tex
     // A day: a longer load is a mistake.
     if (ekb_units_parse_duration(out_ns, text) != EKB_OK || *out_ns < min_ns ||
         *out_ns > UINT64_C(86400) * EKB_NS_PER_S) {
-        argp_error(state, "%s %s: a duration such as 10s, at most 24h, is wanted", option, text);
+        ekb_cli_refuse(state, "%s %s: a duration such as 10s, at most 24h, is wanted", option,
+                       text);
     }
 }
 
@@ -44,10 +46,10 @@ static void parse_target(struct ekb_load_settings *settings, const char *text,
     char message[512];
     if (ekb_address_parse(&settings->arm.target, text, &fail) != EKB_OK) {
         ekb_fail_text(message, sizeof message, &fail);
-        argp_error(state, "%s", message);
+        ekb_cli_refuse(state, "%s", message);
     }
     if (ekb_address_port(&settings->arm.target) == 0) {
-        argp_error(state, "%s: nothing listens at port 0", text);
+        ekb_cli_refuse(state, "%s: nothing listens at port 0", text);
     }
     settings->target_text = text;
 }
@@ -57,7 +59,7 @@ static bool parse_word(const char *option, const char *text, const char *first, 
                        struct argp_state *state)
 {
     if (strcmp(text, first) != 0 && strcmp(text, second) != 0) {
-        argp_error(state, "%s %s: %s or %s is wanted", option, text, first, second);
+        ekb_cli_refuse(state, "%s %s: %s or %s is wanted", option, text, first, second);
     }
     return strcmp(text, first) == 0;
 }
@@ -65,10 +67,14 @@ static bool parse_word(const char *option, const char *text, const char *first, 
 static void check_arguments(const struct arguments *arguments, struct argp_state *state)
 {
     if (state->arg_num == 0) {
-        argp_error(state, "the server's ADDR:PORT is wanted");
+        ekb_cli_refuse(state, "the server's ADDR:PORT is wanted");
+    }
+    if (arguments->settings.ramp_ns > arguments->settings.warmup_ns && !arguments->count_set) {
+        ekb_cli_refuse(state,
+                       "the ramp is longer than the warm-up (--warmup), which it is part of");
     }
     if (arguments->settings.arm.store_path == NULL && !arguments->insecure) {
-        argp_error(state, "--store DIR (client certificate and CAs), or --insecure, is wanted");
+        ekb_cli_refuse(state, "--store DIR (client certificate and CAs), or --insecure, is wanted");
     }
 }
 
@@ -83,7 +89,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case 'n':
         if (ekb_units_parse_count(&count, text, 1, 20000) != EKB_OK) {
-            argp_error(state, "--in-flight %s: a count from 1 to 20000 is wanted", text);
+            ekb_cli_refuse(state, "--in-flight %s: a count from 1 to 20000 is wanted", text);
         }
         settings->in_flight = (uint32_t)count;
         return 0;
@@ -95,12 +101,15 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case OPTION_COUNT:
         if (ekb_units_parse_count(&settings->max_starts, text, 1, UINT64_C(1) << 40) != EKB_OK) {
-            argp_error(state, "--count %s: a count is wanted", text);
+            ekb_cli_refuse(state, "--count %s: a count is wanted", text);
         }
         arguments->count_set = true;
         return 0;
     case OPTION_WARMUP:
         parse_duration(&settings->warmup_ns, "--warmup", text, 0, state);
+        return 0;
+    case OPTION_RAMP:
+        parse_duration(&settings->ramp_ns, "--ramp", text, 0, state);
         return 0;
     case OPTION_DEADLINE:
         parse_duration(&settings->deadline_ns, "--deadline", text, 10 * EKB_NS_PER_MS, state);
@@ -111,7 +120,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case OPTION_TLS:
         if (ekb_tls_version_parse(&settings->arm.version, text) != EKB_OK) {
-            argp_error(state, "--tls %s: 1.2, 1.3 or any is wanted", text);
+            ekb_cli_refuse(state, "--tls %s: 1.2, 1.3 or any is wanted", text);
         }
         return 0;
     case OPTION_SNI:
@@ -128,7 +137,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case ARGP_KEY_ARG:
         if (state->arg_num > 0) {
-            argp_error(state, "unexpected argument \"%s\"", text);
+            ekb_cli_refuse(state, "unexpected argument \"%s\"", text);
         }
         parse_target(settings, text, state);
         return 0;
@@ -150,6 +159,8 @@ static const struct argp_option options[] = {
     {"count", OPTION_COUNT, "N", 0, "End after N handshakes, if that comes first; without warm-up",
      0},
     {"warmup", OPTION_WARMUP, "TIME", 0, "Run this long before measuring (default 1s)", 0},
+    {"ramp", OPTION_RAMP, "TIME", 0,
+     "Start connections evenly over this time, which the warm-up holds (default: all at once)", 0},
     {"deadline", OPTION_DEADLINE, "TIME", 0, "For one handshake (default 10s)", 0},
     {"confirm", OPTION_CONFIRM, "WHAT", 0,
      "When a handshake counts as accepted: byte (default) = the server's first byte of application "
@@ -175,6 +186,7 @@ static const char doc[] =
     "server cannot be "
     "reached, speaks no TLS, or the result is not clean.\n\nExamples:\n"
     "  ekubench load 127.0.0.1:7001 --store store -n 500 -t 30s\n"
+    "  ekubench load 127.0.0.1:7001 --store store -n 5000 --warmup 5s --ramp 3s\n"
     "  ekubench load localhost:443 --insecure --confirm none --count 1000";
 
 static int run(const struct arguments *arguments)

@@ -3,8 +3,10 @@
 #include "ekubench/base/units.h"
 #include "ekubench/lab/measure.h"
 #include "ekubench/lab/plan.h"
+#include "ekubench/pki/mint.h"
 
-#include <stdlib.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 struct arguments {
@@ -12,13 +14,42 @@ struct arguments {
     const char *output;
     struct ekb_plan_settings settings;
     enum ekb_cli_format format;
+    bool print_plan;
 };
 
 enum {
     OPTION_SEED = 256,
     OPTION_TLS,
+    OPTION_KEY,
+    OPTION_EKU,
+    OPTION_DEPTH,
+    OPTION_PRINT_PLAN,
     OPTION_JSON,
 };
+
+// parse_treatment reads the options of the one arm of the plan "compare".
+static error_t parse_treatment(int key, const char *text, struct argp_state *state)
+{
+    struct ekb_plan_settings *settings = &((struct arguments *)state->input)->settings;
+    uint64_t count = 0;
+    switch (key) {
+    case OPTION_EKU:
+        if (ekb_eku_mode_parse(&settings->eku, text) != EKB_OK) {
+            ekb_cli_refuse(state, "--eku %s: on, off or none is wanted", text);
+        }
+        settings->eku_set = true;
+        return 0;
+    case OPTION_DEPTH:
+        if (ekb_units_parse_count(&count, text, 1, EKB_MINT_MAX_DEPTH) != EKB_OK) {
+            ekb_cli_refuse(state, "--depth %s: a count from 1 to %d is wanted", text,
+                           EKB_MINT_MAX_DEPTH);
+        }
+        settings->depth = (unsigned)count;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
 
 static error_t parse(int key, char *text, struct argp_state *state)
 {
@@ -33,40 +64,58 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case 'n':
         if (ekb_units_parse_count(&count, text, 1, 20000) != EKB_OK) {
-            argp_error(state, "--in-flight %s: a count from 1 to 20000 is wanted", text);
+            ekb_cli_refuse(state, "--in-flight %s: a count from 1 to 20000 is wanted", text);
         }
         arguments->settings.in_flight = (uint32_t)count;
         return 0;
     case OPTION_SEED:
         if (ekb_units_parse_count(&count, text, 1, UINT64_C(1) << 53) != EKB_OK) {
-            argp_error(state, "--seed %s: a whole number from 1 to 2^53 is wanted", text);
+            ekb_cli_refuse(state, "--seed %s: a whole number from 1 to 2^53 is wanted", text);
         }
         arguments->settings.seed = count;
         return 0;
     case OPTION_TLS:
         if (ekb_tls_version_parse(&arguments->settings.version, text) != EKB_OK ||
             arguments->settings.version == EKB_TLS_ANY) {
-            argp_error(state, "--tls %s: 1.2 or 1.3 is wanted", text);
+            ekb_cli_refuse(state, "--tls %s: 1.2 or 1.3 is wanted", text);
         }
         arguments->settings.version_set = true;
+        return 0;
+    case OPTION_KEY:
+        if (ekb_key_type_parse(&arguments->settings.key_type, text) != EKB_OK) {
+            ekb_cli_refuse(state, "--key %s: " EKB_CLI_KEY_TYPES " is wanted", text);
+        }
+        arguments->settings.key_type_set = true;
+        return 0;
+    case OPTION_PRINT_PLAN:
+        arguments->print_plan = true;
         return 0;
     case OPTION_JSON:
         arguments->format = EKB_CLI_JSON;
         return 0;
     case ARGP_KEY_ARG:
-        argp_error(state, "unexpected argument \"%s\"", text);
+        ekb_cli_refuse(state, "unexpected argument \"%s\"", text);
         return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return parse_treatment(key, text, state);
     }
 }
 
 static const struct argp_option options[] = {
-    {"plan", 'p', "NAME", 0,
-     "Built-in plan: quick (at most 40 s) or standard (at most 120 s, the default)", 0},
+    {"plan", 'p', "NAME|FILE", 0,
+     "Built-in plan: quick (at most 40 s), standard (at most 120 s, the default) or compare (one "
+     "arm, 3 s); or an INI file (with a / or ending in .ini) with these options as keys; what the "
+     "command line says goes before it",
+     0},
+    {"print-plan", OPTION_PRINT_PLAN, NULL, 0, "Print the plan as such a file, and do nothing", 0},
     {"output", 'o', "DIR", 0, "Write result.json and report.txt into DIR", 0},
-    {"in-flight", 'n', "N", 0, "Connections in flight in the load stage (default 2000)", 0},
+    {"in-flight", 'n', "N", 0,
+     "Connections in flight in the load stage (default 2000, in quick 1000)", 0},
     {"tls", OPTION_TLS, "VERSION", 0, "1.3 (the default) or 1.2", 0},
+    {"key", OPTION_KEY, "TYPE", 0, "Keys of all certificates: " EKB_CLI_KEY_TYPES, 0},
+    {"eku", OPTION_EKU, "MODE", 0, "In the plan compare: on (default), off or none", 0},
+    {"depth", OPTION_DEPTH, "N", 0,
+     "In the plan compare: certificates above the client's leaf (default 1)", 0},
     {"seed", OPTION_SEED, "N", 0,
      "Seed of the order of arms (default 1): the same seed, the same order", 0},
     {"json", OPTION_JSON, NULL, 0, "Print the result as JSON instead of tables", 0},
@@ -79,6 +128,7 @@ static const char doc[] =
     "Exit status: 0 done; 2 wrong usage; 3 the environment cannot give a valid answer (the report "
     "says why).\n\nExamples:\n"
     "  ekubench measure --plan quick\n"
+    "  ekubench measure --print-plan --key rsa2048 >rsa.ini; ekubench measure --plan rsa.ini\n"
     "  ekubench measure -o results/today --in-flight 5000";
 
 static int run(const struct arguments *arguments, const struct ekb_plan *plan)
@@ -97,18 +147,96 @@ static int run(const struct arguments *arguments, const struct ekb_plan *plan)
     return status;
 }
 
+// print_plan prints what makes the plan again: as a comment, what it is.
+static void print_plan(const struct arguments *arguments, const struct ekb_plan *plan)
+{
+    char duration[EKB_UNITS_TEXT_LEN];
+    const struct ekb_plan_settings *settings = &arguments->settings;
+    const struct ekb_plan_stage *last = &plan->stages[plan->num_stages - 1];
+    (void)printf("; ekubench measure --plan FILE\n[measure]\nplan = %s\nkey = %s\ntls = %s\n"
+                 "in-flight = %u\nseed = %llu\n",
+                 plan->name, ekb_key_type_name(plan->key_type), ekb_tls_version_name(plan->version),
+                 (unsigned)last->in_flight, (unsigned long long)plan->seed);
+    if (strcmp(plan->name, EKB_PLAN_COMPARE) == 0) {
+        (void)printf("eku = %s\ndepth = %u\n", ekb_eku_mode_name(settings->eku),
+                     last->arms[0].depth);
+    }
+    (void)printf("\n; What it does, in at most %s:\n",
+                 ekb_units_format_ns(duration, (double)ekb_plan_duration_ns(plan)));
+    for (size_t i = 0; i < plan->num_stages; i++) {
+        const struct ekb_plan_stage *stage = &plan->stages[i];
+        (void)printf("; stage %s: %s, %u in flight; arms", stage->name,
+                     ekb_units_format_ns(duration, (double)(stage->num_slices * stage->slice_ns)),
+                     (unsigned)stage->in_flight);
+        // A line of an INI file is not long.
+        for (size_t j = 0; j < stage->num_arms; j++) {
+            (void)printf("%s %s", j % 8 == 0 && j > 0 ? "\n;  " : "", stage->arms[j].name);
+        }
+        (void)putchar('\n');
+    }
+}
+
+static bool is_file(const char *plan)
+{
+    const size_t len = strlen(plan);
+    return strchr(plan, '/') != NULL || (len > 4 && strcmp(plan + len - 4, ".ini") == 0);
+}
+
+static const struct argp measure_argp = {.options = options, .parser = parse, .doc = doc};
+
+// make_plan makes the plan that the arguments ask for.
+static enum ekb_err make_plan(struct ekb_plan *out_plan, const struct arguments *arguments,
+                              struct ekb_fail *reterr_fail)
+{
+    const enum ekb_err err = ekb_plan_builtin(out_plan, arguments->plan, &arguments->settings);
+    if (err == EKB_NOT_FOUND) {
+        return ekb_fail_set(reterr_fail, EKB_USAGE, 0,
+                            "there is no plan \"%s\"; the plans are quick, standard and compare",
+                            arguments->plan);
+    }
+    if (err == EKB_USAGE) {
+        return ekb_fail_set(reterr_fail, EKB_USAGE, 0,
+                            "EKU mode and depth can be set in the plan compare only: in \"%s\" "
+                            "they are what is compared",
+                            arguments->plan);
+    }
+    return err;
+}
+
+enum ekb_err ekb_cli_read_plan(struct ekb_plan *out_plan, const char *path,
+                               struct ekb_fail *reterr_fail)
+{
+    struct arguments arguments = {.plan = "standard"};
+    const enum ekb_err err =
+        ekb_cli_parse_file(&measure_argp, path, "measure", &arguments, reterr_fail);
+    return err == EKB_OK ? make_plan(out_plan, &arguments, reterr_fail) : err;
+}
+
 int ekb_cli_measure(int argc, char **argv)
 {
-    static const struct argp argp = {.options = options, .parser = parse, .doc = doc};
     struct arguments arguments = {.plan = "standard"};
     struct ekb_plan plan;
     struct ekb_fail fail;
 
-    ekb_cli_parse(&argp, argc, argv, &arguments);
-    if (ekb_plan_builtin(&plan, arguments.plan, &arguments.settings) != EKB_OK) {
-        ekb_cli_say("there is no plan \"%s\"; the plans are quick, standard and compare",
-                    arguments.plan);
-        return EKB_EXIT_USAGE;
+    ekb_cli_parse(&measure_argp, argc, argv, &arguments);
+    if (is_file(arguments.plan)) {
+        struct arguments from_file = {.plan = "standard"};
+        if (ekb_cli_parse_file(&measure_argp, arguments.plan, "measure", &from_file, &fail) !=
+            EKB_OK) {
+            return ekb_cli_fail(&fail);
+        }
+        // Once more: the command line goes before the file.
+        const char *const name = from_file.plan;
+        arguments = from_file;
+        ekb_cli_parse(&measure_argp, argc, argv, &arguments);
+        arguments.plan = name;
+    }
+    if (make_plan(&plan, &arguments, &fail) != EKB_OK) {
+        return ekb_cli_fail(&fail);
+    }
+    if (arguments.print_plan) {
+        print_plan(&arguments, &plan);
+        return EKB_EXIT_OK;
     }
     // An unusable place for the result is better known before two minutes of work than after.
     if (arguments.output != NULL && ekb_cli_claim_output(arguments.output, &fail) != EKB_OK) {

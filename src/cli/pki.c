@@ -38,7 +38,7 @@ static void add_name(struct argp_state *state, const char **names, size_t *num_n
                      const char *name)
 {
     if (*num_names == MAX_NAMES) {
-        argp_error(state, "at most %d names of a kind", MAX_NAMES);
+        ekb_cli_refuse(state, "at most %d names of a kind", MAX_NAMES);
     }
     names[(*num_names)++] = name;
 }
@@ -50,37 +50,35 @@ static error_t parse(int key, char *text, struct argp_state *state)
     switch (key) {
     case 'k':
         if (ekb_key_type_parse(&arguments->key_type, text) != EKB_OK) {
-            argp_error(state,
-                       "--key %s: p256, p384, rsa2048, rsa3072, rsa4096 or ed25519 is wanted",
-                       text);
+            ekb_cli_refuse(state, "--key %s: " EKB_CLI_KEY_TYPES " is wanted", text);
         }
         return 0;
     case 'd':
         if (ekb_units_parse_count(&count, text, 1, EKB_MINT_MAX_DEPTH) != EKB_OK) {
-            argp_error(state, "--depth %s: a number from 1 to %d is wanted", text,
-                       EKB_MINT_MAX_DEPTH);
+            ekb_cli_refuse(state, "--depth %s: a number from 1 to %d is wanted", text,
+                           EKB_MINT_MAX_DEPTH);
         }
         arguments->depth = (unsigned)count;
         return 0;
     case OPTION_SERVER_EKU:
         if (ekb_eku_parse(&arguments->server_eku, text) != EKB_OK) {
-            argp_error(state,
-                       "--server-eku %s: serverAuth, clientAuth, codeSigning, any, both or none",
-                       text);
+            ekb_cli_refuse(
+                state, "--server-eku %s: serverAuth, clientAuth, codeSigning, any, both or none",
+                text);
         }
         return 0;
     case OPTION_CLIENT_EKU:
         if (ekb_eku_parse(&arguments->client_eku, text) != EKB_OK) {
-            argp_error(state,
-                       "--client-eku %s: serverAuth, clientAuth, codeSigning, any, both or none",
-                       text);
+            ekb_cli_refuse(
+                state, "--client-eku %s: serverAuth, clientAuth, codeSigning, any, both or none",
+                text);
         }
         return 0;
     case OPTION_VALIDITY:
         if (ekb_units_parse_duration(&arguments->validity_ns, text) != EKB_OK ||
             arguments->validity_ns < EKB_NS_PER_S) {
-            argp_error(state, "--validity %s: a duration such as 720h, at least 1s, is wanted",
-                       text);
+            ekb_cli_refuse(state, "--validity %s: a duration such as 720h, at least 1s, is wanted",
+                           text);
         }
         return 0;
     case OPTION_DNS:
@@ -91,16 +89,16 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case ARGP_KEY_ARG:
         if (state->arg_num == 0 && strcmp(text, "mint") != 0) {
-            argp_error(state, "unknown word \"%s\"; `ekubench pki mint DIR` mints", text);
+            ekb_cli_refuse(state, "unknown word \"%s\"; `ekubench pki mint DIR` mints", text);
         } else if (state->arg_num == 1) {
             arguments->directory = text;
         } else if (state->arg_num > 1) {
-            argp_error(state, "unexpected argument \"%s\"", text);
+            ekb_cli_refuse(state, "unexpected argument \"%s\"", text);
         }
         return 0;
     case ARGP_KEY_END:
         if (arguments->directory == NULL) {
-            argp_error(state, "a directory for the store is wanted: `ekubench pki mint DIR`");
+            ekb_cli_refuse(state, "a directory for the store is wanted: `ekubench pki mint DIR`");
         }
         return 0;
     default:
@@ -109,7 +107,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 }
 
 static const struct argp_option options[] = {
-    {"key", 'k', "TYPE", 0, "p256 (default), p384, rsa2048, rsa3072, rsa4096 or ed25519", 0},
+    {"key", 'k', "TYPE", 0, EKB_CLI_KEY_TYPES " (default p256)", 0},
     {"depth", 'd', "N", 0,
      "Certificates above the leaf: 1 (default) = signed by the root, up to 10", 0},
     {"server-eku", OPTION_SERVER_EKU, "SET", 0,

@@ -34,9 +34,22 @@ static const struct ekb_record_effect *find_injected(const struct ekb_record *re
     return find(record, EKB_EFFECT_INJECTED, contrast);
 }
 
+static bool begins_with(const char *text, const char *begin)
+{
+    return strncmp(text, begin, strlen(begin)) == 0;
+}
+
 static bool is_found(const struct ekb_record_effect *effect)
 {
-    return effect != NULL && strncmp(effect->verdict, "slower", 6) == 0;
+    return effect != NULL && begins_with(effect->verdict, "slower");
+}
+
+// A control is believed to differ when verdicts are withheld for it: when its 99 % interval
+// excludes zero, which chance does in one of a hundred runs.
+static bool control_is_found(const struct ekb_record *record)
+{
+    const struct ekb_record_effect *effect = find_injected(record, 0);
+    return effect != NULL && begins_with(effect->verdict, "withheld");
 }
 
 static bool is_within(const struct ekb_record_effect *effect, double value)
@@ -53,7 +66,8 @@ static bool is_fit(const struct ekb_record *record)
     return fit;
 }
 
-static void print_row(const char *label, double injected_ns, const struct ekb_record_effect *effect)
+static void print_row(const char *label, double injected_ns, const struct ekb_record_effect *effect,
+                      bool found)
 {
     char injected[EKB_UNITS_TEXT_LEN];
     char recovered[64];
@@ -62,7 +76,7 @@ static void print_row(const char *label, double injected_ns, const struct ekb_re
                    effect->estimate.high / 1e3);
     (void)printf("%-18s %-10s %-28s %-9s %s\n", label,
                  injected_ns > 0 ? ekb_units_format_ns(injected, injected_ns) : "nothing",
-                 recovered, is_found(effect) ? "found" : "not found",
+                 recovered, found ? "found" : "not found",
                  is_within(effect, injected_ns) ? "" : "(the interval misses what was injected)");
 }
 
@@ -76,11 +90,12 @@ static void print_table(const struct ekb_record *record)
         (void)printf("too few undisturbed slices\n");
         return;
     }
-    print_row("A/A control", 0, control);
+    print_row("A/A control", 0, control, control_is_found(record));
     for (size_t i = 0; i < EKB_PLAN_NUM_INJECTED; i++) {
         const struct ekb_record_effect *effect = find_injected(record, i);
         if (effect != NULL) {
-            print_row("one arm slower by", (double)ekb_plan_injected_ns[i], effect);
+            print_row("one arm slower by", (double)ekb_plan_injected_ns[i], effect,
+                      is_found(effect));
         }
     }
     (void)printf("This machine resolves %s of server CPU per handshake in %llu slices of 250 ms.\n",
@@ -88,12 +103,12 @@ static void print_table(const struct ekb_record *record)
                  (unsigned long long)control->estimate.n);
 }
 
-static json_t *row_json(double injected_ns, const struct ekb_record_effect *effect)
+static json_t *row_json(double injected_ns, const struct ekb_record_effect *effect, bool found)
 {
     return json_pack("{s:f, s:f, s:[f, f], s:f, s:b, s:s}", "injected_ns", injected_ns,
                      "estimate_ns", effect->estimate.estimate, "ci95", effect->estimate.low,
-                     effect->estimate.high, "mde_ns", effect->mde, "found",
-                     is_found(effect) ? 1 : 0, "verdict", effect->verdict);
+                     effect->estimate.high, "mde_ns", effect->mde, "found", found ? 1 : 0,
+                     "verdict", effect->verdict);
 }
 
 static int print_json(const struct ekb_record *record)
@@ -104,12 +119,12 @@ static int print_json(const struct ekb_record *record)
     json_t *reasons = json_array();
     bool ok = rows != NULL && reasons != NULL;
     if (ok && control != NULL) {
-        ok = json_array_append_new(rows, row_json(0, control)) == 0;
+        ok = json_array_append_new(rows, row_json(0, control, control_is_found(record))) == 0;
     }
     for (size_t i = 0; i < EKB_PLAN_NUM_INJECTED && ok; i++) {
         const struct ekb_record_effect *effect = find_injected(record, i);
-        ok = effect == NULL ||
-             json_array_append_new(rows, row_json((double)ekb_plan_injected_ns[i], effect)) == 0;
+        ok = effect == NULL || json_array_append_new(rows, row_json((double)ekb_plan_injected_ns[i],
+                                                                    effect, is_found(effect))) == 0;
     }
     for (size_t i = 0; i < record->num_reasons && ok; i++) {
         ok = json_array_append_new(reasons, json_string(record->reasons[i])) == 0;

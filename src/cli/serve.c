@@ -29,11 +29,11 @@ static void add_listener(struct ekb_service_options *service, const char *text,
     struct ekb_fail fail;
     char message[512];
     if (service->num_words == EKB_SERVICE_MAX_LISTENERS) {
-        argp_error(state, "at most %d listeners", EKB_SERVICE_MAX_LISTENERS);
+        ekb_cli_refuse(state, "at most %d listeners", EKB_SERVICE_MAX_LISTENERS);
     }
     if (ekb_listener_parse(&listener, text, &fail) != EKB_OK) {
         ekb_fail_text(message, sizeof message, &fail);
-        argp_error(state, "--listen: %s", message);
+        ekb_cli_refuse(state, "--listen: %s", message);
     }
     service->words[service->num_words++] = text;
 }
@@ -52,21 +52,21 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case 'm':
         if (ekb_units_parse_count(&count, text, 1, 100000) != EKB_OK) {
-            argp_error(state, "--max-connections %s: a count from 1 to 100000 is wanted", text);
+            ekb_cli_refuse(state, "--max-connections %s: a count from 1 to 100000 is wanted", text);
         }
         service->max_connections = (uint32_t)count;
         return 0;
     case OPTION_DEADLINE:
         if (ekb_units_parse_duration(&service->deadline_ns, text) != EKB_OK ||
             service->deadline_ns < 10 * EKB_NS_PER_MS) {
-            argp_error(state, "--deadline %s: a duration such as 10s, at least 10ms, is wanted",
-                       text);
+            ekb_cli_refuse(state, "--deadline %s: a duration such as 10s, at least 10ms, is wanted",
+                           text);
         }
         return 0;
     case OPTION_DURATION:
         if (ekb_units_parse_duration(&service->duration_ns, text) != EKB_OK ||
             service->duration_ns == 0) {
-            argp_error(state, "--duration %s: a duration such as 60s is wanted", text);
+            ekb_cli_refuse(state, "--duration %s: a duration such as 60s is wanted", text);
         }
         return 0;
     case OPTION_AT:
@@ -81,19 +81,20 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case OPTION_EVENT_RATE:
         if (ekb_units_parse_count(&service->events_per_s, text, 0, 1000000) != EKB_OK) {
-            argp_error(state, "--event-rate %s: lines a second are wanted, 0 for no limit", text);
+            ekb_cli_refuse(state, "--event-rate %s: lines a second are wanted, 0 for no limit",
+                           text);
         }
         return 0;
     case OPTION_JSON:
         service->format = EKB_CLI_JSON;
         return 0;
     case ARGP_KEY_ARG:
-        argp_error(state, "unexpected argument \"%s\"", text);
+        ekb_cli_refuse(state, "unexpected argument \"%s\"", text);
         return 0;
     case ARGP_KEY_END:
         if (service->store == NULL ||
             (service->num_words == 0 && service->listeners_path == NULL)) {
-            argp_error(state, "--store DIR and at least one --listen ADDR:PORT are wanted");
+            ekb_cli_refuse(state, "--store DIR and at least one --listen ADDR:PORT are wanted");
         }
         return 0;
     default:

@@ -29,7 +29,7 @@ enum {
 static void add_name(struct ekb_store_list *names, const char *name, struct argp_state *state)
 {
     if (names->len == EKB_STORE_MAX_NAMES) {
-        argp_error(state, "at most %d names of a kind", EKB_STORE_MAX_NAMES);
+        ekb_cli_refuse(state, "at most %d names of a kind", EKB_STORE_MAX_NAMES);
     }
     names->items[names->len++] = name;
 }
@@ -38,7 +38,7 @@ static void set_key(struct ekb_store_words *words, enum ekb_upload_key key,
                     struct argp_state *state)
 {
     if (words->key != EKB_UPLOAD_KEY_ANY) {
-        argp_error(state, "one of --key, --use-current-key and --use-csr-key is enough");
+        ekb_cli_refuse(state, "one of --key, --use-current-key and --use-csr-key is enough");
     }
     words->key = key;
 }
@@ -47,7 +47,7 @@ static void set_form(struct ekb_store_words *words, enum ekb_store_form form,
                      struct argp_state *state)
 {
     if (words->form != EKB_STORE_FORM_TEXT && words->form != form) {
-        argp_error(state, "one of --pem and --json is enough");
+        ekb_cli_refuse(state, "one of --pem and --json is enough");
     }
     words->form = form;
 }
@@ -65,9 +65,7 @@ static error_t parse_rest(int key, char *text, struct argp_state *state)
         return 0;
     case OPTION_KEY_TYPE:
         if (ekb_key_type_parse(&words->key_type, text) != EKB_OK) {
-            argp_error(state,
-                       "--key-type %s: p256, p384, rsa2048, rsa3072, rsa4096 or ed25519 is wanted",
-                       text);
+            ekb_cli_refuse(state, "--key-type %s: " EKB_CLI_KEY_TYPES " is wanted", text);
         }
         return 0;
     case OPTION_DNS:
@@ -90,7 +88,7 @@ static error_t parse_rest(int key, char *text, struct argp_state *state)
         return 0;
     case OPTION_CAPTURE:
         if (ekb_units_parse_count(&words->capture_s, text, 1, 3600) != EKB_OK) {
-            argp_error(state, "--capture %s: seconds, from 1 to 3600, are wanted", text);
+            ekb_cli_refuse(state, "--capture %s: seconds, from 1 to 3600, are wanted", text);
         }
         return 0;
     default:
@@ -155,16 +153,17 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case ARGP_KEY_ARG:
         if (words->num_words == EKB_STORE_MAX_WORDS) {
-            argp_error(state, "unexpected argument \"%s\"", text);
+            ekb_cli_refuse(state, "unexpected argument \"%s\"", text);
         }
         words->words[words->num_words++] = text;
         return 0;
     case ARGP_KEY_END:
         if (words->num_words == 0) {
-            argp_error(state, "init, show, upload, csr, trust, reset, upgrade or diag is wanted");
+            ekb_cli_refuse(state,
+                           "init, show, upload, csr, trust, reset, upgrade or diag is wanted");
         }
         if (words->store == NULL) {
-            argp_error(state, "--store DIR is wanted");
+            ekb_cli_refuse(state, "--store DIR is wanted");
         }
         return 0;
     default:
@@ -193,7 +192,7 @@ static const struct argp_option options[] = {
     {"cn", OPTION_CN, "NAME", 0, "csr new: common name; init, reset: the host's name", 0},
     {"org", OPTION_ORG, "NAME", 0, "csr new: organization", 0},
     {"key-type", OPTION_KEY_TYPE, "TYPE", 0,
-     "csr new, init, reset: p256 (default), p384, rsa2048, rsa3072, rsa4096 or ed25519", 0},
+     "csr new, init, reset: " EKB_CLI_KEY_TYPES " (default p256)", 0},
     {"dns", OPTION_DNS, "NAME", 0, "csr new, init, reset: dNSName; may be repeated", 0},
     {"ip", OPTION_IP, "ADDRESS", 0, "csr new, init, reset: iPAddress; may be repeated", 0},
     {"output", 'o', "DIR", 0, "diag: where the files go", 0},

@@ -38,7 +38,7 @@ enum {
 static void add_file(struct files *files, const char *path, struct argp_state *state)
 {
     if (files->num_paths == MAX_FILES) {
-        argp_error(state, "at most %d files of a kind", MAX_FILES);
+        ekb_cli_refuse(state, "at most %d files of a kind", MAX_FILES);
     }
     files->paths[files->num_paths++] = path;
 }
@@ -53,7 +53,7 @@ static void parse_purpose(enum ekb_eku_mode *out_mode, const char *text, struct 
     } else if (strcmp(text, "none") == 0) {
         *out_mode = EKB_EKU_NONE;
     } else {
-        argp_error(state, "--purpose %s: client, server or none is wanted", text);
+        ekb_cli_refuse(state, "--purpose %s: client, server or none is wanted", text);
     }
 }
 
@@ -74,13 +74,13 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case OPTION_EKU_ABSENT:
         if (ekb_eku_absent_parse(&policy->eku_absent, text) != EKB_OK) {
-            argp_error(state, "--eku-absent %s: accept or reject is wanted", text);
+            ekb_cli_refuse(state, "--eku-absent %s: accept or reject is wanted", text);
         }
         return 0;
     case OPTION_NAME:
         if (ekb_name_parse(&policy->name, text) != EKB_OK) {
-            argp_error(state, "--name %s: a DNS name, an IP address or an e-mail address is wanted",
-                       text);
+            ekb_cli_refuse(
+                state, "--name %s: a DNS name, an IP address or an e-mail address is wanted", text);
         }
         return 0;
     case OPTION_AT:
@@ -89,13 +89,13 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case OPTION_CRL:
         if (arguments->crl != NULL) {
-            argp_error(state, "--crl is given twice; one file may hold many CRLs");
+            ekb_cli_refuse(state, "--crl is given twice; one file may hold many CRLs");
         }
         arguments->crl = text;
         return 0;
     case OPTION_DEPTH:
         if (ekb_units_parse_count(&count, text, 1, 100) != EKB_OK) {
-            argp_error(state, "--depth %s: a number from 1 to 100 is wanted", text);
+            ekb_cli_refuse(state, "--depth %s: a number from 1 to 100 is wanted", text);
         }
         policy->max_depth = (unsigned)count;
         return 0;
@@ -106,11 +106,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
         arguments->format = EKB_CLI_JSON;
         return 0;
     case ARGP_KEY_ARG:
-        argp_error(state, "unexpected argument \"%s\"", text);
+        ekb_cli_refuse(state, "unexpected argument \"%s\"", text);
         return 0;
     case ARGP_KEY_END:
         if (arguments->certificates.num_paths == 0) {
-            argp_error(state, "--cert FILE is wanted");
+            ekb_cli_refuse(state, "--cert FILE is wanted");
         }
         return 0;
     default:

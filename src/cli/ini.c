@@ -1,0 +1,132 @@
+#include "cli/cli.h"
+
+#include "ekubench/base/file.h"
+
+#include <ini.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// inih cuts lines at 200 bytes, their end included.
+#define MAX_LINE 197
+#define MAX_FILE (1u << 20)
+
+struct file {
+    const struct argp *argp;
+    const char *path;
+    const char *section; // The only one there may be.
+    FILE *stream;
+    unsigned line;
+    struct argp_state state;
+};
+
+// The values of options point into the words that they were given as; those of files live as long
+// as the process, like those of its command line.
+struct word {
+    struct word *next;
+    char text[];
+};
+static struct word *words;
+
+static char *keep(const char *text)
+{
+    const size_t size = strlen(text) + 1;
+    struct word *word = malloc(sizeof *word + size);
+    if (word == NULL) {
+        ekb_cli_say("out of memory");
+        exit(EKB_EXIT_ENVIRONMENT);
+    }
+    word->next = words;
+    words = word;
+    (void)memcpy(word->text, text, size);
+    return word->text;
+}
+
+void ekb_cli_refuse(const struct argp_state *state, const char *format, ...)
+{
+    const struct file *file = state->hook;
+    va_list args;
+    va_start(args, format);
+    if (file != NULL) {
+        (void)fprintf(stderr, "ekubench: %s:%u: ", file->path, file->line);
+    } else {
+        (void)fprintf(stderr, "%s: ", state->name);
+    }
+    (void)vfprintf(stderr, format, args);
+    va_end(args);
+    (void)fputc('\n', stderr);
+    if (file == NULL) {
+        (void)fprintf(stderr, "Try `%s --help' or `%s --usage' for more information.\n",
+                      state->name, state->name);
+    }
+    exit(EKB_EXIT_USAGE);
+}
+
+// apply_flag obeys an option that takes no value.
+static void apply_flag(struct file *file, const struct argp_option *option, const char *value)
+{
+    if (strcmp(value, "yes") == 0) {
+        (void)file->argp->parser(option->key, NULL, &file->state);
+    } else if (strcmp(value, "no") != 0) {
+        ekb_cli_refuse(&file->state, "%s = %s: yes or no is wanted", option->name, value);
+    }
+}
+
+static int apply(void *context, const char *section, const char *name, const char *value)
+{
+    struct file *file = context;
+    if (section[0] != '\0' && strcmp(section, file->section) != 0) {
+        ekb_cli_refuse(&file->state, "[%s]: the only section is [%s]", section, file->section);
+    }
+    const struct argp_option *option = ekb_cli_find_option(file->argp, name, strlen(name));
+    if (option == NULL) {
+        ekb_cli_refuse(&file->state, "%s: \"ekubench %s\" has no such option", name, file->section);
+    }
+    if (option->arg == NULL) {
+        apply_flag(file, option, value);
+    } else {
+        (void)file->argp->parser(option->key, keep(value), &file->state);
+    }
+    return 1;
+}
+
+// read_line is fgets for inih, which does not say where it is.
+static char *read_line(char *out_text, int size, void *context)
+{
+    struct file *file = context;
+    char *text = fgets(out_text, size, file->stream);
+    if (text != NULL) {
+        file->line++;
+        if (strlen(text) > MAX_LINE - 1 && strchr(text, '\n') == NULL && feof(file->stream) == 0) {
+            ekb_cli_refuse(&file->state, "the line is longer than %d characters", MAX_LINE);
+        }
+    }
+    return text;
+}
+
+enum ekb_err ekb_cli_parse_file(const struct argp *argp, const char *path, const char *section,
+                                void *input, struct ekb_fail *reterr_fail)
+{
+    struct file file = {.argp = argp, .path = path, .section = section};
+    file.state = (struct argp_state){.root_argp = argp, .input = input, .hook = &file};
+    uint8_t *data = NULL;
+    size_t data_len = 0;
+    const enum ekb_err err = ekb_file_read(&data, &data_len, path, MAX_FILE, reterr_fail);
+    if (err != EKB_OK) {
+        return err;
+    }
+    // One byte at least: a stream over nothing cannot be had. The terminating zero ends no line.
+    file.stream = fmemopen(data, data_len > 0 ? data_len : 1, "r");
+    const int line = file.stream == NULL ? -1 : ini_parse_stream(read_line, &file, apply, &file);
+    if (file.stream != NULL) {
+        (void)fclose(file.stream);
+    }
+    free(data);
+    if (line < 0) {
+        return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%s", path);
+    }
+    return line == 0
+               ? EKB_OK
+               : ekb_fail_set(reterr_fail, EKB_PARSE, 0,
+                              "%s:%d: [section], key = value or a comment is wanted", path, line);
+}

@@ -1,0 +1,137 @@
+#!/usr/bin/env bash
+#
+# Plan files: what is printed makes the same plan again, the command line goes before the file, errors
+# name the line, and two plans are compared: tests/cli/test_plan_file.sh EKUBENCH
+# exit status: 0 passed, 1 failed, 77 cannot be tested here
+
+set -euo pipefail
+
+if (($# != 1)); then
+    echo 'usage: tests/cli/test_plan_file.sh EKUBENCH' >&2
+    exit 2
+fi
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
+# shellcheck source=tests/cli/lib.sh
+source "$root/tests/cli/lib.sh" "$1"
+
+needs /usr/bin/python3
+
+# expect NAME STATUS: how the last one ended.
+expect() {
+    if ((status != $2)); then
+        fail "$1: status $status, not $2: $(cat -- "$dir/out" "$dir/err")"
+    fi
+}
+
+# says NAME TEXT: the last one said it.
+says() {
+    grep -qF -- "$2" "$dir/out" "$dir/err" || fail "$1: no \"$2\" in $(cat -- "$dir/out" "$dir/err")"
+}
+
+# plan FILE LINE...
+plan() {
+    local file=$1
+    shift
+    printf '%s\n' "$@" >"$file"
+}
+
+# What is printed is a plan.
+for options in '--plan quick' '--plan standard --tls 1.2 --in-flight 5000 --seed 7 --key rsa2048' \
+    '--plan compare --eku none --depth 3 --in-flight 10'; do
+    # shellcheck disable=SC2086 # Several words.
+    run ekubench measure $options --print-plan
+    expect "$options" 0
+    cp -- "$dir/out" "$dir/printed.ini"
+    run ekubench measure --plan "$dir/printed.ini" --print-plan
+    expect "$options, from the file" 0
+    cmp -s -- "$dir/out" "$dir/printed.ini" || fail "$options: printed again it is another plan"
+done
+grep -qx 'eku = none' "$dir/printed.ini" || fail "no EKU mode in $(cat -- "$dir/printed.ini")"
+grep -qx 'depth = 3' "$dir/printed.ini" || fail "no depth in $(cat -- "$dir/printed.ini")"
+
+# The command line goes before the file, wherever it stands.
+run ekubench measure --depth 2 --plan "$dir/printed.ini" --eku off --print-plan
+expect 'overridden' 0
+says 'overridden' 'depth = 2'
+says 'overridden' 'eku = off'
+says 'overridden' 'in-flight = 10'
+
+# Comments, sections, spaces, nothing at all.
+plan "$dir/spaces.ini" '; a comment' '# another' '' '[measure]' '  plan   =   quick  ; the short one' 'tls:1.2'
+run ekubench measure --plan "$dir/spaces.ini" --print-plan
+expect 'spaces' 0
+says 'spaces' 'plan = quick'
+says 'spaces' 'tls = 1.2'
+plan "$dir/empty.ini"
+run ekubench measure --plan "$dir/empty.ini" --print-plan
+expect 'empty' 0
+says 'empty' 'plan = standard'
+: >"$dir/nothing.ini"
+run ekubench measure --plan "$dir/nothing.ini" --print-plan
+expect 'no bytes' 0
+
+# Errors name the file and the line.
+# refuses_line LINE TEXT LINES...
+refuses_line() {
+    local line=$1 text=$2
+    shift 2
+    plan "$dir/bad.ini" "$@"
+    run ekubench measure --plan "$dir/bad.ini" --print-plan
+    expect "$*" 2
+    says "$*" "$dir/bad.ini:$line: "
+    says "$*" "$text"
+    [[ ! -s $dir/out ]] || fail "$*: $(cat -- "$dir/out")"
+}
+refuses_line 2 'in-flight' 'plan = quick' 'in-flight = many'
+refuses_line 3 'in-flght' '; one' '' 'in-flght = 5'
+refuses_line 2 '[serve]' '[serve]' 'plan = quick'
+refuses_line 1 'tls' 'tls = 1.1'
+refuses_line 1 'key = value' 'what is this'
+refuses_line 2 'key = value' '' '[measure'
+refuses_line 1 'longer than' "plan = $(printf 'x%.0s' {1..300})"
+refuses_line 1 'yes or no' 'json = maybe'
+
+plan "$dir/depth.ini" 'plan = quick' 'depth = 3'
+run ekubench measure --plan "$dir/depth.ini" --print-plan
+expect 'depth in quick' 2
+says 'depth in quick' 'in the plan compare only'
+plan "$dir/nested.ini" 'plan = ./nested.ini'
+run ekubench measure --plan "$dir/nested.ini" --print-plan
+expect 'a file that names a file' 2
+for file in "$dir/absent.ini" "$dir"; do
+    run ekubench measure --plan "$file/" --print-plan
+    expect "$file/" 2
+done
+dd if=/dev/zero of="$dir/zeros.ini" bs=1000 count=1 status=none
+run ekubench measure --plan "$dir/zeros.ini" --print-plan
+((status <= 2)) || fail "a file of zeros: status $status"
+
+# Two plans.
+plan "$dir/short.ini" 'plan = compare' 'depth = 1'
+plan "$dir/long.ini" 'plan = compare' 'depth = 5'
+run ekubench compare --plans "$dir/short.ini" "$dir/depth.ini"
+expect 'no plan' 2
+plan "$dir/standard.ini" 'plan = standard'
+run ekubench compare --plans "$dir/short.ini" "$dir/standard.ini"
+expect 'a long plan' 2
+says 'a long plan' 'write plan = compare'
+run ekubench compare --plans "$dir/short.ini" "$dir/absent.ini"
+expect 'no such plan' 2
+says 'no such plan' "$dir/absent.ini"
+
+run ekubench compare --plans "$dir/short.ini" "$dir/long.ini" --quadruples 6 --gate-time --json
+if ((status == 3)); then
+    echo "the machine was disturbed: $(tail -n 1 -- "$dir/err")" >&2
+    exit 77
+fi
+expect 'four more certificates' 1
+/usr/bin/python3 - "$dir/out" <<'PYTHON' || fail "four more certificates: $(cat -- "$dir/out")"
+import json, sys
+rows = {r["metric"]: r for r in json.load(open(sys.argv[1]))["rows"]}
+server = rows["server CPU per handshake, kernel included"]
+# Four times 67 us more, of 240.
+assert server["verdict"].startswith("slower"), server
+assert server["ci95"][0] > 50 and server["ci95"][1] < 200, server
+PYTHON
+
+finish
