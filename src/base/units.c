@@ -15,6 +15,9 @@ struct unit {
 
 static const struct unit duration_units[] = {{"ns", 1e0}, {"us", 1e3},   {"ms", 1e6},
                                              {"s", 1e9},  {"m", 60.0e9}, {"h", 3600.0e9}};
+static const struct unit rate_units[] = {{"/s", 1.0},        {"k/s", 1e3},       {"M/s", 1e6},
+                                         {"/m", 1.0 / 60},   {"k/m", 1e3 / 60},  {"M/m", 1e6 / 60},
+                                         {"/h", 1.0 / 3600}, {"k/h", 1e3 / 3600}};
 static const struct unit count_units[] = {{"", 1e0}, {"k", 1e3}, {"M", 1e6}, {"G", 1e9}};
 
 // parse_with_unit reads an unsigned decimal number and one of `units`, and nothing else.
@@ -44,6 +47,18 @@ static enum ekb_err parse_with_unit(double *out_value, const char *text, const s
         }
     }
     return EKB_USAGE;
+}
+
+enum ekb_err ekb_units_parse_rate(double *out_per_s, const char *text)
+{
+    double value;
+    if (parse_with_unit(&value, text, rate_units, sizeof rate_units / sizeof rate_units[0]) !=
+            EKB_OK ||
+        !(value > 0) || value > 1e9) {
+        return EKB_USAGE;
+    }
+    *out_per_s = value;
+    return EKB_OK;
 }
 
 enum ekb_err ekb_units_parse_duration(uint64_t *out_ns, const char *text)

@@ -5,11 +5,19 @@
 #include "ekubench/lab/load.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
+
+// What an open loop may have in flight if nobody says.
+#define OPEN_LOOP_IN_FLIGHT 4000
 
 struct arguments {
     struct ekb_load_settings settings;
     const char *output;
+    double rate_per_s; // 0: closed loop.
+    const char *steps;
+    bool in_flight_set;
+    bool arrivals_set;
     bool count_set;
     bool insecure;
     enum ekb_cli_format format;
@@ -19,6 +27,10 @@ enum {
     OPTION_COUNT = 256,
     OPTION_WARMUP,
     OPTION_RAMP,
+    OPTION_RATE,
+    OPTION_STEPS,
+    OPTION_ARRIVALS,
+    OPTION_SEED,
     OPTION_DEADLINE,
     OPTION_CONFIRM,
     OPTION_TLS,
@@ -64,18 +76,113 @@ static bool parse_word(const char *option, const char *text, const char *first, 
     return strcmp(text, first) == 0;
 }
 
-static void check_arguments(const struct arguments *arguments, struct argp_state *state)
+static double parse_rate(const char *option, const char *text, struct argp_state *state)
+{
+    double per_s = 0;
+    if (ekb_units_parse_rate(&per_s, text) != EKB_OK) {
+        ekb_cli_refuse(state, "%s %s: a rate such as 1500/s or 2k/s is wanted", option, text);
+    }
+    return per_s;
+}
+
+// add_stretch appends a stretch of the open loop's rate.
+static void add_stretch(struct ekb_load_settings *settings, uint64_t duration_ns,
+                        double begin_per_s, double end_per_s, struct argp_state *state)
+{
+    if (settings->num_stretches == EKB_LOAD_MAX_STRETCHES) {
+        ekb_cli_refuse(state, "--steps: at most %d steps", EKB_LOAD_MAX_STRETCHES - 1);
+    }
+    settings->stretches[settings->num_stretches++] =
+        (struct ekb_pace_stretch){duration_ns, begin_per_s, end_per_s};
+}
+
+// parse_steps reads "500/s:10s,1k/s:10s" and sets how long is measured: until the end of the last.
+static void parse_steps(struct ekb_load_settings *settings, const char *text,
+                        struct argp_state *state)
+{
+    settings->duration_ns = 0;
+    while (*text != '\0') {
+        char rate[EKB_UNITS_TEXT_LEN];
+        char duration[EKB_UNITS_TEXT_LEN];
+        uint64_t duration_ns = 0;
+        const size_t rate_len = strcspn(text, ":,");
+        const size_t duration_len = text[rate_len] == ':' ? strcspn(text + rate_len + 1, ",") : 0;
+        if (rate_len >= sizeof rate || duration_len >= sizeof duration || duration_len == 0) {
+            ekb_cli_refuse(state, "--steps %s: RATE:TIME,RATE:TIME,... is wanted", text);
+        }
+        (void)snprintf(rate, sizeof rate, "%.*s", (int)rate_len, text);
+        (void)snprintf(duration, sizeof duration, "%.*s", (int)duration_len, text + rate_len + 1);
+        const double per_s = parse_rate("--steps", rate, state);
+        parse_duration(&duration_ns, "--steps", duration, 100 * EKB_NS_PER_MS, state);
+        add_stretch(settings, duration_ns, per_s, per_s, state);
+        settings->duration_ns += duration_ns;
+        text += rate_len + 1 + duration_len;
+        text += *text == ',' ? 1 : 0;
+    }
+}
+
+// plan_open_loop makes the rate of the open loop from what the options say: a ramp, the rest of the
+// warm-up, and what is measured.
+static void plan_open_loop(struct arguments *arguments, struct argp_state *state)
+{
+    struct ekb_load_settings *settings = &arguments->settings;
+    struct ekb_load_settings steps = {.num_stretches = 0};
+    double first_per_s = arguments->rate_per_s;
+    if (arguments->steps != NULL) {
+        parse_steps(&steps, arguments->steps, state);
+        if (steps.num_stretches == 0) {
+            ekb_cli_refuse(state, "--steps: there are none");
+        }
+        first_per_s = steps.stretches[0].begin_per_s;
+        settings->duration_ns = steps.duration_ns;
+    }
+    if (settings->ramp_ns > 0) {
+        add_stretch(settings, settings->ramp_ns, 0, first_per_s, state);
+    }
+    if (settings->warmup_ns > settings->ramp_ns) {
+        add_stretch(settings, settings->warmup_ns - settings->ramp_ns, first_per_s, first_per_s,
+                    state);
+    }
+    if (arguments->steps == NULL) {
+        add_stretch(settings, settings->duration_ns, first_per_s, first_per_s, state);
+    }
+    for (size_t i = 0; i < steps.num_stretches; i++) {
+        add_stretch(settings, steps.stretches[i].duration_ns, steps.stretches[i].begin_per_s,
+                    steps.stretches[i].end_per_s, state);
+    }
+    settings->in_flight = arguments->in_flight_set ? settings->in_flight : OPEN_LOOP_IN_FLIGHT;
+}
+
+static void check_load(struct arguments *arguments, struct argp_state *state)
+{
+    struct ekb_load_settings *settings = &arguments->settings;
+    const bool open_loop = arguments->rate_per_s > 0 || arguments->steps != NULL;
+    if (arguments->count_set) {
+        settings->warmup_ns = 0;
+    }
+    if (settings->ramp_ns > settings->warmup_ns) {
+        ekb_cli_refuse(state, "the ramp is part of the warm-up (--warmup) and cannot be longer");
+    }
+    if (arguments->rate_per_s > 0 && arguments->steps != NULL) {
+        ekb_cli_refuse(state, "--rate or --steps, not both");
+    }
+    if (!open_loop && arguments->arrivals_set) {
+        ekb_cli_refuse(state, "--arrivals is of an open loop, with --rate or --steps");
+    }
+    if (open_loop) {
+        plan_open_loop(arguments, state);
+    }
+}
+
+static void check_arguments(struct arguments *arguments, struct argp_state *state)
 {
     if (state->arg_num == 0) {
         ekb_cli_refuse(state, "the server's ADDR:PORT is wanted");
     }
-    if (arguments->settings.ramp_ns > arguments->settings.warmup_ns && !arguments->count_set) {
-        ekb_cli_refuse(state,
-                       "the ramp is longer than the warm-up (--warmup), which it is part of");
-    }
     if (arguments->settings.arm.store_path == NULL && !arguments->insecure) {
         ekb_cli_refuse(state, "--store DIR (client certificate and CAs), or --insecure, is wanted");
     }
+    check_load(arguments, state);
 }
 
 static error_t parse(int key, char *text, struct argp_state *state)
@@ -92,6 +199,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
             ekb_cli_refuse(state, "--in-flight %s: a count from 1 to 20000 is wanted", text);
         }
         settings->in_flight = (uint32_t)count;
+        arguments->in_flight_set = true;
         return 0;
     case 't':
         parse_duration(&settings->duration_ns, "--duration", text, 100 * EKB_NS_PER_MS, state);
@@ -110,6 +218,23 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case OPTION_RAMP:
         parse_duration(&settings->ramp_ns, "--ramp", text, 0, state);
+        return 0;
+    case OPTION_RATE:
+        arguments->rate_per_s = parse_rate("--rate", text, state);
+        return 0;
+    case OPTION_STEPS:
+        arguments->steps = text;
+        return 0;
+    case OPTION_ARRIVALS:
+        settings->arrivals = parse_word("--arrivals", text, "poisson", "fixed", state)
+                                 ? EKB_ARRIVALS_POISSON
+                                 : EKB_ARRIVALS_FIXED;
+        arguments->arrivals_set = true;
+        return 0;
+    case OPTION_SEED:
+        if (ekb_units_parse_count(&settings->seed, text, 1, UINT64_C(1) << 53) != EKB_OK) {
+            ekb_cli_refuse(state, "--seed %s: a whole number from 1 to 2^53 is wanted", text);
+        }
         return 0;
     case OPTION_DEADLINE:
         parse_duration(&settings->deadline_ns, "--deadline", text, 10 * EKB_NS_PER_MS, state);
@@ -154,13 +279,23 @@ static const struct argp_option options[] = {
      "Present DIR's client.pem and trust its ca.pem (the server's chain is verified, its name is "
      "not)",
      0},
-    {"in-flight", 'n', "N", 0, "Connections in flight at all times (default 100)", 0},
+    {"in-flight", 'n', "N", 0,
+     "Connections in flight at all times (default 100); open loop: at most (default 4000)", 0},
+    {"rate", OPTION_RATE, "RATE", 0,
+     "Open loop: start connections at this rate (1500/s, 2k/s), whatever becomes of them", 0},
+    {"steps", OPTION_STEPS, "RATE:TIME,...", 0, "Open loop whose rate changes in steps", 0},
+    {"arrivals", OPTION_ARRIVALS, "poisson|fixed", 0,
+     "Open loop: as of independent clients (default), or at equal distances", 0},
+    {"seed", OPTION_SEED, "N", 0, "Seed of the arrivals (default 1)", 0},
     {"duration", 't', "TIME", 0, "How long to measure (default 10s)", 0},
     {"count", OPTION_COUNT, "N", 0, "End after N handshakes, if that comes first; without warm-up",
      0},
     {"warmup", OPTION_WARMUP, "TIME", 0, "Run this long before measuring (default 1s)", 0},
     {"ramp", OPTION_RAMP, "TIME", 0,
-     "Start connections evenly over this time, which the warm-up holds (default: all at once)", 0},
+     "Within the warm-up: start connections evenly over this time; open loop: raise the rate over "
+     "it "
+     "(default: all at once)",
+     0},
     {"deadline", OPTION_DEADLINE, "TIME", 0, "For one handshake (default 10s)", 0},
     {"confirm", OPTION_CONFIRM, "WHAT", 0,
      "When a handshake counts as accepted: byte (default) = the server's first byte of application "
@@ -181,12 +316,15 @@ static const struct argp_option options[] = {
 };
 
 static const char doc[] =
-    "Load a TLS server with full handshakes, a fixed number in flight (closed loop).\v"
+    "Load a TLS server with full handshakes: a fixed number in flight (closed loop), or at a rate "
+    "(open loop), with latency from the planned start.\v"
     "The load is meant for servers that are yours. Exit status: 0 done; 2 wrong usage; 3 the "
     "server cannot be "
     "reached, speaks no TLS, or the result is not clean.\n\nExamples:\n"
     "  ekubench load 127.0.0.1:7001 --store store -n 500 -t 30s\n"
     "  ekubench load 127.0.0.1:7001 --store store -n 5000 --warmup 5s --ramp 3s\n"
+    "  ekubench load 127.0.0.1:7001 --store store --rate 1500/s -t 30s\n"
+    "  ekubench load 127.0.0.1:7001 --store store --steps 500/s:10s,1k/s:10s,2k/s:10s\n"
     "  ekubench load localhost:443 --insecure --confirm none --count 1000";
 
 static int run(const struct arguments *arguments)
@@ -209,6 +347,7 @@ int ekb_cli_load(int argc, char **argv)
     static const struct argp argp = {
         .options = options, .parser = parse, .args_doc = "ADDR:PORT", .doc = doc};
     struct arguments arguments = {.settings = {.in_flight = 100,
+                                               .seed = 1,
                                                .warmup_ns = EKB_NS_PER_S,
                                                .duration_ns = 10 * EKB_NS_PER_S,
                                                .deadline_ns = 10 * EKB_NS_PER_S,
@@ -219,9 +358,6 @@ int ekb_cli_load(int argc, char **argv)
 
     ekb_cli_parse(&argp, argc, argv, &arguments);
     arguments.settings.arm.kind = arguments.insecure ? EKB_CLIENT_CHEAP : EKB_CLIENT_FULL;
-    if (arguments.count_set) {
-        arguments.settings.warmup_ns = 0;
-    }
     if (arguments.output != NULL && ekb_cli_claim_output(arguments.output, &fail) != EKB_OK) {
         return ekb_cli_fail(&fail);
     }

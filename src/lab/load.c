@@ -2,6 +2,7 @@
 
 #include "ekubench/base/clock.h"
 #include "ekubench/lab/assemble.h"
+#include "ekubench/lab/open_loop.h"
 #include "ekubench/store/store.h"
 
 #include <stdio.h>
@@ -30,6 +31,7 @@ static void describe(struct ekb_record *record, const struct ekb_load_settings *
     EKB_RECORD_COPY(record->plan.groups, EKB_TLS_GROUPS);
     EKB_RECORD_COPY(record->plan.target, settings->target_text);
     EKB_RECORD_COPY(record->plan.confirm, settings->confirm == EKB_CONFIRM_BYTE ? "byte" : "none");
+    record->plan.seed = settings->seed;
     record->plan.client_workers = 1;
     record->plan.deadline_ns = settings->deadline_ns;
 }
@@ -45,7 +47,7 @@ static struct ekb_record_stage label_stage(const struct ekb_load_settings *setti
         .slice_ns = timeline->slice_ns,
     };
     EKB_RECORD_COPY(label.name, STAGE_NAME);
-    EKB_RECORD_COPY(label.shape, "closed-loop");
+    EKB_RECORD_COPY(label.shape, settings->num_stretches > 0 ? "open-loop" : "closed-loop");
     EKB_RECORD_COPY(label.client, settings->arm.kind == EKB_CLIENT_FULL ? "full" : "cheap");
     return label;
 }
@@ -93,7 +95,11 @@ enum ekb_err ekb_load_run(struct ekb_record *out_record, const struct ekb_load_s
         .ramp_ns = settings->ramp_ns,
         .max_starts = settings->max_starts,
         .deadline_ns = settings->deadline_ns,
-        .seed = 1,
+        .seed = settings->seed,
+        .stretches = settings->num_stretches > 0 ? settings->stretches : NULL,
+        .num_stretches = settings->num_stretches,
+        .arrivals = settings->arrivals,
+        .share = {.index = 0, .count = 1},
         .confirm = settings->confirm,
     };
     struct ekb_stage stage = {0};
@@ -109,7 +115,8 @@ enum ekb_err ekb_load_run(struct ekb_record *out_record, const struct ekb_load_s
     if (err == EKB_OK) {
         const struct ekb_record_stage label = label_stage(settings, &timeline);
         EKB_RECORD_COPY(out_record->plan.cipher, stage.client.tally->cipher);
-        if (ekb_assemble_stage(out_record, &stage, &label, &arm) != EKB_OK) {
+        if (ekb_assemble_stage(out_record, &stage, &label, &arm) != EKB_OK ||
+            ekb_open_loop_add(out_record, &stage, &client) != EKB_OK) {
             err = ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "result");
         }
     }

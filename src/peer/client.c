@@ -11,7 +11,6 @@
 #include "ekubench/peer/client.h"
 
 #include "ekubench/peer/ends.h"
-#include "ekubench/peer/pace.h"
 #include "ekubench/peer/sequence.h"
 #include "ekubench/store/store.h"
 #include "peer/engine.h"
@@ -19,17 +18,24 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 // Connections started per turn at most, so that a start does not flood the accept queue.
 #define MAX_BURST 64
 #define MAX_SOURCES 64
+// Dropped arrivals whose wait is still to be seen; of more, what they have waited so far is kept.
+#define MAX_WAITING 4096
 
 struct client {
     struct ekb_engine engine;
     const struct ekb_client_options *options;
     struct ekb_tls_config **configs; // By arm.
     struct ekb_tls_config *floor_server;
+    struct ekb_arrivals arrivals;
+    uint64_t due_ns;      // The next arrival, after the origin; UINT64_MAX: none.
+    uint64_t *waiting_ns; // Planned starts of dropped arrivals since a connection was free.
+    size_t num_waiting;
     struct ekb_sequence sequence; // Of the arms with TLS, which come first.
     uint16_t num_tls_arms;
     struct ekb_address sources[MAX_SOURCES];
@@ -248,7 +254,15 @@ static uint16_t next_arm(struct client *client)
     return (uint16_t)quadruple.arms[block % EKB_QUADRUPLE_LEN];
 }
 
-static void start_one(struct client *client)
+// is_measured is true if what was due at that time is measured, whenever it starts and ends.
+static bool is_measured(const struct client *client, uint64_t planned_ns)
+{
+    const struct ekb_timeline *timeline = client->options->timeline;
+    return ekb_timeline_kind(timeline, ekb_timeline_slice(timeline, planned_ns)) ==
+           EKB_SLICE_MEASURED;
+}
+
+static void start_one(struct client *client, uint64_t planned_ns)
 {
     struct ekb_engine *engine = &client->engine;
     enum ekb_err err = EKB_OK;
@@ -256,7 +270,7 @@ static void start_one(struct client *client)
     const struct ekb_address *target = &client->options->arms[arm_index].target;
 
     client->num_started++;
-    struct ekb_conn *conn = ekb_conn_take(engine, -1, arm_index, engine->mark_ns);
+    struct ekb_conn *conn = ekb_conn_take(engine, -1, arm_index, planned_ns, engine->mark_ns);
     EKB_CHECK(conn != NULL);
     engine->current = conn;
     if (conn->fd < 0) {
@@ -335,6 +349,79 @@ static bool is_ending(const struct client *client, uint64_t now_ns)
            now_ns + ekb_timeline_ending_ns(timeline) >= ekb_timeline_start(timeline, slice + 1);
 }
 
+// start_in_flight keeps the closed loop closed.
+static void start_in_flight(struct client *client, uint64_t now_ns)
+{
+    struct ekb_engine *engine = &client->engine;
+    const bool starts =
+        ekb_engine_slice_kind(engine) != EKB_SLICE_FLOOR && !is_ending(client, now_ns);
+    for (int i = 0; starts && i < MAX_BURST && may_start(client, now_ns); i++) {
+        start_one(client, engine->mark_ns);
+    }
+    engine->wake_ns = starts ? next_start_ns(client, now_ns) : UINT64_MAX;
+}
+
+// end_waiting notes how long dropped arrivals would have waited, now that a connection is free.
+static void end_waiting(struct client *client, uint64_t now_ns)
+{
+    for (size_t i = 0; i < client->num_waiting; i++) {
+        ekb_distribution_add(&client->options->tally->dropped_wait, now_ns - client->waiting_ns[i]);
+    }
+    client->num_waiting = 0;
+}
+
+// drop counts an arrival that no connection was free for. It waits until one is.
+static void drop(struct client *client, uint64_t planned_ns, uint64_t now_ns)
+{
+    if (client->num_waiting == MAX_WAITING) {
+        end_waiting(client, now_ns);
+    }
+    if (is_measured(client, planned_ns)) {
+        client->waiting_ns[client->num_waiting++] = planned_ns;
+    }
+    client->options->tally->arms[next_arm(client)].dropped++;
+}
+
+// is_behind is true if the time is over and something is still due that was before its end: it is
+// late, and not left out.
+static bool is_behind(const struct client *client)
+{
+    const struct ekb_timeline *timeline = client->options->timeline;
+    const uint64_t max_starts = client->options->max_starts;
+    return client->options->stretches != NULL &&
+           client->due_ns < timeline->num_slices * timeline->slice_ns &&
+           (max_starts == 0 || client->num_started < max_starts);
+}
+
+// start_due starts what is due in an open loop.
+static void start_due(struct client *client, uint64_t now_ns)
+{
+    struct ekb_engine *engine = &client->engine;
+    const uint64_t origin_ns = client->options->timeline->origin_ns;
+    const uint64_t max_starts = client->options->max_starts;
+    if (ekb_engine_num_open(engine) < client->options->in_flight) {
+        end_waiting(client, now_ns);
+    }
+    const uint64_t end_ns =
+        ekb_timeline_start(client->options->timeline, client->options->timeline->num_slices);
+    const uint64_t until_ns = (now_ns < end_ns ? now_ns : end_ns - 1) - origin_ns;
+    for (int i = 0; i < MAX_BURST && client->due_ns <= until_ns &&
+                    (max_starts == 0 || client->num_started < max_starts);
+         i++) {
+        const uint64_t planned_ns = origin_ns + client->due_ns;
+        if (ekb_engine_num_open(engine) == client->options->in_flight) {
+            drop(client, planned_ns, now_ns);
+        } else {
+            if (is_measured(client, planned_ns)) {
+                ekb_distribution_add(&client->options->tally->lag, engine->mark_ns - planned_ns);
+            }
+            start_one(client, planned_ns);
+        }
+        client->due_ns = ekb_arrivals_next_ns(&client->arrivals);
+    }
+    engine->wake_ns = client->due_ns == UINT64_MAX ? UINT64_MAX : origin_ns + client->due_ns;
+}
+
 static bool turn(void *context, uint64_t now_ns)
 {
     struct client *client = context;
@@ -342,8 +429,8 @@ static bool turn(void *context, uint64_t now_ns)
     const enum ekb_slice_kind kind = ekb_engine_slice_kind(engine);
     const uint64_t max_starts = client->options->max_starts;
 
-    if (!engine->stopping &&
-        (kind == EKB_SLICE_OVER || (max_starts != 0 && client->num_started >= max_starts))) {
+    if (!engine->stopping && ((kind == EKB_SLICE_OVER && !is_behind(client)) ||
+                              (max_starts != 0 && client->num_started >= max_starts))) {
         ekb_engine_stop(engine, now_ns + 2 * client->options->deadline_ns);
     }
     if (!engine->stopping && should_give_up(client)) {
@@ -351,17 +438,18 @@ static bool turn(void *context, uint64_t now_ns)
         return false;
     }
     if (engine->stopping) {
+        end_waiting(client, now_ns);
         return ekb_engine_num_open(engine) > 0;
     }
     if (now_ns < client->options->timeline->origin_ns) {
         engine->wake_ns = client->options->timeline->origin_ns;
         return true;
     }
-    const bool starts = kind != EKB_SLICE_FLOOR && !is_ending(client, now_ns);
-    for (int i = 0; starts && i < MAX_BURST && may_start(client, now_ns); i++) {
-        start_one(client);
+    if (client->options->stretches != NULL) {
+        start_due(client, now_ns);
+    } else {
+        start_in_flight(client, now_ns);
     }
-    engine->wake_ns = starts ? next_start_ns(client, now_ns) : UINT64_MAX;
     return true;
 }
 
@@ -436,6 +524,17 @@ static enum ekb_err prepare(struct client *client, int control_fd, struct ekb_fa
     if (err != EKB_OK) {
         return err;
     }
+    if (options->stretches != NULL) {
+        client->waiting_ns = calloc(MAX_WAITING, sizeof client->waiting_ns[0]);
+        if (client->waiting_ns == NULL) {
+            return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "arrivals");
+        }
+        ekb_arrivals_init(&client->arrivals, options->stretches, options->num_stretches,
+                          options->arrivals, &options->share, options->seed);
+        client->due_ns = ekb_arrivals_next_ns(&client->arrivals);
+        // The kernel's habit of 50 us would be the generator's lag.
+        (void)prctl(PR_SET_TIMERSLACK, 1UL);
+    }
     client->num_tls_arms = count_tls_arms(options);
     ekb_sequence_init(&client->sequence, client->num_tls_arms, options->seed);
     spread_sources(client);
@@ -449,6 +548,7 @@ static enum ekb_err prepare(struct client *client, int control_fd, struct ekb_fa
         .floor_client = client->floor_server != NULL ? client->configs[0] : NULL,
         .floor_server = client->floor_server,
         .floor_side = EKB_ROLE_CLIENT,
+        .samples_by_plan = options->stretches != NULL,
     };
     const struct ekb_engine_role role = {.complete = complete,
                                          .turn = turn,
@@ -483,6 +583,7 @@ enum ekb_err ekb_client_run(const struct ekb_client_options *options, int contro
     }
 out:
     ekb_engine_deinit(&client.engine);
+    free(client.waiting_ns);
     ekb_tls_config_destroy(client.floor_server);
     destroy_configs(client.configs, options->num_arms);
     return err;

@@ -170,7 +170,8 @@ static void tick(struct ekb_engine *engine, uint64_t now_ns)
     engine->ticked = true;
 }
 
-struct ekb_conn *ekb_conn_take(struct ekb_engine *engine, int fd, uint16_t arm, uint64_t now_ns)
+struct ekb_conn *ekb_conn_take(struct ekb_engine *engine, int fd, uint16_t arm, uint64_t planned_ns,
+                               uint64_t now_ns)
 {
     struct ekb_tally *tally = engine->options.tally;
     if (engine->num_free == 0) {
@@ -186,7 +187,8 @@ struct ekb_conn *ekb_conn_take(struct ekb_engine *engine, int fd, uint16_t arm, 
     conn->expired = false;
     conn->was_reset = false;
     conn->ended = false;
-    conn->planned_ns = now_ns;
+    conn->planned_ns = planned_ns;
+    conn->started_ns = now_ns;
     conn->connected_ns = 0;
     conn->steps_ns = 0;
     conn->verify_ns = 0;
@@ -308,23 +310,40 @@ static void keep_in_block(struct ekb_engine *engine, const struct ekb_conn *conn
     }
 }
 
+// keep_latency adds the connection's times to its arm, if it is one of those that are measured.
+static void keep_latency(struct ekb_engine *engine, const struct ekb_conn *conn)
+{
+    struct ekb_tally_arm *arm = &engine->options.tally->arms[conn->arm];
+    const struct ekb_timeline *timeline = engine->options.timeline;
+    const uint32_t slice = engine->options.samples_by_plan
+                               ? ekb_timeline_slice(timeline, conn->planned_ns)
+                               : engine->slice;
+    if (conn->connected_ns == 0 || ekb_timeline_kind(timeline, slice) != EKB_SLICE_MEASURED) {
+        return;
+    }
+    ekb_distribution_add(&arm->connect, conn->connected_ns - conn->planned_ns);
+    ekb_distribution_add(&arm->latency, conn->verdict_ns - conn->planned_ns);
+    if (engine->options.samples_by_plan) {
+        ekb_distribution_add(&arm->uncorrected, conn->verdict_ns - conn->started_ns);
+    }
+    keep_in_block(engine, conn);
+}
+
 // keep_sample adds what the connection cost to its arm, if it is one of those that are measured.
 static void keep_sample(struct ekb_engine *engine, const struct ekb_conn *conn)
 {
     struct ekb_tally *tally = engine->options.tally;
     struct ekb_tally_arm *arm = &tally->arms[conn->arm];
-    if (ekb_engine_slice_kind(engine) != EKB_SLICE_MEASURED ||
-        conn->outcome != engine->role.expected(engine->role.context, conn->arm)) {
+    if (conn->outcome != engine->role.expected(engine->role.context, conn->arm)) {
+        return;
+    }
+    keep_latency(engine, conn);
+    if (ekb_engine_slice_kind(engine) != EKB_SLICE_MEASURED) {
         return;
     }
     ekb_distribution_add(&arm->steps, conn->steps_ns);
     if (conn->verify_ns > 0) {
         ekb_distribution_add(&arm->verify, conn->verify_ns);
-    }
-    if (conn->connected_ns != 0) {
-        ekb_distribution_add(&arm->connect, conn->connected_ns - conn->planned_ns);
-        ekb_distribution_add(&arm->latency, conn->verdict_ns - conn->planned_ns);
-        keep_in_block(engine, conn);
     }
     arm->sent_bytes += conn->sent_bytes;
     add_to_slice(&arm->steps_by_slice[engine->slice], conn->steps_ns);

@@ -60,7 +60,8 @@ struct ekb_conn {
                     // still read.
     bool expired;   // Its deadline has passed; it ends when the operation has.
     bool ended;     // Closed and released at the end of the present step.
-    uint64_t planned_ns;
+    uint64_t planned_ns; // When it was due, and
+    uint64_t started_ns; // when it was started.
     uint64_t connected_ns;
     uint64_t verdict_ns;
     uint64_t steps_ns;
@@ -112,6 +113,10 @@ struct ekb_engine_options {
     const struct ekb_tls_config *floor_client;
     const struct ekb_tls_config *floor_server;
     enum ekb_role floor_side; // Whose part is kept.
+    // Latency is that of connections that were planned in a measured slice, whenever they end: with
+    // those that end in one the slow ones of the last seconds would be left out. Else of these,
+    // which in a closed loop is the same.
+    bool samples_by_plan;
 };
 
 struct ekb_engine {
@@ -169,8 +174,9 @@ uint32_t ekb_engine_num_open(const struct ekb_engine *engine);
 enum ekb_slice_kind ekb_engine_slice_kind(const struct ekb_engine *engine);
 
 // ekb_conn_take takes a free connection for socket `fd`, now owned by it; NULL if all are in use.
-// Its deadline runs.
-struct ekb_conn *ekb_conn_take(struct ekb_engine *engine, int fd, uint16_t arm, uint64_t now_ns);
+// Its deadline runs from `now_ns`, its latency from `planned_ns`.
+struct ekb_conn *ekb_conn_take(struct ekb_engine *engine, int fd, uint16_t arm, uint64_t planned_ns,
+                               uint64_t now_ns);
 
 // ekb_conn_connect, ekb_conn_recv and ekb_conn_send queue the connection's next operation.
 // ekb_conn_send sends what the endpoint has pending and returns false if there is nothing.

@@ -322,7 +322,8 @@ static void accept_one(struct server *server, size_t listener_index, int fd)
 {
     struct ekb_engine *engine = &server->engine;
     const struct ekb_listener *listener = &server->options->listeners[listener_index];
-    struct ekb_conn *conn = ekb_conn_take(engine, fd, listener->arm, engine->mark_ns);
+    struct ekb_conn *conn =
+        ekb_conn_take(engine, fd, listener->arm, engine->mark_ns, engine->mark_ns);
     if (conn == NULL) {
         turn_away(server, fd, listener->arm);
         return;

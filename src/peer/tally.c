@@ -46,6 +46,8 @@ static struct ekb_tally *lay_out(struct region *region, size_t num_arms, size_t 
     tally->accepted_by_arm = take(region, num_slices * num_arms, sizeof(uint64_t));
     tally->floor_by_slice = take(region, num_slices, sizeof(struct ekb_slice_sum));
     take_distribution(region, &tally->floor);
+    take_distribution(region, &tally->lag);
+    take_distribution(region, &tally->dropped_wait);
     for (size_t i = 0; i < EKB_TALLY_NUM_PROBES; i++) {
         tally->probes[i] = take(region, num_slices, sizeof(struct ekb_slice_sum));
     }
@@ -57,6 +59,7 @@ static struct ekb_tally *lay_out(struct region *region, size_t num_arms, size_t 
     for (size_t i = 0; i < num_arms; i++) {
         struct ekb_tally_arm *arm = placed != NULL ? &tally->arms[i] : &measuring_arm;
         take_distribution(region, &arm->latency);
+        take_distribution(region, &arm->uncorrected);
         take_distribution(region, &arm->connect);
         take_distribution(region, &arm->steps);
         take_distribution(region, &arm->verify);

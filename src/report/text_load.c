@@ -176,23 +176,58 @@ void text_write_floors(FILE *out, const struct ekb_record *record)
     write_floor_row(out, "client", &record->client_floor);
 }
 
+static void write_shape(FILE *out, const struct ekb_record_stage *stage)
+{
+    const struct ekb_record_open_loop *loop = &stage->open_loop;
+    if (!loop->known) {
+        text_wrapped(out, "Closed loop, %llu in flight.", (unsigned long long)stage->in_flight);
+        return;
+    }
+    text_wrapped(out,
+                 "Open loop, %s arrivals: %.0f/s planned, %.0f/s offered, at most %llu in flight. "
+                 "Latency is from the planned start; uncorrected it is from the actual one, as a "
+                 "client that falls behind its schedule would report it.",
+                 loop->arrivals, loop->planned_per_s, loop->offered_per_s,
+                 (unsigned long long)stage->in_flight);
+}
+
+static void write_distribution_row(FILE *out, const char *name,
+                                   const struct ekb_record_summary *summary)
+{
+    char text[4][32];
+    if (!summary->known) {
+        return;
+    }
+    (void)fprintf(out, "%-49s %7s %8s %8s %8s %8.1f\n", name,
+                  write_percentile(text[0], summary->p50), write_percentile(text[1], summary->p90),
+                  write_percentile(text[2], summary->p99), write_percentile(text[3], summary->p999),
+                  (double)summary->moments.max / text_ms.divisor);
+}
+
 void text_write_foreign_load(FILE *out, const struct ekb_record *record)
 {
     if (strcmp(record->kind, "load") != 0 || record->num_arms == 0) {
         return;
     }
     const struct ekb_record_stage *stage = text_find_stage(record, record->arms[0].stage);
-    text_wrapped(out, "Target %s, closed loop, %llu in flight, %s client, accepted means: %s.",
-                 record->plan.target, stage != NULL ? (unsigned long long)stage->in_flight : 0,
-                 stage != NULL ? stage->client : "-",
+    if (stage == NULL) {
+        return;
+    }
+    text_wrapped(out, "Target %s, %s client, accepted means: %s.", record->plan.target,
+                 stage->client,
                  strcmp(record->plan.confirm, "byte") == 0
                      ? "the server's first byte was read"
                      : "the client's own handshake ended (in TLS 1.3 the server may still reject)");
+    write_shape(out, stage);
     (void)fprintf(out, "\n%-16s %10s %9s %7s %9s %8s %8s %8s %8s %8s\n", "latency in ms",
                   "accepted", "rejected", "failed", "per s", "p50", "p90", "p99", "p99.9", "max");
     for (size_t i = 0; i < record->num_arms; i++) {
         write_latency_row(out, record, &record->arms[i]);
+        write_distribution_row(out, "  uncorrected", &record->arms[i].uncorrected_latency_ns);
     }
+    write_distribution_row(out, "  the client's lag", &stage->open_loop.lag_ns);
+    write_distribution_row(out, "  what was dropped would have waited",
+                           &stage->open_loop.dropped_wait_ns);
     write_side(out, "client",
                text_find_cpu(record->client_cpu, record->num_client_cpu, record->arms[0].stage));
 }

@@ -30,14 +30,25 @@ static void free_arm(struct ekb_record_arm *arm)
     free_outcomes(&arm->client);
     free_outcomes(&arm->server);
     free_summary(&arm->latency_ns);
+    free_summary(&arm->uncorrected_latency_ns);
     free_summary(&arm->connect_ns);
     free_summary(&arm->server_cpu_ns);
     free_summary(&arm->verify_ns);
     free_summary(&arm->client_cpu_ns);
 }
 
+static void free_stage(struct ekb_record_stage *stage)
+{
+    free(stage->open_loop.stretches);
+    free_summary(&stage->open_loop.lag_ns);
+    free_summary(&stage->open_loop.dropped_wait_ns);
+}
+
 void ekb_record_deinit(struct ekb_record *record)
 {
+    for (size_t i = 0; i < record->plan.num_stages; i++) {
+        free_stage(&record->plan.stages[i]);
+    }
     for (size_t i = 0; i < record->num_arms; i++) {
         free_arm(&record->arms[i]);
     }

@@ -65,12 +65,39 @@ static json_t *host_of(struct ekb_json_writer *writer, const struct ekb_record *
     return object;
 }
 
+static json_t *open_loop_or_null(struct ekb_json_writer *writer,
+                                 const struct ekb_record_open_loop *loop)
+{
+    if (!loop->known) {
+        return json_null();
+    }
+    json_t *stretches = json_array();
+    for (size_t i = 0; i < loop->num_stretches; i++) {
+        json_t *stretch = json_object();
+        ekb_json_put(writer, stretch, "duration_ns",
+                     ekb_json_u64(writer, loop->stretches[i].duration_ns));
+        ekb_json_put(writer, stretch, "begin_per_s", ekb_json_real(loop->stretches[i].begin_per_s));
+        ekb_json_put(writer, stretch, "end_per_s", ekb_json_real(loop->stretches[i].end_per_s));
+        ekb_json_append(writer, stretches, stretch);
+    }
+    json_t *object = json_object();
+    ekb_json_put(writer, object, "arrivals", ekb_json_text(loop->arrivals));
+    ekb_json_put(writer, object, "stretches", stretches);
+    ekb_json_put(writer, object, "planned_per_s", ekb_json_real(loop->planned_per_s));
+    ekb_json_put(writer, object, "offered_per_s", ekb_json_real(loop->offered_per_s));
+    ekb_json_put(writer, object, "lag_ns", ekb_json_summary_or_null(writer, &loop->lag_ns));
+    ekb_json_put(writer, object, "dropped_wait_ns",
+                 ekb_json_summary_or_null(writer, &loop->dropped_wait_ns));
+    return object;
+}
+
 static json_t *stage_of(struct ekb_json_writer *writer, const struct ekb_record_stage *stage)
 {
     json_t *object = json_object();
     ekb_json_put(writer, object, "name", ekb_json_text(stage->name));
     ekb_json_put(writer, object, "shape", ekb_json_text(stage->shape));
     ekb_json_put(writer, object, "in_flight", ekb_json_u64(writer, stage->in_flight));
+    ekb_json_put(writer, object, "open_loop", open_loop_or_null(writer, &stage->open_loop));
     ekb_json_put(writer, object, "ramp_ns", ekb_json_u64(writer, stage->ramp_ns));
     ekb_json_put(writer, object, "warmup_ns", ekb_json_u64(writer, stage->warmup_ns));
     ekb_json_put(writer, object, "duration_ns", ekb_json_u64(writer, stage->duration_ns));
@@ -176,6 +203,9 @@ static json_t *arm_of(struct ekb_json_writer *writer, const struct ekb_record_ar
     ekb_json_put(writer, object, "handshakes", handshakes);
     put_causes(writer, object, &arm->client);
     ekb_json_put(writer, object, "server", server_or_null(writer, arm));
+    ekb_json_put(writer, object, "dropped", ekb_json_u64(writer, arm->dropped));
+    ekb_json_put(writer, object, "uncorrected_latency_ns",
+                 ekb_json_summary_or_null(writer, &arm->uncorrected_latency_ns));
     ekb_json_put(writer, object, "latency_ns", ekb_json_summary_or_null(writer, &arm->latency_ns));
     ekb_json_put(writer, object, "connect_ns", ekb_json_summary_or_null(writer, &arm->connect_ns));
     ekb_json_put(writer, object, "server_cpu_ns",

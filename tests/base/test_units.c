@@ -398,3 +398,31 @@ Test(units, stays_inside_its_text_when_a_number_is_huge)
         cr_expect_eq(text[EKB_UNITS_TEXT_LEN], '@', "%g", values[i]);
     }
 }
+
+Test(units, read_a_rate)
+{
+    static const struct {
+        const char *text;
+        double per_s;
+    } rows[] = {{"1500/s", 1500}, {"2k/s", 2000}, {"2.5k/s", 2500}, {"0.5/s", 0.5},  {"600/m", 10},
+                {"7200/h", 2},    {"1M/s", 1e6},  {"60k/m", 1000},  {"1000M/s", 1e9}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        double per_s = 0;
+        cr_expect_eq(ekb_units_parse_rate(&per_s, rows[i].text), EKB_OK, "%s", rows[i].text);
+        cr_expect_float_eq(per_s, rows[i].per_s, 1e-9 * rows[i].per_s, "%s: %g", rows[i].text,
+                           per_s);
+    }
+}
+
+// A bare number has no unit of time.
+Test(units, refuse_what_is_no_rate)
+{
+    static const char *const texts[] = {"",      "1500",  "2k",   "/s",    "-1/s",  "0/s",
+                                        "1/",    "1 /s",  "1/s ", "1/S",   "1e3/s", "2000M/s",
+                                        "inf/s", "nan/s", "1/ms", "0.0/s", "1..2/s"};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        double per_s = 4711;
+        cr_expect_eq(ekb_units_parse_rate(&per_s, texts[i]), EKB_USAGE, "\"%s\"", texts[i]);
+        cr_expect_eq(per_s, 4711);
+    }
+}

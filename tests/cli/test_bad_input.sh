@@ -128,6 +128,16 @@ refuses 2 '"more"' measure more -o "$results"
 for value in 0s 10 x -1s 25h 1e3s 99999999999999999999s; do
     refuses 2 'duration' load 127.0.0.1:1 --store "$store" --duration "$value"
 done
+for value in 1500 0/s -1/s x 1/ms 2000M/s; do
+    refuses 2 'rate' load 127.0.0.1:1 --store "$store" --rate "$value"
+done
+for value in 100/s 100/s: :1s 100/s:1s,x 100/s:1 ''; do
+    refuses 2 'steps' load 127.0.0.1:1 --store "$store" --steps "$value"
+done
+refuses 2 'not both' load 127.0.0.1:1 --store "$store" --rate 1/s --steps 1/s:1s
+refuses 2 'open loop' load 127.0.0.1:1 --store "$store" --arrivals fixed
+refuses 2 'arrivals' load 127.0.0.1:1 --store "$store" --rate 1/s --arrivals sometimes
+refuses 2 'ramp' load 127.0.0.1:1 --store "$store" --rate 1/s --warmup 1s --ramp 2s
 refuses 2 'warmup' load 127.0.0.1:1 --store "$store" --warmup soon
 refuses 2 'deadline' load 127.0.0.1:1 --store "$store" --deadline 1ms
 refuses 2 'count' load 127.0.0.1:1 --store "$store" --count 0

@@ -9,6 +9,7 @@
 #include <criterion/criterion.h>
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -565,4 +566,133 @@ Test(client, reports_the_reason_when_its_store_is_missing)
     cr_expect(strstr(load.worker.fail.detail, "/nonexistent/store") != NULL, "%s",
               load.worker.fail.detail);
     cr_expect(!load.worker.ready);
+}
+
+// The open loop.
+
+static const struct ekb_pace_stretch two_hundred = {EKB_NS_PER_S, 200, 200};
+
+// open_loop makes the load 200 connections a second, at equal distances, for a second, of which
+// 900 ms are measured. It begins in half a second.
+static void open_loop(void)
+{
+    load.timeline =
+        (struct ekb_timeline){.slice_ns = 100 * EKB_NS_PER_MS, .num_slices = 10, .num_warmup = 1};
+    load.options.stretches = &two_hundred;
+    load.options.num_stretches = 1;
+    load.options.arrivals = EKB_ARRIVALS_FIXED;
+    load.options.share = (struct ekb_pace_share){0, 1};
+    load.options.max_starts = 0;
+    load.options.in_flight = 100;
+}
+
+static void start_later(void)
+{
+    struct ekb_fail fail = {0};
+    struct ekb_tally *tally = NULL;
+    cr_assert_eq(ekb_tally_create(&tally, load.options.num_arms, load.timeline.num_slices, 0),
+                 EKB_OK);
+    load.options.tally = tally;
+    load.timeline.origin_ns = ekb_clock_now_ns() + EKB_NS_PER_S / 2;
+    cr_assert_eq(ekb_worker_spawn(&load.worker, EKB_WORKER_UNPINNED, body, &load.options, &fail),
+                 EKB_OK, "%s", fail.detail);
+}
+
+static void sleep_until(uint64_t at_ns)
+{
+    while (ekb_clock_now_ns() < at_ns) {
+        (void)usleep(1000);
+    }
+}
+
+Test(client, starts_what_is_due_when_the_loop_is_open)
+{
+    served_start(&served, stores.server, &(struct served_spec){.max_connections = 200});
+    open_loop();
+    load.arms[0].target = *served_address(&served, 0);
+
+    start_later();
+    const enum ekb_err err = finish();
+    served_stop(&served);
+
+    const struct ekb_tally *tally = load.options.tally;
+    cr_expect_eq(err, EKB_OK, "%s: %s", ekb_err_name(err), load.worker.fail.detail);
+    // The 200th is due at the very end, which is over.
+    cr_expect_eq(arm()->started, 199u, "%llu", (unsigned long long)arm()->started);
+    cr_expect_eq(arm()->accepted, arm()->started);
+    cr_expect_eq(arm()->dropped, 0u);
+    cr_expect_eq(tally->lag.moments.count, 180u); // From the 20th on, at 100 ms.
+    cr_expect_eq(arm()->latency.moments.count, 180u);
+    cr_expect_eq(arm()->latency.moments.count, arm()->uncorrected.moments.count);
+    cr_expect_geq(arm()->latency.moments.sum, arm()->uncorrected.moments.sum);
+    served_deinit(&served);
+}
+
+// A silent server holds five connections until their deadline. What is due meanwhile is dropped,
+// and keeps its place in time: the rate is what was wanted.
+Test(client, drops_what_it_has_no_connection_for)
+{
+    open_loop();
+    load.options.in_flight = 5;
+    load.options.deadline_ns = 450 * EKB_NS_PER_MS;
+
+    start_later();
+    serve(say_nothing, NULL);
+    (void)finish();
+
+    const struct ekb_tally *tally = load.options.tally;
+    cr_expect_eq(arm()->accepted, 0u);
+    cr_expect_eq(arm()->failed, arm()->started);
+    cr_expect(arm()->started >= 10 && arm()->started <= 15, "%llu",
+              (unsigned long long)arm()->started);
+    cr_expect_eq(arm()->started + arm()->dropped, 199u, "%llu + %llu",
+                 (unsigned long long)arm()->started, (unsigned long long)arm()->dropped);
+    cr_expect_eq(tally->lag.moments.count + tally->dropped_wait.moments.count, 180u);
+    // Of 450 ms with all connections taken an arrival waits half on the mean.
+    cr_assert_gt(tally->dropped_wait.moments.count, 100u);
+    const double mean_ms = ekb_moments_mean(&tally->dropped_wait.moments) / 1e6;
+    cr_expect(mean_ms > 150 && mean_ms < 350, "%f ms", mean_ms);
+    cr_expect_geq(tally->dropped_wait.moments.max, 380 * EKB_NS_PER_MS);
+}
+
+// What a stopped client could not start in time is late, and says so: its latency is from the
+// planned start, and only the uncorrected one from the actual.
+Test(client, counts_latency_from_the_planned_start)
+{
+    served_start(&served, stores.server, &(struct served_spec){.max_connections = 200});
+    open_loop();
+    load.arms[0].target = *served_address(&served, 0);
+
+    start_later();
+    sleep_until(load.timeline.origin_ns + 300 * EKB_NS_PER_MS);
+    cr_assert_eq(kill(load.worker.pid, SIGSTOP), 0);
+    sleep_until(load.timeline.origin_ns + 700 * EKB_NS_PER_MS);
+    cr_assert_eq(kill(load.worker.pid, SIGCONT), 0);
+    cr_expect_eq(finish(), EKB_OK, "%s", load.worker.fail.detail);
+    served_stop(&served);
+
+    const struct ekb_tally *tally = load.options.tally;
+    cr_expect_eq(arm()->started, 199u, "%llu", (unsigned long long)arm()->started);
+    cr_expect_geq(tally->lag.moments.max, 350 * EKB_NS_PER_MS);
+    cr_expect_geq(arm()->latency.moments.max, 350 * EKB_NS_PER_MS);
+    // 80 of 180 came up to 400 ms late.
+    cr_expect_geq(arm()->latency.moments.sum, arm()->uncorrected.moments.sum + 10 * EKB_NS_PER_S);
+    served_deinit(&served);
+}
+
+Test(client, ends_an_open_loop_when_enough_have_started)
+{
+    served_start(&served, stores.server, &(struct served_spec){.max_connections = 200});
+    open_loop();
+    load.timeline.num_slices = 600;
+    load.arms[0].target = *served_address(&served, 0);
+    load.options.max_starts = 20;
+
+    start_later();
+    cr_expect_eq(finish(), EKB_OK, "%s", load.worker.fail.detail);
+    served_stop(&served);
+
+    cr_expect_eq(arm()->started, 20u);
+    cr_expect_eq(arm()->accepted, 20u);
+    served_deinit(&served);
 }

@@ -108,6 +108,14 @@ static void fill_plan(struct ekb_record *record)
     stage->num_slices = 200;
     stage->num_slices_dropped = 3;
     stage->steal_percent = (struct ekb_record_real){true, 0.5};
+    stage->open_loop.known = true;
+    SET_TEXT(stage->open_loop.arrivals, "fixed");
+    stage->open_loop.num_stretches = 2;
+    stage->open_loop.stretches = allocate(2, sizeof stage->open_loop.stretches[0]);
+    stage->open_loop.stretches[0] = (struct ekb_record_stretch){UINT64_C(5000000000), 0, 100.5};
+    stage->open_loop.planned_per_s = 100.5;
+    stage->open_loop.offered_per_s = 99.25;
+    stage->open_loop.lag_ns = summary_of_range(50);
     stage->num_network = 2;
     SET_TEXT(stage->network[0].name, "TCPTimeouts");
     SET_TEXT(stage->network[1].name, "RetransSegs");
@@ -134,6 +142,8 @@ static void fill_arm(struct ekb_record_arm *arm)
     arm->server = (struct ekb_record_outcomes){.started = 12010, .accepted = 12008, .rejected = 2};
     cr_assert_eq(ekb_record_counts_add(&arm->server.failures, "verify_purpose", 2), EKB_OK);
     cr_assert_eq(ekb_record_counts_add(&arm->server.alerts, "certificate_unknown", 2), EKB_OK);
+    arm->dropped = 11;
+    arm->uncorrected_latency_ns = summary_of_range(20);
     arm->latency_ns = summary_of_range(12000);
     arm->connect_ns = summary_of_range(50);
     arm->server_cpu_ns = summary_of_range(1);
@@ -600,6 +610,22 @@ Test(record, writes_distributions)
     cr_expect(json_is_integer(at(json, "arms.0.connect_ns.p50")));
     expect_null(json, "arms.0.connect_ns.p90");
     expect_null(json, "arms.0.server_cpu_ns.stddev");
+    json_decref(json);
+}
+
+Test(record, writes_an_open_loop)
+{
+    json_t *json = full_json();
+
+    expect_text(json, "plan.stages.0.open_loop.arrivals", "fixed");
+    expect_real(json, "plan.stages.0.open_loop.planned_per_s", 100.5);
+    expect_real(json, "plan.stages.0.open_loop.offered_per_s", 99.25);
+    expect_integer(json, "plan.stages.0.open_loop.stretches.0.duration_ns", 5000000000);
+    expect_real(json, "plan.stages.0.open_loop.stretches.0.end_per_s", 100.5);
+    expect_integer(json, "plan.stages.0.open_loop.lag_ns.count", 50);
+    expect_null(json, "plan.stages.0.open_loop.dropped_wait_ns");
+    expect_integer(json, "arms.0.dropped", 11);
+    expect_integer(json, "arms.0.uncorrected_latency_ns.count", 20);
     json_decref(json);
 }
 

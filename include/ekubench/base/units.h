@@ -26,6 +26,10 @@ EKB_NODISCARD enum ekb_err ekb_units_parse_time(int64_t *out_seconds, const char
 EKB_NODISCARD enum ekb_err ekb_units_parse_count(uint64_t *out_count, const char *text,
                                                  uint64_t min, uint64_t max);
 
+// ekb_units_parse_rate reads how often something happens, "1500/s", "2.5k/s", "600/m", "10/h", into
+// times per second, above 0 and at most 10^9. EKB_USAGE if it is anything else.
+EKB_NODISCARD enum ekb_err ekb_units_parse_rate(double *out_per_s, const char *text);
+
 // ekb_units_format_time writes seconds since the epoch as "2026-03-29T06:54:39Z".
 const char *ekb_units_format_time(char out_text[EKB_UNITS_TEXT_LEN], int64_t seconds);
 

@@ -10,11 +10,19 @@
 
 #include <stdint.h>
 
+// Steps of the rate of an open loop.
+#define EKB_LOAD_MAX_STRETCHES 64
+
 struct ekb_load_settings {
     struct ekb_client_arm arm;
     const char *target_text; // As the user wrote it.
-    uint32_t in_flight;
-    uint64_t ramp_ns; // How long it takes from none to `in_flight`; part of the warm-up.
+    uint32_t in_flight;      // Open loop: at most.
+    uint64_t ramp_ns; // Closed loop: how long it takes from none to `in_flight`, in the warm-up.
+    // The rate of an open loop from its start on, the warm-up included; none: closed loop.
+    struct ekb_pace_stretch stretches[EKB_LOAD_MAX_STRETCHES];
+    size_t num_stretches;
+    enum ekb_arrivals_kind arrivals;
+    uint64_t seed;
     uint64_t warmup_ns;
     uint64_t duration_ns; // Measured, after the warm-up.
     uint64_t max_starts;  // 0: no limit but the duration.

@@ -1,7 +1,13 @@
 // The load client: many connections in flight, each one full handshake, against any TLS server.
 //
 // Closed loop: whenever a connection ends the next one starts, so that `in_flight` are under way at
-// all times, once there are as many. Each new connection draws its arm from a seeded
+// all times, once there are as many.
+//
+// Open loop: connections start when they are due (peer/pace), whatever becomes of the others, as
+// those of many independent clients do. One that is due when `in_flight` are under way is dropped,
+// and counted; its successors are not late for it.
+//
+// Each new connection draws its arm from a seeded
 // block-randomised sequence. A handshake is accepted when the server's verdict has been seen, not
 // when the client's own handshake call returns: in TLS 1.3 that happens before the server has
 // looked at the client's certificate.
@@ -14,6 +20,7 @@
 
 #include "ekubench/base/err.h"
 #include "ekubench/io/net.h"
+#include "ekubench/peer/pace.h"
 #include "ekubench/peer/tally.h"
 #include "ekubench/peer/timeline.h"
 #include "ekubench/pki/policy.h"
@@ -50,9 +57,14 @@ struct ekb_client_arm {
 struct ekb_client_options {
     const struct ekb_client_arm *arms;
     size_t num_arms;
-    uint32_t in_flight;
-    uint64_t ramp_ns;    // How long it takes from none to `in_flight`, from the origin on.
-    uint64_t max_starts; // 0: no limit.
+    uint32_t in_flight; // Open loop: at most.
+    uint64_t
+        ramp_ns; // Closed loop: how long it takes from none to `in_flight`, from the origin on.
+    const struct ekb_pace_stretch *stretches; // The rate of an open loop, or NULL. Borrowed.
+    size_t num_stretches;
+    enum ekb_arrivals_kind arrivals;
+    struct ekb_pace_share share; // Of the rate that this worker gives.
+    uint64_t max_starts;         // 0: no limit.
     uint64_t deadline_ns;
     uint64_t seed;
     enum ekb_confirm confirm;

@@ -32,12 +32,14 @@ struct ekb_tally_arm {
     uint64_t rejected;
     uint64_t failed;
     uint64_t unfinished;
+    uint64_t dropped; // Client, open loop: due when no connection was free; never started.
     uint64_t failures[EKB_ERR_COUNT];
     uint64_t alerts[EKB_TALLY_NUM_ALERTS]; // Client: received. Server: sent.
 
     // Handshakes with the arm's expected outcome that ended in a measured slice.
-    struct ekb_distribution latency; // Client only.
-    struct ekb_distribution connect; // Client only.
+    struct ekb_distribution latency;     // Client only. From the planned start.
+    struct ekb_distribution uncorrected; // Client, open loop. From the actual start.
+    struct ekb_distribution connect;     // Client only.
     struct ekb_distribution steps;
     struct ekb_distribution verify;
     uint64_t sent_bytes; // On the wire, TLS records with their headers.
@@ -87,6 +89,11 @@ struct ekb_tally {
 
     struct ekb_distribution floor; // The in-memory handshake, this side's part of it.
     struct ekb_slice_sum *floor_by_slice;
+
+    // Client, open loop, of those planned in measured slices.
+    struct ekb_distribution lag;          // From a planned start to the actual one.
+    struct ekb_distribution dropped_wait; // From a dropped one's planned start until a connection
+                                          // was free: what its latency would have been at least.
 
     uint64_t num_overflows;     // Of the completion queue.
     uint64_t num_accept_errors; // Server: accept failed, as for want of descriptors.

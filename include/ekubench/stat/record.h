@@ -78,8 +78,10 @@ struct ekb_record_arm {
     struct ekb_record_outcomes client; // The arm's `handshakes`, `failures`, `alerts`.
     bool server_known;                 // False when the server was not ours.
     struct ekb_record_outcomes server;
-    struct ekb_record_summary latency_ns; // Planned start to the server's verdict.
-    struct ekb_record_summary connect_ns; // Planned start to connected.
+    uint64_t dropped; // Open loop: due when no connection was free; never started.
+    struct ekb_record_summary latency_ns;             // Planned start to the server's verdict.
+    struct ekb_record_summary uncorrected_latency_ns; // Actual start to it; open loop only.
+    struct ekb_record_summary connect_ns;             // Planned start to connected.
     // Time in the connection's own steps on either side (docs/method.md); of the server's, the part
     // inside certificate verification.
     struct ekb_record_summary server_cpu_ns;
@@ -159,10 +161,29 @@ struct ekb_record_cpu {
     char cpu_list[32];
 };
 
+// A stretch of time of an open loop, in which the rate goes in a straight line.
+struct ekb_record_stretch {
+    uint64_t duration_ns;
+    double begin_per_s, end_per_s;
+};
+
+// What is to be said of an open loop only, of its measured time.
+struct ekb_record_open_loop {
+    bool known;
+    char arrivals[EKB_RECORD_NAME_LEN];   // "poisson", "fixed"
+    struct ekb_record_stretch *stretches; // From the start, the warm-up included; newly allocated.
+    size_t num_stretches;
+    double planned_per_s;
+    double offered_per_s;                      // Started or dropped.
+    struct ekb_record_summary lag_ns;          // Planned to actual start.
+    struct ekb_record_summary dropped_wait_ns; // Planned start to when a connection was free.
+};
+
 struct ekb_record_stage {
     char name[EKB_RECORD_NAME_LEN];
-    char shape[EKB_RECORD_NAME_LEN]; // "closed-loop"
-    uint64_t in_flight;
+    char shape[EKB_RECORD_NAME_LEN]; // "closed-loop", "open-loop"
+    uint64_t in_flight;              // Open loop: at most.
+    struct ekb_record_open_loop open_loop;
     uint64_t ramp_ns;
     uint64_t warmup_ns, duration_ns, slice_ns;
     uint64_t floor_every; // Every n-th slice measures the floor; 0 = none.
