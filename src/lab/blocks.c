@@ -278,9 +278,13 @@ static enum ekb_err add_contrasts(struct ekb_record *record, const struct worksp
         controls[metric] =
             (struct ekb_contrast){.values = contrasts->control, .num_values = contrasts->num};
     }
-    enum ekb_err err = ekb_verdict_decide(controls, NUM_METRICS, false);
-    if (err == EKB_OK) {
-        err = ekb_verdict_decide(treatments, NUM_METRICS, false);
+    enum ekb_err err = EKB_OK;
+    // Each metric is a question of its own, as in the other channels: there is nothing to adjust.
+    for (unsigned metric = 0; metric < NUM_METRICS && err == EKB_OK; metric++) {
+        err = ekb_verdict_decide(&controls[metric], 1, false);
+        if (err == EKB_OK) {
+            err = ekb_verdict_decide(&treatments[metric], 1, false);
+        }
     }
     for (unsigned metric = 0; metric < NUM_METRICS && err == EKB_OK; metric++) {
         heed_control(record, work, &treatments[metric], &controls[metric], metrics[metric].name);

@@ -58,6 +58,8 @@ static const struct row eku_rows[] = {
     {DIFFERENCE, "on-d1", "off-d1", NULL},  {DIFFERENCE, "on-d2", "none-d2", NULL},
     {DIFFERENCE, "on-d3", "none-d3", NULL}, {DIFFERENCE, "on-d5", "none-d5", NULL},
 };
+_Static_assert(sizeof eku_rows / sizeof eku_rows[0] == EKB_EFFECT_EKU_FAMILY,
+               "the pilot reckons with as many");
 static const struct row ladder_rows[] = {
     {DIFFERENCE, "parse-d1", "one-way", NULL}, {DIFFERENCE, "none-d1", "parse-d1", NULL},
     {DIFFERENCE, "off-d1", "none-d1", NULL},   {DIFFERENCE, "on-d1", "off-d1", NULL},
@@ -165,7 +167,9 @@ static void write_verdict(struct ekb_record_effect *effect, const struct ekb_con
         break;
     case EKB_VERDICT_UNDETECTED:
         (void)snprintf(effect->verdict, sizeof effect->verdict,
-                       "no detectable difference; smallest detectable %s",
+                       "no detectable difference%s; smallest detectable %s",
+                       contrast->only_alone ? " among so many contrasts (alone it would be one)"
+                                            : "",
                        format(amount, contrast->mde));
         break;
     case EKB_VERDICT_NONE:

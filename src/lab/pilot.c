@@ -2,6 +2,7 @@
 
 #include "ekubench/base/units.h"
 #include "ekubench/lab/assemble.h"
+#include "ekubench/lab/effects.h"
 #include "ekubench/stat/power.h"
 #include "ekubench/stat/replicate.h"
 
@@ -46,7 +47,8 @@ enum ekb_err ekb_pilot_choose(struct ekb_plan_stage *cost, struct ekb_record *re
     // More arms share a slice there than here: each has fewer handshakes in it.
     const double spread_there = spread * sqrt((double)cost->num_arms / 2.0);
     const uint32_t budget = cost->num_slices - cost->num_warmup;
-    const uint64_t needed = ekb_power_replicates(spread_there, (double)resolve_ns);
+    const uint64_t needed =
+        ekb_power_replicates(spread_there, (double)resolve_ns, EKB_EFFECT_EKU_FAMILY);
     uint32_t chosen = needed < budget ? (uint32_t)needed : budget;
     if (chosen < EKB_PILOT_MIN_SLICES) {
         chosen = EKB_PILOT_MIN_SLICES < budget ? EKB_PILOT_MIN_SLICES : budget;
@@ -56,7 +58,8 @@ enum ekb_err ekb_pilot_choose(struct ekb_plan_stage *cost, struct ekb_record *re
                         "pilot: %u slices of the cost stage are expected to find %s of server CPU "
                         "(wanted: %s)",
                         chosen,
-                        ekb_units_format_ns(found, ekb_power_detectable(spread_there, chosen)),
+                        ekb_units_format_ns(found, ekb_power_detectable(spread_there, chosen,
+                                                                        EKB_EFFECT_EKU_FAMILY)),
                         ekb_units_format_ns(wanted, (double)resolve_ns));
     return EKB_OK;
 }

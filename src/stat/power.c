@@ -50,12 +50,17 @@ enum ekb_err ekb_power_spread(double *out_spread, const double *values, size_t n
     return EKB_OK;
 }
 
-uint64_t ekb_power_replicates(double spread, double delta)
+double ekb_power_factor(size_t num_contrasts)
+{
+    return ekb_normal_quantile(1.0 - 0.025 / (double)num_contrasts) + ekb_normal_quantile(0.8);
+}
+
+uint64_t ekb_power_replicates(double spread, double delta, size_t num_contrasts)
 {
     if (!(delta > 0)) {
         return UINT64_MAX;
     }
-    const double ratio = EKB_POWER_FACTOR * spread / delta;
+    const double ratio = ekb_power_factor(num_contrasts) * spread / delta;
     const double wanted = ceil(ratio * ratio * INVERSE_EFFICIENCY + SMALL_SAMPLE);
     if (!(wanted < 1e18)) {
         return UINT64_MAX;
@@ -63,9 +68,9 @@ uint64_t ekb_power_replicates(double spread, double delta)
     return wanted < EKB_POWER_MIN_N ? EKB_POWER_MIN_N : (uint64_t)wanted;
 }
 
-double ekb_power_detectable(double spread, uint64_t n)
+double ekb_power_detectable(double spread, uint64_t n, size_t num_contrasts)
 {
-    return (double)n > SMALL_SAMPLE
-               ? EKB_POWER_FACTOR * spread * sqrt(INVERSE_EFFICIENCY / ((double)n - SMALL_SAMPLE))
-               : (double)INFINITY;
+    return (double)n > SMALL_SAMPLE ? ekb_power_factor(num_contrasts) * spread *
+                                          sqrt(INVERSE_EFFICIENCY / ((double)n - SMALL_SAMPLE))
+                                    : (double)INFINITY;
 }

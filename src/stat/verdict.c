@@ -30,10 +30,11 @@ void ekb_holm(double *p, size_t num_p)
 }
 
 // The smallest detectable effect, from the interval: a spike that leaves the interval alone does
-// not spoil it. With few values it errs on the large side, as the interval does.
-static double detectable(const struct ekb_estimate *estimate)
+// not spoil it. With few values it errs on the large side, as the interval does, and in a family as
+// Holm's adjustment is milder than what is reckoned with here.
+static double detectable(const struct ekb_estimate *estimate, size_t num_contrasts)
 {
-    return EKB_POWER_FACTOR * (estimate->high - estimate->low) / (2.0 * Z_975);
+    return ekb_power_factor(num_contrasts) * (estimate->high - estimate->low) / (2.0 * Z_975);
 }
 
 static enum ekb_err measure(struct ekb_contrast *contrast)
@@ -51,7 +52,7 @@ static enum ekb_err measure(struct ekb_contrast *contrast)
         err = ekb_rank_test(&contrast->p, values, n);
     }
     contrast->known = err == EKB_OK;
-    contrast->mde = contrast->known ? detectable(&contrast->estimate) : 0;
+    contrast->mde = 0;
     return err == EKB_NOT_FOUND ? EKB_OK : err;
 }
 
@@ -88,11 +89,14 @@ enum ekb_err ekb_verdict_decide(struct ekb_contrast *contrasts, size_t num_contr
         }
     }
     ekb_holm(p, num_known);
-    num_known = 0;
+    size_t next = 0;
     for (size_t i = 0; i < num_contrasts; i++) {
         contrasts[i].verdict = EKB_VERDICT_NONE;
         if (contrasts[i].known) {
-            contrasts[i].adjusted_p = p[num_known++];
+            contrasts[i].adjusted_p = p[next++];
+            contrasts[i].mde = detectable(&contrasts[i].estimate, num_known);
+            contrasts[i].only_alone =
+                contrasts[i].p <= EKB_VERDICT_LEVEL && contrasts[i].adjusted_p > EKB_VERDICT_LEVEL;
             contrasts[i].verdict = withheld ? EKB_VERDICT_WITHHELD : judge(&contrasts[i]);
         }
     }

@@ -109,58 +109,62 @@ Test(power, has_the_factor_of_five_percent_and_four_times_out_of_five)
 {
     // R: qnorm(0.975) + qnorm(0.8).
     cr_expect_float_eq(EKB_POWER_FACTOR, 2.8015852181129679, 1e-9);
+    cr_expect_float_eq(ekb_power_factor(1), 2.8015852181129679, 1e-7);
+    // R: qnorm(1 - 0.025 / m) + qnorm(0.8).
+    cr_expect_float_eq(ekb_power_factor(3), 3.2356011, 1e-6);
+    cr_expect_float_eq(ekb_power_factor(6), 3.4798784, 1e-6);
 }
 
 Test(power, needs_four_times_the_replicates_for_half_of_the_effect)
 {
     // ((z.975 + z.80) * spread / delta)^2 * pi / 3 + 2.5: 824.43, 3290.2, 82195.3, 8219330.1.
-    cr_expect_eq(ekb_power_replicates(1.0, 0.1), 825);
-    cr_expect_eq(ekb_power_replicates(1.0, 0.05), 3291);
-    cr_expect_eq(ekb_power_replicates(7.0, 0.07), 82196);
-    cr_expect_eq(ekb_power_replicates(1e-9, 1e-12), 8219331);
+    cr_expect_eq(ekb_power_replicates(1.0, 0.1, 1), 825);
+    cr_expect_eq(ekb_power_replicates(1.0, 0.05, 1), 3291);
+    cr_expect_eq(ekb_power_replicates(7.0, 0.07, 1), 82196);
+    cr_expect_eq(ekb_power_replicates(1e-9, 1e-12, 1), 8219331);
 }
 
 Test(power, never_plans_fewer_than_twelve_replicates)
 {
     cr_expect_eq(EKB_POWER_MIN_N, 12);
-    cr_expect_eq(ekb_power_replicates(1.0, 1.0), 12);
-    cr_expect_eq(ekb_power_replicates(1.0, 1e300), 12);
-    cr_expect_eq(ekb_power_replicates(0.0, 1e-300), 12);
-    cr_expect_eq(ekb_power_replicates(1.0, 0.9302), 12); // 11.9991
-    cr_expect_eq(ekb_power_replicates(1.0, 0.9301), 13); // 12.0012
+    cr_expect_eq(ekb_power_replicates(1.0, 1.0, 1), 12);
+    cr_expect_eq(ekb_power_replicates(1.0, 1e300, 1), 12);
+    cr_expect_eq(ekb_power_replicates(0.0, 1e-300, 1), 12);
+    cr_expect_eq(ekb_power_replicates(1.0, 0.9302, 1), 12); // 11.9991
+    cr_expect_eq(ekb_power_replicates(1.0, 0.9301, 1), 13); // 12.0012
 }
 
 Test(power, needs_endless_replicates_when_there_is_no_effect_to_find)
 {
-    cr_expect_eq(ekb_power_replicates(1.0, 0.0), UINT64_MAX);
-    cr_expect_eq(ekb_power_replicates(1.0, -0.0), UINT64_MAX);
-    cr_expect_eq(ekb_power_replicates(1.0, -0.5), UINT64_MAX);
-    cr_expect_eq(ekb_power_replicates(0.0, 0.0), UINT64_MAX);
-    cr_expect_eq(ekb_power_replicates(1.0, (double)NAN), UINT64_MAX);
+    cr_expect_eq(ekb_power_replicates(1.0, 0.0, 1), UINT64_MAX);
+    cr_expect_eq(ekb_power_replicates(1.0, -0.0, 1), UINT64_MAX);
+    cr_expect_eq(ekb_power_replicates(1.0, -0.5, 1), UINT64_MAX);
+    cr_expect_eq(ekb_power_replicates(0.0, 0.0, 1), UINT64_MAX);
+    cr_expect_eq(ekb_power_replicates(1.0, (double)NAN, 1), UINT64_MAX);
 }
 
 Test(power, needs_endless_replicates_when_the_number_does_not_fit)
 {
-    cr_expect_eq(ekb_power_replicates(1.0, 1e-300), UINT64_MAX);
-    cr_expect_eq(ekb_power_replicates(1e300, 1.0), UINT64_MAX);
-    cr_expect_eq(ekb_power_replicates((double)INFINITY, 1.0), UINT64_MAX);
+    cr_expect_eq(ekb_power_replicates(1.0, 1e-300, 1), UINT64_MAX);
+    cr_expect_eq(ekb_power_replicates(1e300, 1.0, 1), UINT64_MAX);
+    cr_expect_eq(ekb_power_replicates((double)INFINITY, 1.0, 1), UINT64_MAX);
 }
 
 Test(power, detects_less_with_fewer_replicates)
 {
-    cr_expect_float_eq(ekb_power_detectable(1.0, 100), 0.29034599407380984, 1e-9);
-    cr_expect_float_eq(ekb_power_detectable(3.0, 4), 7.022532721227056, 1e-8);
-    cr_expect(isinf(ekb_power_detectable(1.0, 0)) && ekb_power_detectable(1.0, 0) > 0);
+    cr_expect_float_eq(ekb_power_detectable(1.0, 100, 1), 0.29034599407380984, 1e-9);
+    cr_expect_float_eq(ekb_power_detectable(3.0, 4, 1), 7.022532721227056, 1e-8);
+    cr_expect(isinf(ekb_power_detectable(1.0, 0, 1)) && ekb_power_detectable(1.0, 0, 1) > 0);
 }
 
 Test(power, plans_what_it_can_detect)
 {
     for (uint64_t n = EKB_POWER_MIN_N; n < 100000; n = n * 3 / 2) {
-        const double delta = ekb_power_detectable(2.5, n);
+        const double delta = ekb_power_detectable(2.5, n, 1);
 
         // A hair more and less: the square root is rounded.
-        cr_expect_eq(ekb_power_replicates(2.5, delta * (1.0 + 1e-12)), n);
-        cr_expect_eq(ekb_power_replicates(2.5, delta * (1.0 - 1e-12)), n + 1);
+        cr_expect_eq(ekb_power_replicates(2.5, delta * (1.0 + 1e-12), 1), n);
+        cr_expect_eq(ekb_power_replicates(2.5, delta * (1.0 - 1e-12), 1), n + 1);
     }
 }
 
@@ -192,7 +196,7 @@ static bool finds_in_noise(size_t n, double delta, struct ekb_rng *rng)
 // good.
 static void expect_power(double delta)
 {
-    const size_t n = (size_t)ekb_power_replicates(1.0, delta);
+    const size_t n = (size_t)ekb_power_replicates(1.0, delta, 1);
     size_t num_found = 0;
     struct ekb_rng rng;
     ekb_rng_init(&rng, 2);
@@ -228,7 +232,7 @@ Test(power, plans_enough_from_a_pilot, .timeout = 120)
         for (size_t i = 0; i < 20; i++) {
             pilot[i] = normal(&rng);
         }
-        const size_t n = (size_t)ekb_power_replicates(spread_of(pilot, 20), 0.5);
+        const size_t n = (size_t)ekb_power_replicates(spread_of(pilot, 20), 0.5, 1);
         num_found += finds_in_noise(n, 0.5, &rng) ? 1 : 0;
     }
 

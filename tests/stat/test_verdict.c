@@ -638,3 +638,37 @@ Test(verdict, finds_an_effect_of_its_smallest_detectable_size_four_times_out_of_
 
     cr_expect(num_found >= 296 && num_found <= 360, "%zu of 400 at %g", num_found, mde);
 }
+
+// The same of one contrast of six: its neighbours, which show nothing, make it harder to find.
+Test(verdict, finds_its_smallest_detectable_effect_in_a_family_too, .timeout = 300)
+{
+    enum {
+        N = 40,
+        FAMILY = 6
+    };
+    double values[FAMILY][N];
+    double mde = 0;
+    size_t num_found = 0;
+    size_t num_only_alone = 0;
+    struct ekb_rng rng;
+    ekb_rng_init(&rng, 9);
+
+    for (size_t run = 0; run < 300; run++) {
+        const bool is_first_part = run < 60;
+        struct ekb_contrast contrasts[FAMILY];
+        for (size_t c = 0; c < FAMILY; c++) {
+            contrasts[c] = (struct ekb_contrast){.values = values[c], .num_values = N};
+            for (size_t i = 0; i < N; i++) {
+                values[c][i] = normal(&rng) + (is_first_part || c > 0 ? 0.0 : mde);
+            }
+        }
+        decide(contrasts, FAMILY);
+        mde += is_first_part ? contrasts[0].mde / 60.0 : 0.0;
+        num_found += !is_first_part && contrasts[0].verdict == EKB_VERDICT_SLOWER ? 1 : 0;
+        num_only_alone += contrasts[0].only_alone ? 1 : 0;
+        cr_expect(!contrasts[0].only_alone || contrasts[0].verdict != EKB_VERDICT_SLOWER);
+    }
+
+    cr_expect(num_found >= 178 && num_found <= 222, "%zu of 240 at %g", num_found, mde);
+    cr_expect_gt(num_only_alone, 5u, "%zu", num_only_alone);
+}

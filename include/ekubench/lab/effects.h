@@ -14,6 +14,9 @@
 // means for the EKU check.
 #define EKB_EFFECT_EQUIVALENCE_NS 2000.0
 
+// Contrasts that answer the question of the EKU check together.
+#define EKB_EFFECT_EKU_FAMILY 6
+
 // ekb_effects_add appends to `record` every contrast of the cost stage, paired by slice
 // (stat/verdict decides; a family is the contrasts that answer one question in one metric). If the
 // 99 % interval of a metric's A/A control excludes zero, the verdicts in it are withheld and the

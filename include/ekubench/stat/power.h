@@ -12,6 +12,10 @@
 // of five.
 #define EKB_POWER_FACTOR 2.801585218
 
+// ekb_power_factor returns the like of one of `num_contrasts` (1 or more) that share the 5 %:
+// z(1 - 0.025 / num_contrasts) + z.80. Holm's adjustment asks for no more than that.
+double ekb_power_factor(size_t num_contrasts);
+
 // Fewer replicates than this are never planned.
 #define EKB_POWER_MIN_N 12
 
@@ -21,12 +25,12 @@
 EKB_NODISCARD enum ekb_err ekb_power_spread(double *out_spread, const double *values,
                                             size_t num_values);
 
-// ekb_power_replicates returns how many replicates find an effect of `delta` with that spread, at
-// least EKB_POWER_MIN_N: (EKB_POWER_FACTOR spread / delta)^2 pi / 3 + 2.5, for the efficiency of
-// the estimator and the coarseness of its test (simulated in the tests: 80 to 83 %); UINT64_MAX if
-// `delta` is not above zero or there is no such number. ekb_power_detectable returns the smallest
-// effect that `n` replicates find.
-uint64_t ekb_power_replicates(double spread, double delta);
-double ekb_power_detectable(double spread, uint64_t n);
+// ekb_power_replicates returns how many replicates find an effect of `delta` with that spread, in
+// one of `num_contrasts` contrasts, at least EKB_POWER_MIN_N: (factor spread / delta)^2 pi / 3 +
+// 2.5, for the efficiency of the estimator and the coarseness of its test (simulated in the tests:
+// 80 to 83 %); UINT64_MAX if `delta` is not above zero or there is no such number.
+// ekb_power_detectable returns the smallest effect that `n` replicates find.
+uint64_t ekb_power_replicates(double spread, double delta, size_t num_contrasts);
+double ekb_power_detectable(double spread, uint64_t n, size_t num_contrasts);
 
 #endif

@@ -1,7 +1,8 @@
 // Verdicts: what may be said of a contrast, given its interval, its family and the control. Pure.
 //
 // The words are fixed: "slower by x [lo, hi]", "faster by x [lo, hi]", "equivalent within d", "no
-// detectable difference; smallest detectable x", "withheld: ...".
+// detectable difference; smallest detectable x", "no detectable difference among so many contrasts
+// (alone it would be one); smallest detectable x", "withheld: ...".
 
 #ifndef EKUBENCH_STAT_VERDICT_H
 #define EKUBENCH_STAT_VERDICT_H
@@ -32,9 +33,12 @@ struct ekb_contrast {
     struct ekb_estimate estimate;  // At 95 %.
     struct ekb_estimate narrow;    // At 90 %: the two one-sided tests of equivalence at 5 %.
     struct ekb_estimate bootstrap; // The mean with its bootstrap interval at 95 %: the cross-check.
-    double mde;                    // Smallest effect that would be found four times out of five.
+    double mde;                    // Smallest effect that would be found four times out of five,
+                                   // in a family of this size.
     double p;                      // Of the signed-rank test.
     double adjusted_p;             // Holm's, within the family.
+    bool only_alone; // The test of this contrast alone would have found it: with so many in the
+                     // family, chance does too often.
     enum ekb_verdict_kind verdict;
     bool known; // False if there are too few values; then nothing above is.
 };
