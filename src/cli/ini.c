@@ -11,8 +11,12 @@
 #define MAX_LINE 197
 #define MAX_FILE (1u << 20)
 
+// Options that a file may set, which are as many as a command has.
+#define MAX_KEYS 64
+
 struct file {
     const struct argp *argp;
+    unsigned set_at[MAX_KEYS]; // By option: the line that set it, or 0.
     const char *path;
     const char *section; // The only one there may be.
     FILE *stream;
@@ -82,6 +86,12 @@ static int apply(void *context, const char *section, const char *name, const cha
     if (option == NULL) {
         ekb_cli_refuse(&file->state, "%s: \"ekubench %s\" has no such option", name, file->section);
     }
+    unsigned *const set_at = &file->set_at[option - file->argp->options];
+    EKB_CHECK(option - file->argp->options < MAX_KEYS);
+    if (*set_at != 0) {
+        ekb_cli_refuse(&file->state, "%s is set in line %u already", name, *set_at);
+    }
+    *set_at = file->line;
     if (option->arg == NULL) {
         apply_flag(file, option, value);
     } else {
@@ -114,6 +124,10 @@ enum ekb_err ekb_cli_parse_file(const struct argp *argp, const char *path, const
     const enum ekb_err err = ekb_file_read(&data, &data_len, path, MAX_FILE, reterr_fail);
     if (err != EKB_OK) {
         return err;
+    }
+    if (strlen((const char *)data) != data_len) {
+        free(data);
+        return ekb_fail_set(reterr_fail, EKB_PARSE, 0, "%s is no text: it has a zero byte", path);
     }
     // One byte at least: a stream over nothing cannot be had. The terminating zero ends no line.
     file.stream = fmemopen(data, data_len > 0 ? data_len : 1, "r");

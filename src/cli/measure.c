@@ -103,7 +103,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 
 static const struct argp_option options[] = {
     {"plan", 'p', "NAME|FILE", 0,
-     "Built-in plan: quick (at most 40 s), standard (at most 120 s, the default) or compare (one "
+     "Built-in plan: quick (at most 45 s), standard (at most 120 s, the default) or compare (one "
      "arm, 3 s); or an INI file (with a / or ending in .ini) with these options as keys; what the "
      "command line says goes before it",
      0},

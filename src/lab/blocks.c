@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+// Faster machines measure longer, but not more often than this.
+#define MAX_QUADRUPLES 20
 #define METHOD "quadruples ABBA or BAAB of blocks, Hodges-Lehmann, signed-rank interval"
 
 // cpu_share returns the share of one CPU that a side used in the measured part of a block.
@@ -295,37 +297,87 @@ static enum ekb_err add_contrasts(struct ekb_record *record, const struct worksp
     return err != EKB_OK ? err : append(record, work, EKB_EFFECT_LOAD, treatments);
 }
 
+static bool is_empty(const struct ekb_record_block *blocks)
+{
+    bool empty = false;
+    for (size_t i = 0; i < EKB_QUADRUPLE_LEN; i++) {
+        empty = empty || !blocks[i].wall_ns.known;
+    }
+    return empty;
+}
+
 static void check_dropped(struct ekb_record *record, const struct workspace *work)
 {
-    uint64_t num_dropped = 0;
+    uint64_t num_disturbed = 0;
+    uint64_t num_empty = 0;
     for (size_t q = 0; q < work->num_quadruples; q++) {
-        num_dropped += is_disturbed(work->blocks + q * EKB_QUADRUPLE_LEN) ? 1 : 0;
+        const struct ekb_record_block *blocks = work->blocks + q * EKB_QUADRUPLE_LEN;
+        num_disturbed += is_disturbed(blocks) ? 1 : 0;
+        num_empty += is_empty(blocks) && !is_disturbed(blocks) ? 1 : 0;
     }
-    if (ekb_check_too_many_dropped(num_dropped, work->num_quadruples)) {
+    if (ekb_check_too_many_dropped(num_disturbed, work->num_quadruples)) {
         ekb_record_add_reason(
             record, "%s: other work or the hypervisor disturbed %llu of %zu quadruples",
-            work->plan->name, (unsigned long long)num_dropped, work->num_quadruples);
+            work->plan->name, (unsigned long long)num_disturbed, work->num_quadruples);
+    }
+    if (ekb_check_too_many_dropped(num_empty, work->num_quadruples)) {
+        ekb_record_add_reason(
+            record, "%s: in %llu of %zu quadruples no handshake began and ended within its block",
+            work->plan->name, (unsigned long long)num_empty, work->num_quadruples);
     }
 }
 
-// check_washout notes if connections of a block reach into what is measured of the next one.
-static void check_washout(struct ekb_record *record, const struct workspace *work)
+// check_washout sees that connections of a block do not reach into what is measured of the next
+// one: of those that do, a block keeps the short ones only.
+static void check_washout(struct ekb_record *record, const struct workspace *work,
+                          const struct ekb_stage *stage)
 {
     const struct ekb_plan_stage *plan = work->plan;
     const double washout_ns = (double)plan->washout_slices * (double)plan->slice_ns;
     double sum_ns = 0;
     double num = 0;
-    for (size_t i = 0; i < work->num_quadruples * EKB_QUADRUPLE_LEN; i++) {
-        if (work->blocks[i].wall_ns.known) {
-            sum_ns += work->blocks[i].wall_ns.value * (double)plan->in_flight;
-            num++;
-        }
+    for (size_t i = 0; i < plan->num_arms; i++) {
+        const struct ekb_moments *moments = &stage->client.tally->arms[i].latency.moments;
+        sum_ns += (double)moments->sum;
+        num += (double)moments->count;
     }
     if (num > 0 && sum_ns / num > washout_ns) {
+        ekb_record_add_reason(record,
+                              "%s: handshakes took %.0f ms, longer than the washout of %.0f ms: "
+                              "blocks show differences smaller than they are",
+                              plan->name, sum_ns / num / 1e6, washout_ns / 1e6);
+    }
+}
+
+static uint32_t slices_of(double ns, uint64_t slice_ns)
+{
+    const double slices = ceil(ns / (double)slice_ns);
+    return slices < 1 ? 1 : slices > 1e6 ? 1000000 : (uint32_t)slices;
+}
+
+void ekb_blocks_size(struct ekb_plan_stage *plan, struct ekb_record *record, double rate_per_s)
+{
+    if (!(rate_per_s > 0) || plan->block_slices == 0) {
+        return;
+    }
+    const double latency_ns = (double)plan->in_flight / rate_per_s * 1e9;
+    const uint32_t budget = plan->num_slices;
+    const uint32_t planned =
+        (plan->num_slices - plan->num_warmup) / plan->block_slices / EKB_QUADRUPLE_LEN;
+    plan->washout_slices = slices_of(1.4 * latency_ns, plan->slice_ns);
+    plan->block_slices = plan->washout_slices + slices_of(1.05 * latency_ns, plan->slice_ns);
+    plan->num_warmup = slices_of(2.0 * latency_ns, plan->slice_ns);
+    const uint32_t quadruple = EKB_QUADRUPLE_LEN * plan->block_slices;
+    uint32_t num = budget > plan->num_warmup ? (budget - plan->num_warmup) / quadruple : 0;
+    num = num < 1 ? 1 : num > planned && num > MAX_QUADRUPLES ? MAX_QUADRUPLES : num;
+    plan->num_slices = plan->num_warmup + num * quadruple;
+    if (num < EKB_BLOCKS_MIN_QUADRUPLES) {
         ekb_record_add_note(record,
-                            "%s: handshakes took %.0f ms, longer than the washout of %.0f ms: "
-                            "blocks show differences smaller than they are",
-                            plan->name, sum_ns / num / 1e6, washout_ns / 1e6);
+                            "%s: a handshake takes some %.0f ms with %u in flight, so that there "
+                            "is time for %u quadruples of blocks only, of which %d are needed for "
+                            "a verdict (fewer in flight need less time)",
+                            plan->name, latency_ns / 1e6, (unsigned)plan->in_flight, (unsigned)num,
+                            EKB_BLOCKS_MIN_QUADRUPLES);
     }
 }
 
@@ -348,7 +400,7 @@ enum ekb_err ekb_blocks_add(struct ekb_record *record, const struct ekb_plan_sta
         err = add_contrasts(record, &work);
     }
     check_dropped(record, &work);
-    check_washout(record, &work);
+    check_washout(record, &work, stage);
     free(work.memory);
     return err;
 }

@@ -222,6 +222,7 @@ struct workspace {
     size_t num_skewed;                         // Of them, those whose two estimators disagree.
     struct ekb_slice_sum *slices[NUM_METRICS]; // Kept ones of every arm, one arm after another.
     bool withheld[NUM_METRICS];
+    bool controlled[NUM_METRICS]; // There are enough slices for an A/A control.
 };
 
 static const struct ekb_slice_sum *slices_of(const struct workspace *work, enum metric metric,
@@ -345,12 +346,16 @@ static enum ekb_err append_answer(struct ekb_record *record, struct workspace *w
 }
 
 static enum ekb_err add_family(struct ekb_record *record, struct workspace *work,
-                               const struct family *family, bool withheld)
+                               const struct family *family)
 {
     struct answer answer = {.values = NULL};
     enum ekb_err err = fill_answer(&answer, work, family);
     if (err == EKB_OK) {
-        err = ekb_verdict_decide(answer.contrasts, family->num_rows, withheld);
+        err =
+            ekb_verdict_decide(answer.contrasts, family->num_rows, work->withheld[family->metric]);
+    }
+    for (size_t i = 0; i < family->num_rows && !work->controlled[family->metric]; i++) {
+        answer.contrasts[i].verdict = EKB_VERDICT_NONE;
     }
     if (err == EKB_OK) {
         err = append_answer(record, work, family, &answer);
@@ -389,6 +394,7 @@ static enum ekb_err add_control(struct ekb_record *record, struct workspace *wor
     if (err == EKB_OK) {
         const struct ekb_contrast *control = &answer.contrasts[0];
         check_replicates(record, work, metric, control);
+        work->controlled[metric] = ekb_verdict_control_is_possible(control->num_values);
         work->withheld[metric] = ekb_verdict_control_differs(control->values, control->num_values);
         err = ekb_verdict_decide(answer.contrasts, 1, false);
     }
@@ -438,7 +444,7 @@ enum ekb_err ekb_effects_add(struct ekb_record *record, const struct ekb_plan_st
         err = add_control(record, &work, (enum metric)metric);
     }
     for (size_t i = 0; i < sizeof families / sizeof families[0] && err == EKB_OK; i++) {
-        err = add_family(record, &work, &families[i], work.withheld[families[i].metric]);
+        err = add_family(record, &work, &families[i]);
     }
     if (work.num_skewed > 0) {
         ekb_record_add_note(

@@ -124,9 +124,26 @@ static enum ekb_err fill_floor(struct ekb_record_side_floor *floor, const struct
     return ekb_record_summarize(&floor->memory_ns, &tally->floor.moments, tally->floor.hist);
 }
 
+// check_tax says so if something costs less than its parts.
+static void check_tax(struct ekb_record *record, const struct ekb_record_side_floor *floor,
+                      const char *side)
+{
+    if (floor->tax_known && floor->tax_percent.high < 0) {
+        ekb_record_add_reason(record,
+                              "floor: the %s's engine tax is %.0f %%, less than nothing: its "
+                              "slices were disturbed",
+                              side, floor->tax_percent.estimate);
+    }
+}
+
 enum ekb_err ekb_floors_add(struct ekb_record *record, const struct ekb_stage *stage)
 {
     record->floors_known = true;
-    const enum ekb_err err = fill_floor(&record->server_floor, stage, &stage->server);
-    return err != EKB_OK ? err : fill_floor(&record->client_floor, stage, &stage->client);
+    enum ekb_err err = fill_floor(&record->server_floor, stage, &stage->server);
+    if (err == EKB_OK) {
+        err = fill_floor(&record->client_floor, stage, &stage->client);
+    }
+    check_tax(record, &record->server_floor, "server");
+    check_tax(record, &record->client_floor, "client");
+    return err;
 }

@@ -137,6 +137,37 @@ static enum ekb_err choose_length(struct ekb_record *record, struct ekb_plan *pl
                     : ekb_pilot_choose(&plan->stages[cost], record, pilot, plan->resolve_ns);
 }
 
+static const struct ekb_record_cpu *find_cpu(const struct ekb_record_cpu *rows, size_t num_rows,
+                                             const char *stage)
+{
+    for (size_t i = 0; i < num_rows; i++) {
+        if (strcmp(rows[i].stage, stage) == 0) {
+            return &rows[i];
+        }
+    }
+    return NULL;
+}
+
+// size_load fits the load stage to what the floor stage has shown: of two CPUs the busier one sets
+// the rate, one does the work of both. A tenth more for what thousands in flight cost.
+static void size_load(struct ekb_record *record, struct ekb_plan *plan)
+{
+    const struct ekb_record_cpu *server =
+        find_cpu(record->server_cpu, record->num_server_cpu, EKB_PLAN_STAGE_FLOOR);
+    const struct ekb_record_cpu *client =
+        find_cpu(record->client_cpu, record->num_client_cpu, EKB_PLAN_STAGE_FLOOR);
+    const int load = ekb_plan_stage_index(plan, EKB_PLAN_STAGE_LOAD);
+    if (server == NULL || client == NULL || load < 0 || !server->per_handshake_ns.known ||
+        !client->per_handshake_ns.known) {
+        return;
+    }
+    const double server_ns = server->per_handshake_ns.value;
+    const double client_ns = client->per_handshake_ns.value;
+    const bool shared = strcmp(server->cpu_list, client->cpu_list) == 0;
+    const double ns = 1.1 * (shared ? server_ns + client_ns : fmax(server_ns, client_ns));
+    ekb_blocks_size(&plan->stages[load], record, 1e9 / ns);
+}
+
 static enum ekb_err add_answers(struct ekb_record *record, struct ekb_plan *whole_plan,
                                 const struct ekb_plan_stage *plan, const struct ekb_stage *stage)
 {
@@ -151,6 +182,7 @@ static enum ekb_err add_answers(struct ekb_record *record, struct ekb_plan *whol
         return ekb_blocks_add(record, plan, stage, whole_plan->seed);
     }
     if (strcmp(plan->name, EKB_PLAN_STAGE_FLOOR) == 0) {
+        size_load(record, whole_plan);
         return ekb_floors_add(record, stage);
     }
     return EKB_OK;
@@ -259,7 +291,7 @@ enum ekb_err ekb_measure_run(struct ekb_record *out_record, const struct ekb_pla
                              struct ekb_fail *reterr_fail)
 {
     struct ekb_stores *stores = NULL;
-    struct ekb_plan chosen = *plan; // The pilot sets a length in it.
+    struct ekb_plan chosen = *plan; // Stages set the lengths of later ones in it.
     const struct ekb_session session = ekb_session_begin(out_record, "measure");
     describe_plan(out_record, plan);
 

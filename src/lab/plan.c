@@ -23,11 +23,11 @@ static const struct length {
     // Of the load stage.
     uint32_t in_flight;
     uint32_t num_quadruples; // Of four blocks each.
-    uint32_t washout_slices; // 200 ms each.
+    uint32_t washout_slices; // 100 ms each.
     uint32_t measured_slices;
 } lengths[] = {
-    {"quick", 1 * EKB_NS_PER_US, 4 + 36, 2 + 18, 1000, 6, 2, 2}, // 4 s + 10 s + 5 s + 20 s
-    {"standard", 500, 4 + 140, 2 + 42, 2000, 10, 4, 3},          // 4 s + 36 s + 11 s + 57 s
+    {"quick", 1 * EKB_NS_PER_US, 4 + 32, 2 + 18, 1000, 8, 4, 3}, // 4 s + 9 s + 5 s + 24 s
+    {"standard", 500, 4 + 140, 2 + 42, 2000, 10, 8, 6},          // 4 s + 36 s + 11 s + 57 s
 };
 
 // The load stage takes no longer than this, whatever is in flight: there are fewer quadruples then.
@@ -162,7 +162,7 @@ static void make_load_stage(struct ekb_plan_stage *stage, const struct length *l
     struct ekb_policy policy = plan_policy();
     const uint32_t factor = (in_flight + length->in_flight - 1) / length->in_flight;
     const uint32_t block_slices = factor * (length->washout_slices + length->measured_slices);
-    const uint64_t slice_ns = 200 * EKB_NS_PER_MS;
+    const uint64_t slice_ns = 100 * EKB_NS_PER_MS;
     const uint64_t room = MAX_LOAD_NS / (EKB_QUADRUPLE_LEN * (uint64_t)block_slices * slice_ns);
     const uint32_t num_quadruples =
         room < length->num_quadruples ? (uint32_t)room : length->num_quadruples;
@@ -170,8 +170,8 @@ static void make_load_stage(struct ekb_plan_stage *stage, const struct length *l
         .name = EKB_PLAN_STAGE_LOAD,
         .in_flight = in_flight,
         .slice_ns = slice_ns,
-        .num_warmup = 6 * factor,
-        .num_slices = 6 * factor + num_quadruples * EKB_QUADRUPLE_LEN * block_slices,
+        .num_warmup = 12 * factor,
+        .num_slices = 12 * factor + num_quadruples * EKB_QUADRUPLE_LEN * block_slices,
         .block_slices = block_slices,
         .washout_slices = factor * length->washout_slices,
         .client = EKB_CLIENT_FULL,

@@ -137,6 +137,25 @@ static struct ekb_tally_usage usage_since(const struct ekb_tally_usage *before,
         .major_faults = now->major_faults - before->major_faults};
 }
 
+// How late a tick may be for reasons of our own, when not much is in flight.
+#define LATE_NS (20 * EKB_NS_PER_MS)
+
+// lost_ns returns for how much of the time since the last tick the process neither ran nor waited
+// for anything: it was stopped (SIGSTOP, a frozen control group), which the scheduler counts as no
+// delay. A wait ends at the end of a slice; a tick that is late, of a process that was not busy
+// meanwhile, was kept from it.
+static uint64_t lost_ns(const struct ekb_engine *engine, uint64_t now_ns, uint64_t cpu_ns)
+{
+    const struct ekb_timeline *timeline = engine->options.timeline;
+    const uint64_t begin_ns = engine->tick_ns;
+    const uint64_t due_ns = ekb_timeline_start(timeline, engine->slice + 1);
+    const uint64_t late_ns = now_ns > due_ns ? now_ns - due_ns : 0;
+    const uint64_t passed_ns = now_ns - begin_ns;
+    const uint64_t idle_ns = passed_ns > cpu_ns ? passed_ns - cpu_ns : 0;
+    const uint64_t lost = late_ns < idle_ns ? late_ns : idle_ns;
+    return lost > LATE_NS ? lost : 0;
+}
+
 // tick notes the CPU time at the start of every slice that has begun since the last tick.
 static void tick(struct ekb_engine *engine, uint64_t now_ns)
 {
@@ -153,7 +172,12 @@ static void tick(struct ekb_engine *engine, uint64_t now_ns)
     const uint64_t run_delay_ns = ekb_clock_run_delay_ns();
     const struct ekb_tally_usage usage = read_usage();
     if (engine->ticked && engine->slice < timeline->num_slices) {
-        tally->run_delay_ns[engine->slice] = run_delay_ns - engine->slice_run_delay_ns;
+        const uint64_t lost = lost_ns(engine, now_ns, cpu.total_ns - engine->slice_cpu.total_ns);
+        tally->run_delay_ns[engine->slice] = run_delay_ns - engine->slice_run_delay_ns + lost;
+        // Of slices that passed meanwhile there was nothing.
+        for (uint32_t i = engine->slice + 1; i < slice && lost > 0; i++) {
+            tally->run_delay_ns[i] = timeline->slice_ns;
+        }
         tally->usage[engine->slice] = usage_since(&engine->slice_usage, &usage);
     }
     if (engine->ticked && ekb_timeline_kind(timeline, engine->slice) == EKB_SLICE_MEASURED) {
@@ -167,6 +191,7 @@ static void tick(struct ekb_engine *engine, uint64_t now_ns)
     engine->slice_cpu = cpu;
     engine->slice_run_delay_ns = run_delay_ns;
     engine->slice_usage = usage;
+    engine->tick_ns = now_ns;
     engine->ticked = true;
 }
 

@@ -132,6 +132,7 @@ struct ekb_engine {
     uint64_t mark_ns; // Begin of the present step; 0 between batches.
     uint64_t wake_ns; // The role wants a turn at this time at the latest; UINT64_MAX: none.
     uint32_t slice;   // Of the last tick.
+    uint64_t tick_ns; // The last tick.
     struct ekb_cpu_time slice_cpu; // At its start.
     uint64_t slice_run_delay_ns;
     struct ekb_tally_usage slice_usage;

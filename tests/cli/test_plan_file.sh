@@ -102,9 +102,12 @@ for file in "$dir/absent.ini" "$dir"; do
     run ekubench measure --plan "$file/" --print-plan
     expect "$file/" 2
 done
-dd if=/dev/zero of="$dir/zeros.ini" bs=1000 count=1 status=none
-run ekubench measure --plan "$dir/zeros.ini" --print-plan
-((status <= 2)) || fail "a file of zeros: status $status"
+printf 'plan = quick\nseed = 5\0garbage\n' >"$dir/zero.ini"
+run ekubench measure --plan "$dir/zero.ini" --print-plan
+expect 'a zero byte' 2
+says 'a zero byte' 'no text'
+refuses_line 3 'line 1 already' 'seed = 1' 'plan = quick' 'seed = 2'
+refuses_line 2 'line 1 already' 'seed = 1' '  tls = 1.2'
 
 # Two plans.
 plan "$dir/short.ini" 'plan = compare' 'depth = 1'

@@ -736,18 +736,110 @@ static void as_slow_as_the_washout(struct planted *planted, uint32_t block,
 }
 
 // 90 in flight at 66.7 us each are 6 ms; the washout has 100.
-Test(blocks, note_when_handshakes_take_longer_than_the_washout)
+Test(blocks, are_not_clean_when_handshakes_take_longer_than_the_washout)
 {
     fill(NUM_BLOCKS, as_slow_as_the_washout);
     add();
-    cr_expect_eq(record.num_notes, 0u, "%s", record.notes[0]);
+    cr_expect_eq(record.num_reasons, 0u, "%s", record.reasons[0]);
     tear_down();
     record = (struct ekb_record){0};
 
     fill(NUM_BLOCKS, slower_than_the_washout);
     add();
-    cr_assert_eq(record.num_notes, 1u, "%zu", record.num_notes);
-    cr_expect_not_null(strstr(record.notes[0], "longer than the washout of 100 ms"), "%s",
-                       record.notes[0]);
-    cr_expect_eq(record.num_reasons, 0u, "%s", record.reasons[0]);
+    cr_assert_eq(record.num_reasons, 1u, "%zu", record.num_reasons);
+    cr_expect_not_null(strstr(record.reasons[0], "longer than the washout of 100 ms"), "%s",
+                       record.reasons[0]);
+}
+
+// Nothing that ended in a block began in it.
+Test(blocks, are_not_clean_when_too_many_have_no_handshakes_of_their_own)
+{
+    for (uint32_t num = 2; num <= 3; num++) {
+        record = (struct ekb_record){0};
+        fill(NUM_BLOCKS, nothing);
+        for (uint32_t i = 0; i < num; i++) {
+            stage.client.tally->latency_by_block[4 * i + i].moments.count = 0;
+        }
+
+        add();
+
+        cr_expect_eq(find(EKB_EFFECT_LOAD, EKB_METRIC_WALL)->estimate.n, NUM_QUADRUPLES - num);
+        cr_expect_eq(record.num_reasons, num > 2 ? 1u : 0u, "%" PRIu32, num);
+        if (num > 2) {
+            cr_expect_not_null(strstr(record.reasons[0], "in 3 of 12 quadruples no handshake"),
+                               "%s", record.reasons[0]);
+        }
+        tear_down();
+    }
+}
+
+// Seven quadruples: enough for an interval of what is compared, not for one of the control at 99 %.
+Test(blocks, have_no_verdict_when_there_can_be_no_control)
+{
+    fill(7 * EKB_QUADRUPLE_LEN, a_is_worse);
+    add();
+    cr_expect(begins_with(find(EKB_EFFECT_LOAD, EKB_METRIC_WALL)->verdict, "no verdict"), "%s",
+              find(EKB_EFFECT_LOAD, EKB_METRIC_WALL)->verdict);
+    tear_down();
+    record = (struct ekb_record){0};
+
+    fill(EKB_BLOCKS_MIN_QUADRUPLES * EKB_QUADRUPLE_LEN, a_is_worse);
+    add();
+    expect_effect(EKB_EFFECT_LOAD, EKB_METRIC_WALL, 100.0 / 0.9 - 100.0, 0.3, "slower by 11");
+}
+
+// Size.
+
+static struct ekb_plan_stage planned(void)
+{
+    struct ekb_plan whole;
+    const struct ekb_plan_settings settings = {0};
+    cr_assert_eq(ekb_plan_builtin(&whole, "standard", &settings), EKB_OK);
+    return whole.stages[ekb_plan_stage_index(&whole, EKB_PLAN_STAGE_LOAD)];
+}
+
+Test(blocks, are_sized_by_the_rate)
+{
+    static const struct {
+        double rate_per_s;
+        uint32_t washout_slices; // 1.4 latencies, in slices of 100 ms.
+        uint32_t block_slices;   // And 1.05.
+        uint32_t num_warmup;     // Two.
+        bool is_noted;
+    } rows[] = {{3600, 8, 14, 12, false}, // 556 ms
+                {8000, 4, 7, 5, false},   // 250 ms
+                {1800, 16, 28, 23, true}, // 1,111 ms
+                {500, 56, 98, 80, true}}; // 4 s
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const struct ekb_plan_stage before = planned();
+        struct ekb_plan_stage sized = before;
+        record = (struct ekb_record){0};
+
+        ekb_blocks_size(&sized, &record, rows[i].rate_per_s);
+
+        cr_expect_eq(sized.washout_slices, rows[i].washout_slices, "%f: %u", rows[i].rate_per_s,
+                     sized.washout_slices);
+        cr_expect_eq(sized.block_slices, rows[i].block_slices, "%f: %u", rows[i].rate_per_s,
+                     sized.block_slices);
+        cr_expect_eq(sized.num_warmup, rows[i].num_warmup, "%f: %u", rows[i].rate_per_s,
+                     sized.num_warmup);
+        const uint32_t num = (sized.num_slices - sized.num_warmup) / sized.block_slices / 4;
+        cr_expect_eq(sized.num_slices, sized.num_warmup + num * 4 * sized.block_slices);
+        cr_expect_leq(sized.num_slices, before.num_slices);
+        cr_expect(num >= 1 && num <= 20, "%f: %u", rows[i].rate_per_s, num);
+        cr_expect_eq(record.num_notes, rows[i].is_noted ? 1u : 0u, "%f: %u quadruples",
+                     rows[i].rate_per_s, num);
+        cr_expect_eq(num < EKB_BLOCKS_MIN_QUADRUPLES, rows[i].is_noted);
+        ekb_record_deinit(&record);
+    }
+}
+
+Test(blocks, keep_their_size_when_the_rate_is_not_known)
+{
+    const struct ekb_plan_stage before = planned();
+    struct ekb_plan_stage sized = before;
+    ekb_blocks_size(&sized, &record, (double)NAN);
+    ekb_blocks_size(&sized, &record, 0);
+    cr_expect_eq(sized.num_slices, before.num_slices);
+    cr_expect_eq(sized.block_slices, before.block_slices);
 }

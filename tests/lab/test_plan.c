@@ -45,7 +45,7 @@ Test(plan, is_not_found_when_name_is_unknown)
 
 Test(plan, keeps_the_promised_time)
 {
-    static const uint64_t limits_s[NUM_NAMES] = {40, 120};
+    static const uint64_t limits_s[NUM_NAMES] = {45, 120};
 
     for (size_t i = 0; i < NUM_NAMES; i++) {
         const struct ekb_plan plan = builtin(names[i]);
@@ -345,7 +345,7 @@ Test(plan, has_blocks_of_a_its_twin_and_b_in_its_load_stage)
 
 Test(plan, has_whole_quadruples_with_something_to_measure_in_its_load_stage)
 {
-    static const uint32_t num_quadruples[NUM_NAMES] = {6, 10};
+    static const uint32_t num_quadruples[NUM_NAMES] = {8, 10};
     for (size_t i = 0; i < NUM_NAMES; i++) {
         const struct ekb_plan plan = builtin(names[i]);
         const struct ekb_plan_stage *load = stage_of(&plan, EKB_PLAN_STAGE_LOAD);

@@ -675,6 +675,12 @@ Test(client, counts_latency_from_the_planned_start)
     cr_expect_eq(arm()->started, 199u, "%llu", (unsigned long long)arm()->started);
     cr_expect_geq(tally->lag.moments.max, 350 * EKB_NS_PER_MS);
     cr_expect_geq(arm()->latency.moments.max, 350 * EKB_NS_PER_MS);
+    // Of the slices that it slept through there was nothing: other work, as far as they go.
+    for (uint32_t slice = 4; slice <= 5; slice++) {
+        cr_expect_eq(tally->run_delay_ns[slice], load.timeline.slice_ns, "%u: %llu", slice,
+                     (unsigned long long)tally->run_delay_ns[slice]);
+    }
+    cr_expect_lt(tally->run_delay_ns[9], load.timeline.slice_ns / 2);
     // 80 of 180 came up to 400 ms late.
     cr_expect_geq(arm()->latency.moments.sum, arm()->uncorrected.moments.sum + 10 * EKB_NS_PER_S);
     served_deinit(&served);

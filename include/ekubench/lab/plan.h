@@ -99,7 +99,7 @@ extern const unsigned ekb_plan_depths[EKB_PLAN_NUM_DEPTHS];
 #define EKB_PLAN_DEFAULT_SEED 1
 #define EKB_PLAN_DEFAULT_IN_FLIGHT 2000
 
-// ekb_plan_builtin makes the plan called `name`: "quick" (at most 40 s in all), "standard" (at
+// ekb_plan_builtin makes the plan called `name`: "quick" (at most 45 s in all), "standard" (at
 // most 120 s), or "compare" (3 s: one arm, to be run again and again). EKB_NOT_FOUND if there is no
 // such plan, EKB_USAGE if the settings have what only another one knows.
 EKB_NODISCARD enum ekb_err ekb_plan_builtin(struct ekb_plan *out_plan, const char *name,
