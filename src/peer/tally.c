@@ -1,5 +1,7 @@
 #include "ekubench/peer/tally.h"
 
+#include <stdbool.h>
+#include <string.h>
 #include <sys/mman.h>
 
 const uint32_t ekb_tally_repeats[EKB_TALLY_NUM_REPEATS] = {0, 8, 32, 64};
@@ -106,4 +108,106 @@ void ekb_distribution_add(struct ekb_distribution *distribution, uint64_t value_
 {
     ekb_moments_add(&distribution->moments, value_ns);
     ekb_hist_record(distribution->hist, value_ns);
+}
+
+// Merging.
+
+static void merge_distribution(struct ekb_distribution *to, const struct ekb_distribution *from)
+{
+    ekb_moments_merge(&to->moments, &from->moments);
+    ekb_hist_merge(to->hist, from->hist);
+}
+
+static void merge_slices(struct ekb_slice_sum *to, const struct ekb_slice_sum *from, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        to[i].count += from[i].count;
+        to[i].sum += from[i].sum;
+    }
+}
+
+static void merge_counts(uint64_t *to, const uint64_t *from, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        to[i] += from[i];
+    }
+}
+
+static void merge_arm(struct ekb_tally_arm *to, const struct ekb_tally_arm *from, size_t num_slices)
+{
+    to->started += from->started;
+    to->accepted += from->accepted;
+    to->rejected += from->rejected;
+    to->failed += from->failed;
+    to->unfinished += from->unfinished;
+    to->dropped += from->dropped;
+    merge_counts(to->failures, from->failures, EKB_ERR_COUNT);
+    merge_counts(to->alerts, from->alerts, EKB_TALLY_NUM_ALERTS);
+    merge_distribution(&to->latency, &from->latency);
+    merge_distribution(&to->uncorrected, &from->uncorrected);
+    merge_distribution(&to->connect, &from->connect);
+    merge_distribution(&to->steps, &from->steps);
+    merge_distribution(&to->verify, &from->verify);
+    to->sent_bytes += from->sent_bytes;
+    merge_slices(to->steps_by_slice, from->steps_by_slice, num_slices);
+    merge_slices(to->wire_by_slice, from->wire_by_slice, num_slices);
+}
+
+static void merge_usage(struct ekb_tally *to, const struct ekb_tally *from)
+{
+    for (size_t i = 0; i <= to->num_slices; i++) {
+        const bool both = to->cpu_ns_at[i] != 0 && from->cpu_ns_at[i] != 0;
+        to->cpu_ns_at[i] = both ? to->cpu_ns_at[i] + from->cpu_ns_at[i] : 0;
+    }
+    for (size_t i = 0; i < to->num_slices; i++) {
+        to->usage[i].voluntary_switches += from->usage[i].voluntary_switches;
+        to->usage[i].involuntary_switches += from->usage[i].involuntary_switches;
+        to->usage[i].minor_faults += from->usage[i].minor_faults;
+        to->usage[i].major_faults += from->usage[i].major_faults;
+        if (from->run_delay_ns[i] > to->run_delay_ns[i]) {
+            to->run_delay_ns[i] = from->run_delay_ns[i];
+        }
+    }
+    to->user_ns += from->user_ns;
+    to->system_ns += from->system_ns;
+}
+
+static void merge_texts(struct ekb_tally *to, const struct ekb_tally *from)
+{
+    if (to->ring_setup[0] == '\0') {
+        memcpy(to->ring_setup, from->ring_setup, sizeof to->ring_setup);
+    }
+    if (to->cipher[0] == '\0') {
+        memcpy(to->version, from->version, sizeof to->version);
+        memcpy(to->cipher, from->cipher, sizeof to->cipher);
+    }
+}
+
+void ekb_tally_merge(struct ekb_tally *to, const struct ekb_tally *from)
+{
+    EKB_CHECK(to->num_arms == from->num_arms && to->num_slices == from->num_slices &&
+              to->num_blocks == from->num_blocks);
+    for (size_t i = 0; i < to->num_arms; i++) {
+        merge_arm(&to->arms[i], &from->arms[i], to->num_slices);
+    }
+    merge_usage(to, from);
+    merge_counts(to->steps_ns, from->steps_ns, to->num_slices);
+    merge_counts(to->completed, from->completed, to->num_slices);
+    merge_counts(to->accepted_by_arm, from->accepted_by_arm, to->num_slices * to->num_arms);
+    for (size_t i = 0; i < EKB_TALLY_NUM_PROBES; i++) {
+        merge_slices(to->probes[i], from->probes[i], to->num_slices);
+    }
+    for (size_t i = 0; i < to->num_blocks; i++) {
+        merge_distribution(&to->latency_by_block[i], &from->latency_by_block[i]);
+    }
+    merge_distribution(&to->floor, &from->floor);
+    merge_slices(to->floor_by_slice, from->floor_by_slice, to->num_slices);
+    merge_distribution(&to->lag, &from->lag);
+    merge_distribution(&to->dropped_wait, &from->dropped_wait);
+    to->num_overflows += from->num_overflows;
+    to->num_accept_errors += from->num_accept_errors;
+    to->ended_ns = from->ended_ns > to->ended_ns ? from->ended_ns : to->ended_ns;
+    to->open_connections += from->open_connections;
+    to->peak_connections += from->peak_connections;
+    merge_texts(to, from);
 }

@@ -1,5 +1,7 @@
 #include "ekubench/peer/tally.h"
 
+#include "ekubench/base/rng.h"
+
 #include <criterion/criterion.h>
 
 #include <inttypes.h>
@@ -293,4 +295,168 @@ Test(tally, shows_the_parent_what_the_worker_counts_when_shared)
     cr_expect_eq(tally->usage[NUM_SLICES - 1].major_faults, 9u);
     cr_expect_eq(tally->arms[2].wire_by_slice[NUM_SLICES - 1].count, 10u);
     cr_expect_str_eq(tally->version, "TLSv1.3");
+}
+
+// Merging: two parts are the whole.
+
+// count_something counts the same in `whole` and in a part, as `rng` wills.
+static void count_something(struct ekb_tally *const tallies[2], struct ekb_rng *rng)
+{
+    const size_t arm = (size_t)ekb_rng_below(rng, NUM_ARMS);
+    const size_t slice = (size_t)ekb_rng_below(rng, NUM_SLICES);
+    const size_t block = (size_t)ekb_rng_below(rng, NUM_BLOCKS);
+    const size_t code = (size_t)ekb_rng_below(rng, EKB_ERR_COUNT);
+    const uint64_t ns = ekb_rng_below(rng, 1000000);
+    for (size_t i = 0; i < 2; i++) {
+        struct ekb_tally *t = tallies[i];
+        struct ekb_tally_arm *a = &t->arms[arm];
+        struct ekb_distribution *const distributions[] = {&a->latency,
+                                                          &a->uncorrected,
+                                                          &a->connect,
+                                                          &a->steps,
+                                                          &a->verify,
+                                                          &t->floor,
+                                                          &t->latency_by_block[block],
+                                                          &t->lag,
+                                                          &t->dropped_wait};
+        ekb_distribution_add(distributions[ns % 9], ns);
+        uint64_t *const counters[] = {&a->started,
+                                      &a->accepted,
+                                      &a->rejected,
+                                      &a->failed,
+                                      &a->unfinished,
+                                      &a->dropped,
+                                      &a->failures[code],
+                                      &a->alerts[code % EKB_TALLY_NUM_ALERTS],
+                                      &a->sent_bytes,
+                                      &t->steps_ns[slice],
+                                      &t->completed[slice],
+                                      &t->accepted_by_arm[slice * NUM_ARMS + arm],
+                                      &t->usage[slice].voluntary_switches,
+                                      &t->usage[slice].involuntary_switches,
+                                      &t->usage[slice].minor_faults,
+                                      &t->usage[slice].major_faults,
+                                      &t->user_ns,
+                                      &t->system_ns,
+                                      &t->num_overflows,
+                                      &t->num_accept_errors,
+                                      &t->peak_connections,
+                                      &t->cpu_ns_at[slice + 1]};
+        *counters[ns % (sizeof counters / sizeof counters[0])] += ns;
+        struct ekb_slice_sum *const sums[] = {&a->steps_by_slice[slice], &a->wire_by_slice[slice],
+                                              &t->floor_by_slice[slice],
+                                              &t->probes[ns % EKB_TALLY_NUM_PROBES][slice]};
+        sums[ns % 4]->count++;
+        sums[ns % 4]->sum += ns;
+    }
+}
+
+static void expect_same_distribution(const struct ekb_distribution *a,
+                                     const struct ekb_distribution *b)
+{
+    cr_expect_eq(memcmp(&a->moments, &b->moments, sizeof a->moments), 0);
+    for (double percent = 0; percent <= 100; percent += 2.5) {
+        cr_expect_eq(ekb_hist_percentile(a->hist, percent), ekb_hist_percentile(b->hist, percent));
+    }
+}
+
+static void expect_same_bytes(const void *a, const void *b, size_t len, const char *what)
+{
+    cr_expect_eq(memcmp(a, b, len), 0, "%s", what);
+}
+
+static void expect_same(const struct ekb_tally *a, const struct ekb_tally *b)
+{
+    for (size_t i = 0; i < NUM_ARMS; i++) {
+        const struct ekb_tally_arm *x = &a->arms[i];
+        const struct ekb_tally_arm *y = &b->arms[i];
+        const uint64_t counts[2][7] = {{x->started, x->accepted, x->rejected, x->failed,
+                                        x->unfinished, x->dropped, x->sent_bytes},
+                                       {y->started, y->accepted, y->rejected, y->failed,
+                                        y->unfinished, y->dropped, y->sent_bytes}};
+        expect_same_bytes(counts[0], counts[1], sizeof counts[0], "counts");
+        expect_same_bytes(x->failures, y->failures, sizeof x->failures, "failures");
+        expect_same_bytes(x->alerts, y->alerts, sizeof x->alerts, "alerts");
+        expect_same_distribution(&x->latency, &y->latency);
+        expect_same_distribution(&x->uncorrected, &y->uncorrected);
+        expect_same_distribution(&x->connect, &y->connect);
+        expect_same_distribution(&x->steps, &y->steps);
+        expect_same_distribution(&x->verify, &y->verify);
+        expect_same_bytes(x->steps_by_slice, y->steps_by_slice,
+                          NUM_SLICES * sizeof x->steps_by_slice[0], "steps by slice");
+        expect_same_bytes(x->wire_by_slice, y->wire_by_slice,
+                          NUM_SLICES * sizeof x->wire_by_slice[0], "wire by slice");
+    }
+    expect_same_bytes(a->cpu_ns_at, b->cpu_ns_at, (NUM_SLICES + 1) * sizeof a->cpu_ns_at[0], "CPU");
+    expect_same_bytes(a->usage, b->usage, NUM_SLICES * sizeof a->usage[0], "usage");
+    expect_same_bytes(a->steps_ns, b->steps_ns, NUM_SLICES * sizeof a->steps_ns[0], "steps");
+    expect_same_bytes(a->completed, b->completed, NUM_SLICES * sizeof a->completed[0], "completed");
+    expect_same_bytes(a->accepted_by_arm, b->accepted_by_arm,
+                      NUM_SLICES * NUM_ARMS * sizeof a->accepted_by_arm[0], "accepted");
+    expect_same_bytes(a->floor_by_slice, b->floor_by_slice,
+                      NUM_SLICES * sizeof a->floor_by_slice[0], "floor by slice");
+    for (size_t i = 0; i < EKB_TALLY_NUM_PROBES; i++) {
+        expect_same_bytes(a->probes[i], b->probes[i], NUM_SLICES * sizeof a->probes[i][0], "probe");
+    }
+    for (size_t i = 0; i < NUM_BLOCKS; i++) {
+        expect_same_distribution(&a->latency_by_block[i], &b->latency_by_block[i]);
+    }
+    expect_same_distribution(&a->floor, &b->floor);
+    expect_same_distribution(&a->lag, &b->lag);
+    expect_same_distribution(&a->dropped_wait, &b->dropped_wait);
+    const uint64_t rest[2][5] = {
+        {a->user_ns, a->system_ns, a->num_overflows, a->num_accept_errors, a->peak_connections},
+        {b->user_ns, b->system_ns, b->num_overflows, b->num_accept_errors, b->peak_connections}};
+    expect_same_bytes(rest[0], rest[1], sizeof rest[0], "the rest");
+}
+
+Test(tally, is_the_whole_when_its_parts_are_merged)
+{
+    struct ekb_tally *parts[2];
+    struct ekb_rng rng;
+    ekb_rng_init(&rng, 5);
+    for (size_t i = 0; i < 2; i++) {
+        cr_assert_eq(ekb_tally_create(&parts[i], NUM_ARMS, NUM_SLICES, NUM_BLOCKS), EKB_OK);
+    }
+    for (size_t slice = 0; slice <= NUM_SLICES; slice++) {
+        parts[0]->cpu_ns_at[slice] = 1000;
+        parts[1]->cpu_ns_at[slice] = 500;
+        tally->cpu_ns_at[slice] = 1500;
+    }
+    for (size_t i = 0; i < 20000; i++) {
+        struct ekb_tally *const both[2] = {tally, parts[ekb_rng_below(&rng, 2)]};
+        count_something(both, &rng);
+    }
+
+    ekb_tally_merge(parts[0], parts[1]);
+
+    expect_same(parts[0], tally);
+    ekb_tally_destroy(parts[0]);
+    ekb_tally_destroy(parts[1]);
+}
+
+// A slice was finished when both have; it was disturbed as much as the one that was more so.
+Test(tally, knows_of_a_slice_what_both_parts_know)
+{
+    struct ekb_tally *other;
+    cr_assert_eq(ekb_tally_create(&other, NUM_ARMS, NUM_SLICES, NUM_BLOCKS), EKB_OK);
+    tally->cpu_ns_at[1] = 10;
+    other->cpu_ns_at[1] = 20;
+    tally->cpu_ns_at[2] = 30; // The other one ended before.
+    tally->run_delay_ns[0] = 7;
+    other->run_delay_ns[0] = 9;
+    tally->run_delay_ns[1] = 5;
+    tally->ended_ns = 100;
+    other->ended_ns = 60;
+    (void)strcpy(other->cipher, "TLS_AES_128_GCM_SHA256");
+
+    ekb_tally_merge(tally, other);
+
+    cr_expect_eq(tally->cpu_ns_at[1], 30u);
+    cr_expect_eq(tally->cpu_ns_at[2], 0u);
+    cr_expect_eq(tally->run_delay_ns[0], 9u);
+    cr_expect_eq(tally->run_delay_ns[1], 5u);
+    cr_expect_eq(tally->ended_ns, 100u);
+    cr_expect_str_eq(tally->cipher, "TLS_AES_128_GCM_SHA256");
+    ekb_tally_destroy(other);
 }

@@ -113,6 +113,11 @@ EKB_NODISCARD enum ekb_err ekb_tally_create(struct ekb_tally **out_tally, size_t
                                             size_t num_slices, size_t num_blocks);
 void ekb_tally_destroy(struct ekb_tally *tally);
 
+// ekb_tally_merge adds what `from` has counted to `to`, another tally of the same size, when both
+// workers have ended: counts, sums and histograms add up, exactly. Processor time of a slice is
+// known if both reached its end; of delays the longer one counts, for either disturbs the slice.
+void ekb_tally_merge(struct ekb_tally *to, const struct ekb_tally *from);
+
 // ekb_distribution_add counts one sample.
 void ekb_distribution_add(struct ekb_distribution *distribution, uint64_t value_ns);
 
