@@ -3,6 +3,7 @@
 #include "ekubench/base/clock.h"
 #include "ekubench/base/units.h"
 #include "ekubench/lab/load.h"
+#include "ekubench/lab/stage.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -31,6 +32,7 @@ enum {
     OPTION_STEPS,
     OPTION_ARRIVALS,
     OPTION_SEED,
+    OPTION_WORKERS,
     OPTION_DEADLINE,
     OPTION_CONFIRM,
     OPTION_TLS,
@@ -172,6 +174,10 @@ static void check_load(struct arguments *arguments, struct argp_state *state)
     if (open_loop) {
         plan_open_loop(arguments, state);
     }
+    if (settings->in_flight < settings->num_workers) {
+        ekb_cli_refuse(state, "%u client workers have less than one connection each",
+                       (unsigned)settings->num_workers);
+    }
 }
 
 static void check_arguments(struct arguments *arguments, struct argp_state *state)
@@ -236,6 +242,13 @@ static error_t parse(int key, char *text, struct argp_state *state)
             ekb_cli_refuse(state, "--seed %s: a whole number from 1 to 2^53 is wanted", text);
         }
         return 0;
+    case OPTION_WORKERS:
+        if (ekb_units_parse_count(&count, text, 1, EKB_STAGE_MAX_CLIENTS) != EKB_OK) {
+            ekb_cli_refuse(state, "--client-workers %s: a count from 1 to %d is wanted", text,
+                           EKB_STAGE_MAX_CLIENTS);
+        }
+        settings->num_workers = (uint32_t)count;
+        return 0;
     case OPTION_DEADLINE:
         parse_duration(&settings->deadline_ns, "--deadline", text, 10 * EKB_NS_PER_MS, state);
         return 0;
@@ -287,6 +300,10 @@ static const struct argp_option options[] = {
     {"arrivals", OPTION_ARRIVALS, "poisson|fixed", 0,
      "Open loop: as of independent clients (default), or at equal distances", 0},
     {"seed", OPTION_SEED, "N", 0, "Seed of the arrivals (default 1)", 0},
+    {"client-workers", OPTION_WORKERS, "N", 0,
+     "Processes that share the load, each on a CPU of its own if there are as many and one more "
+     "(default 1)",
+     0},
     {"duration", 't', "TIME", 0, "How long to measure (default 10s)", 0},
     {"count", OPTION_COUNT, "N", 0, "End after N handshakes, if that comes first; without warm-up",
      0},
@@ -348,6 +365,7 @@ int ekb_cli_load(int argc, char **argv)
         .options = options, .parser = parse, .args_doc = "ADDR:PORT", .doc = doc};
     struct arguments arguments = {.settings = {.in_flight = 100,
                                                .seed = 1,
+                                               .num_workers = 1,
                                                .warmup_ns = EKB_NS_PER_S,
                                                .duration_ns = 10 * EKB_NS_PER_S,
                                                .deadline_ns = 10 * EKB_NS_PER_S,

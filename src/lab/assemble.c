@@ -322,6 +322,20 @@ static enum ekb_err add_all_throughput(struct ekb_record *record, const struct e
     return err;
 }
 
+// write_cpus lists the workers' CPUs, as far as there is room.
+static void write_cpus(struct ekb_record_cpu *cpu, const struct ekb_stage_side *side)
+{
+    size_t len = 0;
+    if (side->cpus[0] < 0) {
+        EKB_RECORD_COPY(cpu->cpu_list, "any");
+        return;
+    }
+    for (uint32_t i = 0; i < side->num_workers && len < sizeof cpu->cpu_list; i++) {
+        len += (size_t)snprintf(cpu->cpu_list + len, sizeof cpu->cpu_list - len, "%s%d",
+                                i > 0 ? "," : "", side->cpus[i]);
+    }
+}
+
 static void fill_cpu(struct ekb_record_cpu *cpu, const struct ekb_stage *stage,
                      const struct ekb_stage_side *side, const char *stage_name)
 {
@@ -337,7 +351,7 @@ static void fill_cpu(struct ekb_record_cpu *cpu, const struct ekb_stage *stage,
         cpu->total_ns += tally->cpu_ns_at[slice + 1] - tally->cpu_ns_at[slice];
         cpu->steps_ns += tally->steps_ns[slice];
         cpu->handshakes += tally->completed[slice];
-        cpu->window_ns += stage->timeline.slice_ns;
+        cpu->window_ns += stage->timeline.slice_ns * side->num_workers;
     }
     cpu->per_handshake_ns = ratio((double)cpu->total_ns, (double)cpu->handshakes);
     // Steps are wall time, the total is CPU time: with much steal the difference means nothing.
@@ -357,11 +371,8 @@ static void fill_cpu(struct ekb_record_cpu *cpu, const struct ekb_stage *stage,
     }
     cpu->ring_overflows = tally->num_overflows;
     EKB_RECORD_COPY(cpu->ring_setup, tally->ring_setup);
-    if (side->cpu >= 0) {
-        (void)snprintf(cpu->cpu_list, sizeof cpu->cpu_list, "%d", side->cpu);
-    } else {
-        EKB_RECORD_COPY(cpu->cpu_list, "any");
-    }
+    cpu->workers = side->num_workers;
+    write_cpus(cpu, side);
 }
 
 static enum ekb_err add_cpu(struct ekb_record *record, const struct ekb_stage *stage,
@@ -496,7 +507,7 @@ static void check_stage(struct ekb_record *record, const struct ekb_stage *stage
                             (unsigned long long)(stage->network.retransmitted_segments -
                                                  stage->network.loss_probes));
     }
-    if (stage->server.tally != NULL && stage->server.cpu < 0) {
+    if (stage->server.tally != NULL && stage->server.cpus[0] < 0) {
         ekb_record_add_reason(record, "%s: client and server share a CPU", row->name);
     }
     // Of blocks, whole quadruples are dropped (lab/blocks).

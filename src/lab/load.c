@@ -32,7 +32,7 @@ static void describe(struct ekb_record *record, const struct ekb_load_settings *
     EKB_RECORD_COPY(record->plan.target, settings->target_text);
     EKB_RECORD_COPY(record->plan.confirm, settings->confirm == EKB_CONFIRM_BYTE ? "byte" : "none");
     record->plan.seed = settings->seed;
-    record->plan.client_workers = 1;
+    record->plan.client_workers = settings->num_workers;
     record->plan.deadline_ns = settings->deadline_ns;
 }
 
@@ -99,7 +99,7 @@ enum ekb_err ekb_load_run(struct ekb_record *out_record, const struct ekb_load_s
         .stretches = settings->num_stretches > 0 ? settings->stretches : NULL,
         .num_stretches = settings->num_stretches,
         .arrivals = settings->arrivals,
-        .share = {.index = 0, .count = 1},
+        .share = {.index = 0, .count = settings->num_workers},
         .confirm = settings->confirm,
     };
     struct ekb_stage stage = {0};
@@ -112,7 +112,8 @@ enum ekb_err ekb_load_run(struct ekb_record *out_record, const struct ekb_load_s
     if (err == EKB_OK) {
         err = ekb_stage_run(&stage, NULL, &client, &timeline, &stage_control, reterr_fail);
     }
-    if (err == EKB_OK) {
+    // Of a worker that died the others' results are left, and its own as far as it came.
+    if (err == EKB_OK || (err == EKB_WORKER_DIED && stage.client.tally != NULL)) {
         const struct ekb_record_stage label = label_stage(settings, &timeline);
         EKB_RECORD_COPY(out_record->plan.cipher, stage.client.tally->cipher);
         if (ekb_assemble_stage(out_record, &stage, &label, &arm) != EKB_OK ||

@@ -15,10 +15,11 @@
 #define LEAD_NS (20 * EKB_NS_PER_MS)
 #define LOOK_EVERY_NS (250 * EKB_NS_PER_MS)
 
+// Workers by index: the server, then the clients.
 enum {
     SERVER,
     CLIENT,
-    NUM_WORKERS
+    MAX_WORKERS = CLIENT + EKB_STAGE_MAX_CLIENTS
 };
 
 struct run {
@@ -27,8 +28,12 @@ struct run {
     struct ekb_client_options *client;
     const struct ekb_stage_control *control;
     struct ekb_timeline *timeline; // Shared with the workers.
-    struct ekb_worker workers[NUM_WORKERS];
-    struct ekb_host_ticks ticks; // At the last slice boundary, as the next.
+    struct ekb_worker workers[MAX_WORKERS];
+    int num_workers;
+    struct ekb_client_options clients[EKB_STAGE_MAX_CLIENTS]; // What each worker does.
+    uint32_t num_clients;
+    uint64_t resident[MAX_WORKERS]; // Peak, by worker.
+    struct ekb_host_ticks ticks;    // At the last slice boundary, as the next.
     struct ekb_net_counters network;
     uint32_t slice;
     bool aborted;
@@ -44,8 +49,8 @@ static enum ekb_err server_body(void *context, int control_fd, void (*ready)(voi
 static enum ekb_err client_body(void *context, int control_fd, void (*ready)(void *),
                                 void *ready_context, struct ekb_fail *reterr_fail)
 {
-    const struct run *run = context;
-    return ekb_client_run(run->client, control_fd, ready, ready_context, reterr_fail);
+    const struct ekb_client_options *client = context;
+    return ekb_client_run(client, control_fd, ready, ready_context, reterr_fail);
 }
 
 static bool is_stopped(const struct run *run)
@@ -74,37 +79,65 @@ static enum ekb_err await_ready(struct run *run, int index, struct ekb_fail *ret
     return worker->ready ? EKB_OK : worker_fail(reterr_fail, worker);
 }
 
-// choose_cpus gives each worker a CPU of its own if there are two.
+// choose_cpus gives each worker a CPU of its own if there are enough, the server the first.
 static void choose_cpus(struct run *run)
 {
-    int cpus[NUM_WORKERS];
-    const bool enough = ekb_worker_cpus(cpus, NUM_WORKERS) >= NUM_WORKERS;
-    run->stage->server.cpu = enough ? cpus[SERVER] : EKB_WORKER_UNPINNED;
-    run->stage->client.cpu = enough ? cpus[CLIENT] : EKB_WORKER_UNPINNED;
+    int cpus[MAX_WORKERS];
+    const int num_cpus = ekb_worker_cpus(cpus, MAX_WORKERS);
+    const bool enough = num_cpus >= run->num_workers;
+    run->stage->server.cpus[0] = enough ? cpus[0] : EKB_WORKER_UNPINNED;
+    for (uint32_t i = 0; i < run->num_clients; i++) {
+        run->stage->client.cpus[i] = enough ? cpus[CLIENT + i] : EKB_WORKER_UNPINNED;
+    }
+}
+
+// part_of returns what of `whole` falls to part `index` of `count`.
+static uint64_t part_of(uint64_t whole, uint32_t index, uint32_t count)
+{
+    return whole / count + (index < whole % count ? 1 : 0);
+}
+
+// divide_load makes what each client worker does from what all of them do.
+static enum ekb_err divide_load(struct run *run, const struct ekb_timeline *timeline)
+{
+    const struct ekb_client_options *whole = run->client;
+    for (uint32_t i = 0; i < run->num_clients; i++) {
+        struct ekb_client_options *client = &run->clients[i];
+        *client = *whole;
+        client->timeline = run->timeline;
+        client->share = (struct ekb_pace_share){i, run->num_clients};
+        client->in_flight = (uint32_t)part_of(whole->in_flight, i, run->num_clients);
+        client->max_starts = part_of(whole->max_starts, i, run->num_clients);
+        client->seed = whole->seed + i;
+        if (ekb_tally_create(&client->tally, whole->num_arms, timeline->num_slices,
+                             ekb_timeline_num_blocks(timeline)) != EKB_OK) {
+            client->tally = NULL;
+            return EKB_NOMEM;
+        }
+    }
+    return EKB_OK;
 }
 
 static enum ekb_err prepare(struct run *run, const struct ekb_timeline *timeline,
                             struct ekb_fail *reterr_fail)
 {
     struct ekb_stage *stage = run->stage;
-    uint64_t descriptors = run->client->in_flight;
+    uint64_t descriptors = part_of(run->client->in_flight, 0, run->num_clients);
 
     run->timeline = mmap(NULL, sizeof *run->timeline, PROT_READ | PROT_WRITE,
                          MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     stage->steal_by_slice = calloc(timeline->num_slices, sizeof stage->steal_by_slice[0]);
     stage->network_by_slice = calloc(timeline->num_slices, sizeof stage->network_by_slice[0]);
     if (run->timeline == MAP_FAILED || stage->steal_by_slice == NULL ||
-        stage->network_by_slice == NULL ||
-        ekb_tally_create(&stage->client.tally, run->client->num_arms, timeline->num_slices,
-                         ekb_timeline_num_blocks(timeline)) != EKB_OK ||
+        stage->network_by_slice == NULL || divide_load(run, timeline) != EKB_OK ||
         (run->server != NULL && ekb_tally_create(&stage->server.tally, run->client->num_arms,
                                                  timeline->num_slices, 0) != EKB_OK)) {
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "stage");
     }
     *run->timeline = *timeline;
     run->timeline->origin_ns = UINT64_MAX / 2; // Not yet.
-    run->client->tally = stage->client.tally;
-    run->client->timeline = run->timeline;
+    stage->client.num_workers = run->num_clients;
+    stage->server.num_workers = run->server != NULL ? 1 : 0;
     if (run->server != NULL) {
         run->server->tally = stage->server.tally;
         run->server->timeline = run->timeline;
@@ -122,7 +155,7 @@ static enum ekb_err start(struct run *run, struct ekb_fail *reterr_fail)
     struct ekb_stage *stage = run->stage;
     enum ekb_err err = EKB_OK;
     if (run->server != NULL) {
-        err = ekb_worker_spawn(&run->workers[SERVER], stage->server.cpu, server_body, run,
+        err = ekb_worker_spawn(&run->workers[SERVER], stage->server.cpus[0], server_body, run,
                                reterr_fail);
         ekb_server_close(run->server);
         if (err == EKB_OK) {
@@ -133,24 +166,30 @@ static enum ekb_err start(struct run *run, struct ekb_fail *reterr_fail)
         }
         stage->server.memory_base_bytes = ekb_worker_resident_bytes(&run->workers[SERVER]);
     }
-    err = ekb_worker_spawn(&run->workers[CLIENT], stage->client.cpu, client_body, run, reterr_fail);
-    if (err == EKB_OK) {
-        err = await_ready(run, CLIENT, reterr_fail);
+    for (uint32_t i = 0; i < run->num_clients && err == EKB_OK; i++) {
+        err = ekb_worker_spawn(&run->workers[CLIENT + i], stage->client.cpus[i], client_body,
+                               &run->clients[i], reterr_fail);
     }
-    stage->client.memory_base_bytes = ekb_worker_resident_bytes(&run->workers[CLIENT]);
+    for (uint32_t i = 0; i < run->num_clients && err == EKB_OK; i++) {
+        err = await_ready(run, (int)(CLIENT + i), reterr_fail);
+        stage->client.memory_base_bytes += ekb_worker_resident_bytes(&run->workers[CLIENT + i]);
+    }
     return err;
 }
 
 static void look_at_memory(struct run *run)
 {
-    struct ekb_stage_side *const sides[NUM_WORKERS] = {&run->stage->server, &run->stage->client};
-    for (int i = 0; i < NUM_WORKERS; i++) {
+    struct ekb_stage *stage = run->stage;
+    for (int i = 0; i < run->num_workers; i++) {
         if (run->workers[i].control_fd < 0 || run->workers[i].ended) {
             continue;
         }
         const uint64_t resident = ekb_worker_resident_bytes(&run->workers[i]);
-        if (resident > sides[i]->memory_peak_bytes) {
-            sides[i]->memory_peak_bytes = resident;
+        if (resident > run->resident[i]) {
+            uint64_t *const peak =
+                i == SERVER ? &stage->server.memory_peak_bytes : &stage->client.memory_peak_bytes;
+            *peak += resident - run->resident[i];
+            run->resident[i] = resident;
         }
     }
 }
@@ -193,9 +232,18 @@ static void look_around(struct run *run, uint64_t now_ns)
     run->slice = slice;
 }
 
+static void add_progress(struct ekb_stage_progress *progress, const struct ekb_tally *tally)
+{
+    progress->in_flight += tally->open_connections;
+    for (size_t i = 0; i < tally->num_arms; i++) {
+        progress->accepted += tally->arms[i].accepted;
+        progress->rejected += tally->arms[i].rejected;
+        progress->failed += tally->arms[i].failed;
+    }
+}
+
 static void report_progress(const struct run *run, uint64_t now_ns)
 {
-    const struct ekb_tally *tally = run->stage->client.tally;
     const struct ekb_timeline *timeline = run->timeline;
     if (run->control->progress == NULL) {
         return;
@@ -203,12 +251,9 @@ static void report_progress(const struct run *run, uint64_t now_ns)
     struct ekb_stage_progress progress = {
         .elapsed_ns = now_ns > timeline->origin_ns ? now_ns - timeline->origin_ns : 0,
         .total_ns = timeline->num_slices * timeline->slice_ns,
-        .in_flight = tally->open_connections,
     };
-    for (size_t i = 0; i < tally->num_arms; i++) {
-        progress.accepted += tally->arms[i].accepted;
-        progress.rejected += tally->arms[i].rejected;
-        progress.failed += tally->arms[i].failed;
+    for (uint32_t i = 0; i < run->num_clients; i++) {
+        add_progress(&progress, run->clients[i].tally);
     }
     run->control->progress(run->control->context, &progress);
 }
@@ -222,23 +267,45 @@ static uint64_t next_look(const struct run *run, uint64_t now_ns)
     return boundary_ns > now_ns && boundary_ns < regular_ns ? boundary_ns : regular_ns;
 }
 
+static bool are_clients_ended(const struct run *run)
+{
+    bool ended = true;
+    for (uint32_t i = 0; i < run->num_clients; i++) {
+        ended = ended && run->workers[CLIENT + i].ended;
+    }
+    return ended;
+}
+
+// has_lost_one is true if a worker has died or failed.
+static bool has_lost_one(const struct run *run)
+{
+    bool lost = run->server != NULL && run->workers[SERVER].ended;
+    for (uint32_t i = 0; i < run->num_clients; i++) {
+        const struct ekb_worker *worker = &run->workers[CLIENT + i];
+        lost = lost || (worker->ended && worker->fail.err != EKB_OK);
+    }
+    return lost;
+}
+
 static void abort_if_asked(struct run *run)
 {
-    if (!run->aborted && (is_stopped(run) || (run->server != NULL && run->workers[SERVER].ended))) {
+    if (!run->aborted && (is_stopped(run) || has_lost_one(run))) {
         run->stage->interrupted = is_stopped(run);
         run->aborted = true;
-        ekb_worker_command_abort(&run->workers[CLIENT]);
+        for (uint32_t i = 0; i < run->num_clients; i++) {
+            ekb_worker_command_abort(&run->workers[CLIENT + i]);
+        }
     }
 }
 
-// watch looks on until the client has ended.
+// watch looks on until the clients have ended.
 static void watch(struct run *run)
 {
     const uint64_t last_ns = ekb_timeline_start(run->timeline, run->timeline->num_slices) +
                              2 * run->client->deadline_ns + END_NS;
     uint64_t now_ns = ekb_clock_now_ns();
-    while (!run->workers[CLIENT].ended && now_ns < last_ns) {
-        ekb_worker_update(run->workers, NUM_WORKERS, next_look(run, now_ns) - now_ns);
+    while (!are_clients_ended(run) && now_ns < last_ns) {
+        ekb_worker_update(run->workers, run->num_workers, next_look(run, now_ns) - now_ns);
         now_ns = ekb_clock_now_ns();
         look_around(run, now_ns);
         look_at_memory(run);
@@ -253,14 +320,17 @@ static void go(struct run *run)
     (void)ekb_host_read_ticks(&run->ticks);
     (void)ekb_net_read_counters(&run->network);
     run->timeline->origin_ns = ekb_clock_now_ns() + LEAD_NS;
-    ekb_worker_command_go(&run->workers[SERVER]);
-    ekb_worker_command_go(&run->workers[CLIENT]);
+    for (int i = 0; i < run->num_workers; i++) {
+        ekb_worker_command_go(&run->workers[i]);
+    }
 }
 
 static void end_workers(struct run *run)
 {
-    // The client first: its last connections want a server.
-    ekb_worker_reap(&run->workers[CLIENT], run->aborted ? EKB_NS_PER_S : END_NS);
+    // The clients first: their last connections want a server.
+    for (uint32_t i = 0; i < run->num_clients; i++) {
+        ekb_worker_reap(&run->workers[CLIENT + i], run->aborted ? EKB_NS_PER_S : END_NS);
+    }
     if (run->aborted) {
         ekb_worker_command_abort(&run->workers[SERVER]);
     } else {
@@ -268,6 +338,33 @@ static void end_workers(struct run *run)
     }
     const uint64_t server_ns = run->server != NULL ? run->server->deadline_ns : 0;
     ekb_worker_reap(&run->workers[SERVER], run->aborted ? EKB_NS_PER_S : server_ns + END_NS);
+}
+
+// settle counts as unfinished what a worker that died had under way.
+static void settle(struct ekb_tally *tally)
+{
+    for (size_t i = 0; i < tally->num_arms; i++) {
+        struct ekb_tally_arm *arm = &tally->arms[i];
+        const uint64_t ended = arm->accepted + arm->rejected + arm->failed;
+        arm->unfinished = arm->started > ended ? arm->started - ended : 0;
+    }
+}
+
+// merge_clients makes one tally of those of all client workers: the stage's.
+static void merge_clients(struct run *run)
+{
+    run->stage->client.tally = run->clients[0].tally;
+    for (uint32_t i = 0; i < run->num_clients; i++) {
+        if (run->clients[i].tally != NULL && run->workers[CLIENT + i].fail.err == EKB_WORKER_DIED) {
+            settle(run->clients[i].tally);
+        }
+    }
+    for (uint32_t i = 1; i < run->num_clients; i++) {
+        if (run->clients[i].tally != NULL) {
+            ekb_tally_merge(run->clients[0].tally, run->clients[i].tally);
+            ekb_tally_destroy(run->clients[i].tally);
+        }
+    }
 }
 
 enum ekb_err ekb_stage_run(struct ekb_stage *out_stage, struct ekb_server_options *server,
@@ -282,8 +379,13 @@ enum ekb_err ekb_stage_run(struct ekb_stage *out_stage, struct ekb_server_option
         .server = server,
         .client = client,
         .control = control,
-        .workers = {{.control_fd = -1, .ended = true}, {.control_fd = -1, .ended = true}},
+        .num_clients = client->share.count > 0 ? client->share.count : 1,
     };
+    EKB_CHECK(run.num_clients <= EKB_STAGE_MAX_CLIENTS);
+    run.num_workers = (int)(CLIENT + run.num_clients);
+    for (int i = 0; i < MAX_WORKERS; i++) {
+        run.workers[i] = (struct ekb_worker){.control_fd = -1, .ended = true};
+    }
 
     enum ekb_err err = prepare(&run, timeline, reterr_fail);
     const bool counted = ekb_net_read_counters(&before);
@@ -299,8 +401,9 @@ enum ekb_err ekb_stage_run(struct ekb_stage *out_stage, struct ekb_server_option
     }
     run.aborted = run.aborted || err != EKB_OK;
     end_workers(&run);
+    merge_clients(&run);
     // The server's reason first: its death is the cause of the client's failures.
-    for (int i = 0; i < NUM_WORKERS && err == EKB_OK; i++) {
+    for (int i = 0; i < run.num_workers && err == EKB_OK; i++) {
         err = worker_fail(reterr_fail, &run.workers[i]);
     }
     out_stage->network_known = counted && ekb_net_read_counters(&after);

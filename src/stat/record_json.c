@@ -358,6 +358,7 @@ static json_t *cpu_stage_of(struct ekb_json_writer *writer, const struct ekb_rec
     ekb_json_put(writer, object, "total_ns", ekb_json_u64(writer, cpu->total_ns));
     ekb_json_put(writer, object, "handshakes", ekb_json_u64(writer, cpu->handshakes));
     ekb_json_put(writer, object, "steps_ns", ekb_json_u64(writer, cpu->steps_ns));
+    ekb_json_put(writer, object, "workers", ekb_json_u64(writer, cpu->workers));
     ekb_json_put(writer, object, "window_ns", ekb_json_u64(writer, cpu->window_ns));
     ekb_json_put(writer, object, "per_handshake_ns", ekb_json_real_or_null(&cpu->per_handshake_ns));
     ekb_json_put(writer, object, "kernel_and_loop_ns",

@@ -137,6 +137,10 @@ done
 refuses 2 'not both' load 127.0.0.1:1 --store "$store" --rate 1/s --steps 1/s:1s
 refuses 2 'open loop' load 127.0.0.1:1 --store "$store" --arrivals fixed
 refuses 2 'arrivals' load 127.0.0.1:1 --store "$store" --rate 1/s --arrivals sometimes
+for value in 0 17 x; do
+    refuses 2 'client-workers' load 127.0.0.1:1 --store "$store" --client-workers "$value"
+done
+refuses 2 'less than one' load 127.0.0.1:1 --store "$store" --client-workers 4 -n 3
 refuses 2 'ramp' load 127.0.0.1:1 --store "$store" --rate 1/s --warmup 1s --ramp 2s
 refuses 2 'warmup' load 127.0.0.1:1 --store "$store" --warmup soon
 refuses 2 'deadline' load 127.0.0.1:1 --store "$store" --deadline 1ms

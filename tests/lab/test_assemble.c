@@ -452,8 +452,8 @@ static void accept_queue_overflowed(void)
 
 static void cpu_was_shared(void)
 {
-    stage.server.cpu = -1;
-    stage.client.cpu = -1;
+    stage.server.cpus[0] = -1;
+    stage.client.cpus[0] = -1;
 }
 
 static void much_was_stolen(void)

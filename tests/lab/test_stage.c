@@ -254,6 +254,80 @@ Test(stage, says_that_a_worker_died_when_the_client_is_killed)
     expect_no_children();
 }
 
+// Several client workers.
+
+static void expect_sums(void)
+{
+    for (size_t i = 0; i < NUM_ARMS; i++) {
+        const struct ekb_tally_arm *ours = &stage.client.tally->arms[i];
+        const struct ekb_tally_arm *theirs = &stage.server.tally->arms[i];
+        const uint64_t unread = ours->unfinished + ours->failed;
+        cr_expect_gt(ours->started, 0, "arm %zu", i);
+        cr_expect_eq(ours->started,
+                     ours->accepted + ours->rejected + ours->failed + ours->unfinished,
+                     "arm %zu does not add up", i);
+        cr_expect(ours->accepted <= theirs->accepted && theirs->accepted <= ours->accepted + unread,
+                  "arm %zu: %llu, %llu", i, (unsigned long long)ours->accepted,
+                  (unsigned long long)theirs->accepted);
+    }
+}
+
+Test(stage, adds_up_what_several_clients_do)
+{
+    struct meddling meddling = {0};
+    struct ekb_fail fail = {0};
+    client.share.count = 3;
+    client.in_flight = 8;
+    client.max_starts = 100;
+
+    const enum ekb_err err = run(&long_timeline, &meddling, &fail);
+
+    cr_assert_eq(err, EKB_OK, "%s: %s", ekb_err_name(err), fail.detail);
+    cr_expect_eq(stage.client.num_workers, 3u);
+    expect_sums();
+    cr_expect_eq(stage.client.tally->arms[0].started + stage.client.tally->arms[1].started, 100u);
+    // 3 and 3 and 2.
+    cr_expect_leq(stage.client.tally->peak_connections, 8u);
+    cr_expect_geq(stage.client.tally->peak_connections, 6u);
+    expect_no_children();
+}
+
+Test(stage, gives_an_open_loop_its_rate_when_clients_are_several)
+{
+    static const struct ekb_pace_stretch stretch = {EKB_NS_PER_S, 150, 150};
+    struct meddling meddling = {0};
+    client.share.count = 3;
+    client.stretches = &stretch;
+    client.num_stretches = 1;
+    client.arrivals = EKB_ARRIVALS_FIXED;
+    client.in_flight = 30;
+
+    cr_assert_eq(run(&timeline, &meddling, NULL), EKB_OK);
+
+    expect_sums();
+    // 800 ms, the end left out.
+    cr_expect_eq(stage.client.tally->arms[0].started + stage.client.tally->arms[1].started +
+                     stage.client.tally->arms[0].dropped + stage.client.tally->arms[1].dropped,
+                 119u);
+}
+
+// The results of the others are kept, and what the dead one had under way is unfinished.
+Test(stage, keeps_what_was_counted_when_one_of_several_clients_is_killed)
+{
+    struct meddling meddling = {.act = kill_client};
+    struct ekb_fail fail = {0};
+    client.share.count = 3;
+
+    const enum ekb_err err = run(&long_timeline, &meddling, &fail);
+
+    cr_expect_eq(err, EKB_WORKER_DIED, "%s", ekb_err_name(err));
+    cr_expect(strstr(fail.detail, "signal 9") != NULL, "%s", fail.detail);
+    cr_assert_not_null(stage.client.tally);
+    expect_sums();
+    cr_expect_gt(stage.client.tally->arms[ACCEPTED].accepted, 0u);
+    expect_no_children();
+}
+
 Test(stage, hands_over_the_reason_when_the_server_cannot_begin)
 {
     struct meddling meddling = {0};
@@ -329,8 +403,8 @@ Test(stage, shares_the_machine_fairly_when_there_are_two_cpus)
 
     cr_assert_eq(run(&timeline, &meddling, NULL), EKB_OK);
 
-    cr_expect_geq(stage.server.cpu, 0);
-    cr_expect_geq(stage.client.cpu, 0);
-    cr_expect_neq(stage.server.cpu, stage.client.cpu);
+    cr_expect_geq(stage.server.cpus[0], 0);
+    cr_expect_geq(stage.client.cpus[0], 0);
+    cr_expect_neq(stage.server.cpus[0], stage.client.cpus[0]);
     cr_expect_gt(stage.server.memory_peak_bytes, 0);
 }

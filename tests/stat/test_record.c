@@ -201,6 +201,7 @@ static void fill_cpu(struct ekb_record *record)
         cpu->total_ns = 900 + 100 * i;
         cpu->handshakes = 2;
         cpu->steps_ns = 500;
+        cpu->workers = 2;
         cpu->window_ns = 2000;
         cpu->per_handshake_ns = (struct ekb_record_real){true, 450.0};
         cpu->kernel_and_loop_ns = (struct ekb_record_real){true, 200.0};

@@ -14,7 +14,8 @@ static void init_side(struct ekb_stage_side *side, size_t num_arms,
     cr_assert_eq(
         ekb_tally_create(&side->tally, num_arms, num_slices, ekb_timeline_num_blocks(timeline)),
         EKB_OK);
-    side->cpu = cpu;
+    side->num_workers = 1;
+    side->cpus[0] = cpu;
     for (uint32_t i = 0; i < num_slices; i++) {
         side->tally->cpu_ns_at[i] = 1000 + i * STAGE_FIXTURE_CPU_NS;
         side->tally->steps_ns[i] = STAGE_FIXTURE_STEPS_NS;

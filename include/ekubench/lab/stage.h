@@ -2,7 +2,7 @@
 // meanwhile.
 //
 // The parent is single-threaded and handles no connection. It forks the server worker (unless the
-// server is not ours) and the client worker on CPUs of their own, sets the timeline, and then only
+// server is not ours) and the client workers on CPUs of their own, sets the timeline, and then only
 // looks: steal per slice, resident memory, the kernel's TCP counters, and the tallies for a
 // progress line.
 
@@ -37,11 +37,17 @@ struct ekb_stage_control {
     const volatile sig_atomic_t *stop; // Set by a signal handler; or NULL.
 };
 
+// Client workers at most.
+#define EKB_STAGE_MAX_CLIENTS 16
+
 struct ekb_stage_side {
-    struct ekb_tally *tally; // Owned by the stage; NULL if the side is not ours.
-    uint64_t memory_base_bytes;
+    // Of all its workers together, once they have ended. Owned by the stage; NULL if the side is
+    // not ours.
+    struct ekb_tally *tally;
+    uint32_t num_workers;
+    uint64_t memory_base_bytes; // Of all workers.
     uint64_t memory_peak_bytes;
-    int cpu; // EKB_WORKER_UNPINNED if it shares.
+    int cpus[EKB_STAGE_MAX_CLIENTS]; // By worker; EKB_WORKER_UNPINNED if it shares.
 };
 
 // Descriptors of a worker beside its connections: ring, listeners, library, standard streams.
@@ -60,7 +66,10 @@ struct ekb_stage {
 };
 
 // ekb_stage_run runs a stage: `server` (NULL: the server is not ours) and `client` as prepared but
-// for tally and timeline, which this sets from `timeline` (the origin is set here). Release
+// for tally and timeline, which this sets from `timeline` (the origin is set here). There are
+// `client->share.count` client workers (0 counts as 1; EKB_STAGE_MAX_CLIENTS at most), which share
+// what is in flight, the starts and the rate among them; each has an order of arms of its own. If
+// one of them dies, the others are ended, and what they measured is kept. Release
 // `*out_stage` with `ekb_stage_deinit`, also after an error; a zeroed one is legal. The server's
 // listeners must be open; they are closed when this returns, whatever it returns. An interrupted
 // stage is EKB_OK with `interrupted` set. EKB_DESCRIPTORS, EKB_WORKER_DIED, and every error of the

@@ -146,9 +146,10 @@ struct ekb_record_effect {
 struct ekb_record_cpu {
     char stage[EKB_RECORD_NAME_LEN];
     uint64_t user_ns, system_ns, total_ns;
-    uint64_t handshakes;                       // Completed (accepted or rejected) in the window.
-    uint64_t steps_ns;                         // Part of total_ns spent in the connections' steps.
-    uint64_t window_ns;                        // Wall time of the window, without floor slices.
+    uint64_t handshakes; // Completed (accepted or rejected) in the window.
+    uint64_t steps_ns;   // Part of total_ns spent in the connections' steps.
+    uint64_t workers;
+    uint64_t window_ns; // Wall time of the window, without floor slices, of all workers together.
     struct ekb_record_real per_handshake_ns;   // total_ns / handshakes
     struct ekb_record_real kernel_and_loop_ns; // (total_ns - steps_ns) / handshakes
     struct ekb_record_real busy_percent;
