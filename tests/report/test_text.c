@@ -123,6 +123,21 @@ static struct ekb_record_real real(double value)
     return (struct ekb_record_real){true, value};
 }
 
+static void add_block(const char *arm, double wall_ns, bool disturbed)
+{
+    record.blocks = realloc(record.blocks, (record.num_blocks + 1) * sizeof record.blocks[0]);
+    cr_assert_not_null(record.blocks);
+    struct ekb_record_block *block = &record.blocks[record.num_blocks++];
+    // Counted, it would be 100/s.
+    *block = (struct ekb_record_block){.disturbed = disturbed,
+                                       .measured_ns = 1000000000,
+                                       .accepted = 100,
+                                       .accepted_per_s = 100,
+                                       .wall_ns = real(wall_ns)};
+    SET_TEXT(block->stage, "load");
+    SET_TEXT(block->arm, arm);
+}
+
 static void fill_cpu(struct ekb_record_cpu *cpu, const char *stage)
 {
     SET_TEXT(cpu->stage, stage);
@@ -522,6 +537,23 @@ Test(text, gives_latencies_in_milliseconds)
     cr_expect(strstr(row, "800.6") != NULL, "%s", row);
     cr_expect(strstr(row, "941.6") != NULL, "%s", row);
     cr_expect(strstr(row, "948.7") != NULL, "%s", row);
+}
+
+// 1 / 250 us and 1 / 500 us; the third block was disturbed.
+Test(text, gives_the_rate_of_an_arm_by_the_wall_time_of_its_undisturbed_blocks)
+{
+    fill_measurement();
+    record.num_throughput = 0;
+    add_block("off", 250000, false);
+    add_block("on", 123, false);
+    add_block("off", 500000, false);
+    add_block("off", 100000, true);
+
+    write_report();
+
+    const char *row = row_of("off");
+    cr_expect(strstr(row, " 3000 ") != NULL, "%s", row);
+    cr_expect(strstr(row, " 100 ") == NULL, "%s", row);
 }
 
 Test(text, adds_up_all_arms)
