@@ -5,6 +5,7 @@
 
 #include "ekubench/base/units.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -27,11 +28,12 @@ static const struct ekb_record_effect *eku_effect(const struct ekb_record *recor
 
 // The answer in two sentences.
 
-// write_amount writes "66.1 us [65.8, 66.4]".
+// write_amount writes "66.1 us [65.8, 66.4]", in ns if neither end of the interval is as much as
+// 1 us: a table that gives the same effect in us shows nothing of that.
 static const char *write_amount(char out_text[96], const struct ekb_estimate *estimate)
 {
     char interval[64];
-    const bool is_small = estimate->high < 1e3 && estimate->high > -1e3;
+    const bool is_small = fabs(estimate->low) < 1e3 && fabs(estimate->high) < 1e3;
     (void)text_interval(interval, estimate, is_small ? text_plain : text_us);
     const size_t number_len = strcspn(interval, " ");
     (void)snprintf(out_text, 96, "%.*s %s%s", (int)number_len, interval, is_small ? "ns" : "us",

@@ -74,6 +74,24 @@ static struct ekb_record_arm *add_arm(const char *stage, const char *name, uint6
     return arm;
 }
 
+// set_effect gives an effect another estimate and, unless it is NULL, another verdict.
+static void set_effect(const char *metric, const char *contrast, struct ekb_estimate estimate,
+                       const char *verdict)
+{
+    size_t num_found = 0;
+    for (size_t i = 0; i < record.num_effects; i++) {
+        struct ekb_record_effect *effect = &record.effects[i];
+        if (strcmp(effect->metric, metric) == 0 && strcmp(effect->contrast, contrast) == 0) {
+            effect->estimate = estimate;
+            num_found++;
+            if (verdict != NULL) {
+                SET_TEXT(effect->verdict, verdict);
+            }
+        }
+    }
+    cr_assert_eq(num_found, 1, "%s of %s", metric, contrast);
+}
+
 static void set_server_cpu(struct ekb_record_arm *arm, double estimate, double low, double high)
 {
     arm->server_cpu_interval_known = true;
@@ -440,6 +458,18 @@ Test(text, answers_in_two_sentences_first_of_all)
               "%s", answer);
     cr_expect(has("by 42 ns"), "%s", answer);
     cr_expect(has("133.00 us [132.80, 133.20]"), "%s", answer);
+}
+
+Test(text, answers_in_the_unit_of_its_tables_when_the_interval_reaches_a_microsecond)
+{
+    fill_measurement();
+    set_effect(EKB_METRIC_SERVER_CPU, "on-d1 - none-d1",
+               (struct ekb_estimate){-594, -1784, 695, 60}, NULL);
+
+    write_report();
+
+    cr_expect(has("-0.6 us [-1.8, 0.7]"), "%s", text);
+    cr_expect(!has("-594"), "%s", text);
 }
 
 Test(text, has_its_sections_in_their_order)
