@@ -41,6 +41,19 @@ static const char *write_amount(char out_text[96], const struct ekb_estimate *es
     return out_text;
 }
 
+// write_change writes "107.9 us [107.1, 108.6] less", or "more".
+static const char *write_change(char out_text[128], const struct ekb_estimate *change)
+{
+    char amount[96];
+    const bool is_less = change->estimate < 0;
+    const struct ekb_estimate size = {.estimate = fabs(change->estimate),
+                                      .low = is_less ? -change->high : change->low,
+                                      .high = is_less ? -change->low : change->high,
+                                      .n = change->n};
+    (void)snprintf(out_text, 128, "%s %s", write_amount(amount, &size), is_less ? "less" : "more");
+    return out_text;
+}
+
 // write_eku_sentence gives the check as it is with warm caches, and as it was at the first look.
 static void write_eku_sentence(FILE *out, const struct ekb_record_effect *check,
                                const struct ekb_record_effect *first,
@@ -83,14 +96,14 @@ void text_write_answer(FILE *out, const struct ekb_record *record)
         char base[96];
         char all[96];
         char each[96];
-        char saved[96];
+        char saved[128];
         text_wrapped(out,
                      "What costs is the certificate itself: one-way TLS takes %s of server CPU, a "
-                     "verified client %s, each further certificate in its chain %s, and a client "
-                     "rejected for its EKU %s compared to an accepted one.",
+                     "verified client %s, each further certificate in its chain %s; and a client "
+                     "rejected for its EKU takes %s than an accepted one.",
                      write_amount(base, &one_way->server_cpu_interval),
                      write_amount(all, &mutual->server_cpu_interval),
-                     write_amount(each, &slope->estimate), write_amount(saved, &reject->estimate));
+                     write_amount(each, &slope->estimate), write_change(saved, &reject->estimate));
     }
 }
 
@@ -298,13 +311,50 @@ static void write_slope_line(FILE *out, const struct ekb_record *record, const c
         bytes);
 }
 
-static void write_curvature(FILE *out, const char *label, const struct ekb_record_effect *curve)
+static bool begins_with(const char *text, const char *begin)
 {
-    char text[64];
-    if (curve != NULL) {
-        text_wrapped(out, "Is it a straight line? %s, curvature in us: %s; %s.", label,
-                     text_signed_interval(text, curve, text_us), curve->verdict);
+    return strncmp(text, begin, strlen(begin)) == 0;
+}
+
+// write_straightness says whether each further certificate costs as much as the one before: from
+// one to the next the cost grows by twice the coefficient of the second degree.
+static void write_straightness(FILE *out, const char *label, const struct ekb_record_effect *curve)
+{
+    char change[128];
+    if (curve == NULL) {
+        return;
     }
+    const struct ekb_estimate growth = {.estimate = 2 * curve->estimate.estimate,
+                                        .low = 2 * curve->estimate.low,
+                                        .high = 2 * curve->estimate.high,
+                                        .n = curve->estimate.n};
+    const char *verdict = curve->verdict;
+    (void)write_change(change, &growth);
+    if (begins_with(verdict, "slower") || begins_with(verdict, "faster") ||
+        begins_with(verdict, "more") || begins_with(verdict, "less")) {
+        text_wrapped(out, "%s: No: each further certificate costs %s than the one before.", label,
+                     change);
+    } else if (begins_with(verdict, "equivalent") || begins_with(verdict, "no detectable")) {
+        text_wrapped(out, "%s: Yes, as far as this run can see: each costs %s than the last.",
+                     label, change);
+    } else {
+        text_wrapped(out, "%s: No answer; %s.", label, verdict);
+    }
+}
+
+static void write_linearity(FILE *out, const struct ekb_record *record)
+{
+    const struct ekb_record_effect *client = text_find_effect(
+        record, EKB_EFFECT_LINEARITY, EKB_METRIC_SERVER_CPU, EKB_CONTRAST_CLIENT_CURVE);
+    const struct ekb_record_effect *server = text_find_effect(
+        record, EKB_EFFECT_LINEARITY, EKB_METRIC_CLIENT_CPU, EKB_CONTRAST_SERVER_CURVE);
+    if (client == NULL && server == NULL) {
+        return;
+    }
+    text_wrapped(out, "Is it a straight line? Of the client's chain the server's CPU is asked, of "
+                      "the server's the client's.");
+    write_straightness(out, "Client's chain", client);
+    write_straightness(out, "Server's chain", server);
 }
 
 void text_write_depth(FILE *out, const struct ekb_record *record)
@@ -334,12 +384,7 @@ void text_write_depth(FILE *out, const struct ekb_record *record)
     write_slope_line(out, record, "in the client's chain", EKB_EFFECT_DEPTH, EKB_CONTRAST_DEPTH_ON);
     write_slope_line(out, record, "in the server's chain", EKB_EFFECT_SERVER_DEPTH,
                      EKB_CONTRAST_SERVER_DEPTH);
-    write_curvature(out, "Client's chain, server's CPU",
-                    text_find_effect(record, EKB_EFFECT_LINEARITY, EKB_METRIC_SERVER_CPU,
-                                     EKB_CONTRAST_CLIENT_CURVE));
-    write_curvature(out, "Server's chain, client's CPU",
-                    text_find_effect(record, EKB_EFFECT_LINEARITY, EKB_METRIC_CLIENT_CPU,
-                                     EKB_CONTRAST_SERVER_CURVE));
+    write_linearity(out, record);
 }
 
 // Rejects.

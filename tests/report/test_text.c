@@ -338,6 +338,19 @@ static bool has(const char *part)
     return strstr(text, part) != NULL;
 }
 
+// says is true if the report has `sentence`, wherever its lines break.
+static bool says(const char *sentence)
+{
+    char *flat = strdup(text);
+    cr_assert_not_null(flat);
+    for (char *c = flat; *c != '\0'; c++) {
+        *c = *c == '\n' ? ' ' : *c;
+    }
+    const bool found = strstr(flat, sentence) != NULL;
+    free(flat);
+    return found;
+}
+
 // Form.
 
 Test(text, is_plain_when_everything_is_known)
@@ -468,8 +481,29 @@ Test(text, answers_in_the_unit_of_its_tables_when_the_interval_reaches_a_microse
 
     write_report();
 
-    cr_expect(has("-0.6 us [-1.8, 0.7]"), "%s", text);
+    cr_expect(says("-0.6 us [-1.8, 0.7]"), "%s", text);
     cr_expect(!has("-594"), "%s", text);
+}
+
+Test(text, calls_what_a_rejected_client_costs_less_a_saving)
+{
+    fill_measurement();
+
+    write_report();
+
+    cr_expect(says("a client rejected for its EKU takes 169.0 us [168.0, 170.0] less than an"),
+              "%s", text);
+}
+
+Test(text, says_more_when_a_rejected_client_costs_more)
+{
+    fill_measurement();
+    set_effect(EKB_METRIC_SERVER_CPU, "reject-d1 - on-d1",
+               (struct ekb_estimate){12e3, 9e3, 14e3, 60}, NULL);
+
+    write_report();
+
+    cr_expect(says("takes 12.0 us [9.0, 14.0] more than an"), "%s", text);
 }
 
 Test(text, has_its_sections_in_their_order)
@@ -525,6 +559,65 @@ Test(text, puts_the_channels_side_by_side)
     row = line_with("blocks, wall time per handshake");
     cr_expect(strstr(row, "equivalent within 2.00 %") != NULL, "%s", row);
     cr_expect(has("The channels agree: 23 ns"), "%s", text);
+}
+
+static void add_curvature(struct ekb_estimate estimate, const char *verdict)
+{
+    add_effect(EKB_EFFECT_LINEARITY, EKB_METRIC_SERVER_CPU, EKB_CONTRAST_CLIENT_CURVE, estimate,
+               verdict);
+}
+
+// The second differences of a square are twice its coefficient.
+Test(text, says_how_much_the_next_certificate_costs_less_when_it_is_no_straight_line)
+{
+    fill_measurement();
+    add_curvature((struct ekb_estimate){-590, -750, -400, 60}, "faster by 590 ns [400 ns, 750 ns]");
+
+    write_report();
+
+    cr_expect_str_eq(line_with("Client's chain: "),
+                     "Client's chain: No: each further certificate costs 1.18 us [0.80, 1.50] less "
+                     "than the one before.");
+}
+
+Test(text, says_how_much_the_next_certificate_costs_more_when_it_is_no_straight_line)
+{
+    fill_measurement();
+    add_curvature((struct ekb_estimate){410, 200, 630, 60}, "slower by 410 ns [200 ns, 630 ns]");
+
+    write_report();
+
+    cr_expect(has("No: each further certificate costs 0.82 us [0.40, 1.26] more than the one"),
+              "%s", text);
+}
+
+Test(text, says_that_it_is_a_straight_line_when_nothing_else_is_seen)
+{
+    static const char *const verdicts[] = {NOTHING, "equivalent within 2.00 us"};
+    for (size_t i = 0; i < sizeof verdicts / sizeof verdicts[0]; i++) {
+        tear_down();
+        text = NULL;
+        fill_measurement();
+        add_curvature((struct ekb_estimate){30, -200, 210, 60}, verdicts[i]);
+
+        write_report();
+
+        cr_expect_str_eq(line_with("Client's chain: "),
+                         "Client's chain: Yes, as far as this run can see: each costs 60 ns "
+                         "[-400, 420] more than the last.");
+    }
+}
+
+Test(text, does_not_say_whether_it_is_a_straight_line_when_the_verdict_is_withheld)
+{
+    fill_measurement();
+    add_curvature((struct ekb_estimate){30, -200, 210, 60},
+                  "withheld: the A/A control shows a difference");
+
+    write_report();
+
+    cr_expect_str_eq(line_with("Client's chain: "),
+                     "Client's chain: No answer; withheld: the A/A control shows a difference.");
 }
 
 Test(text, says_so_when_the_channels_do_not_agree)
