@@ -84,15 +84,18 @@ void text_write_answer(FILE *out, const struct ekb_record *record)
         text_find_effect(record, EKB_EFFECT_REJECT, EKB_METRIC_SERVER_CPU, NULL);
     const struct ekb_record_arm *one_way = ekb_record_find_arm(record, EKB_STAGE_COST, "one-way");
     const struct ekb_record_arm *mutual = cost_arm(record, "on", 1);
-    if (text_find_stage(record, EKB_STAGE_COST) == NULL) {
+    const bool check_known = check != NULL && first != NULL && whole != NULL;
+    const bool costs_known = one_way != NULL && mutual != NULL &&
+                             one_way->server_cpu_interval_known &&
+                             mutual->server_cpu_interval_known && slope != NULL && reject != NULL;
+    if (text_find_stage(record, EKB_STAGE_COST) == NULL || (!check_known && !costs_known)) {
         return;
     }
     text_rule(out, "The answer");
-    if (check != NULL && first != NULL && whole != NULL) {
+    if (check_known) {
         write_eku_sentence(out, check, first, whole);
     }
-    if (one_way != NULL && mutual != NULL && one_way->server_cpu_interval_known &&
-        mutual->server_cpu_interval_known && slope != NULL && reject != NULL) {
+    if (costs_known) {
         char base[96];
         char all[96];
         char each[96];
@@ -163,6 +166,11 @@ void text_write_ladder(FILE *out, const struct ekb_record *record)
         return;
     }
     text_rule(out, "What does each rung of verification add?");
+    if (!one_way->server_cpu_interval_known &&
+        text_find_effect(record, EKB_EFFECT_LADDER, EKB_METRIC_SERVER_CPU, NULL) == NULL) {
+        text_not_measured(out, record, EKB_STAGE_COST);
+        return;
+    }
     text_wrapped(out,
                  "us of CPU per handshake in TLS and in our own code, %llu in flight, the client's "
                  "leaf signed by the root; mean [95 %% interval], differences paired by slice.",
@@ -195,10 +203,35 @@ static void write_channel(FILE *out, const char *label, const struct ekb_record_
                   text_signed_interval(interval, effect, unit), unit_name, smallest, verdict);
 }
 
-// holds is true if the interval of `effect` holds `value`.
-static bool holds(const struct ekb_record_effect *effect, double value)
+// has_both is true if the stage has the arms of the two modes that are compared.
+static bool has_both(const struct ekb_record *record, const char *stage, const char *on,
+                     const char *none)
 {
-    return effect == NULL || (effect->estimate.low <= value && value <= effect->estimate.high);
+    return ekb_record_find_arm(record, stage, on) != NULL &&
+           ekb_record_find_arm(record, stage, none) != NULL;
+}
+
+static const struct ekb_record_effect *depth_effect(const struct ekb_record *record, size_t index)
+{
+    char contrast[EKB_RECORD_TEXT_LEN];
+    (void)snprintf(contrast, sizeof contrast, "on-d%llu - none-d%llu", depths[index],
+                   depths[index]);
+    return eku_effect(record, contrast);
+}
+
+// A way to look at the check from outside, beside its timers.
+struct outside {
+    size_t num;     // Intervals that are known.
+    size_t num_hit; // Of them, that hold what the timers say.
+};
+
+static void look(struct outside *outside, const struct ekb_record_effect *effect, double check_ns)
+{
+    if (effect != NULL) {
+        outside->num++;
+        outside->num_hit +=
+            effect->estimate.low <= check_ns && check_ns <= effect->estimate.high ? 1 : 0;
+    }
 }
 
 // write_agreement compares the channels: the check as timed must lie in every interval of what was
@@ -209,63 +242,102 @@ static void write_agreement(FILE *out, const struct ekb_record *record)
         record, EKB_EFFECT_COMPONENT, EKB_METRIC_PURPOSE, EKB_CONTRAST_PURPOSE_TIMER);
     const struct ekb_record_effect *repeats = text_find_effect(
         record, EKB_EFFECT_COMPONENT, EKB_METRIC_PURPOSE, EKB_CONTRAST_PURPOSE_SLOPE);
-    const struct ekb_record_effect *blocks =
-        text_find_effect(record, EKB_EFFECT_LOAD, EKB_METRIC_SERVER_CPU, NULL);
+    struct outside handshakes = {0};
+    struct outside blocks = {0};
     if (timer == NULL || repeats == NULL) {
         return;
     }
     const double check_ns = timer->estimate.estimate;
     const double ratio = check_ns / repeats->estimate.estimate;
-    bool agree = ratio > 0.5 && ratio < 2.0 && holds(blocks, check_ns);
     for (size_t i = 0; i < NUM_DEPTHS; i++) {
-        char contrast[EKB_RECORD_TEXT_LEN];
-        (void)snprintf(contrast, sizeof contrast, "on-d%llu - none-d%llu", depths[i], depths[i]);
-        agree = agree && holds(eku_effect(record, contrast), check_ns * (double)depths[i]);
+        look(&handshakes, depth_effect(record, i), check_ns * (double)depths[i]);
     }
+    look(&blocks, text_find_effect(record, EKB_EFFECT_LOAD, EKB_METRIC_SERVER_CPU, NULL), check_ns);
+    if (handshakes.num == 0) {
+        return;
+    }
+    const bool agree = ratio > 0.5 && ratio < 2.0 && handshakes.num_hit == handshakes.num &&
+                       blocks.num_hit == blocks.num;
+    const char *where =
+        blocks.num > 0 ? "what was measured from outside" : "the per-handshake channel";
     text_wrapped(out,
                  agree ? "The channels agree: %.0f ns for each certificate below the root lie in "
-                         "every interval of what was measured from outside."
+                         "every interval of %s."
                        : "The channels do not agree: %.0f ns for each certificate below the root "
-                         "are not in every interval, or the two timers differ by a factor of two.",
-                 check_ns);
+                         "are not in every interval of %s, or the two timers differ by a factor of "
+                         "two.",
+                 check_ns, where);
+}
+
+static void write_component_rows(FILE *out, const struct ekb_record *record)
+{
+    static const char *const rows[][2] = {
+        {"component, per certificate: timer", EKB_CONTRAST_PURPOSE_TIMER},
+        {"component, the same, first look", EKB_CONTRAST_PURPOSE_FIRST},
+        {"component, leaf: slope over repeats", EKB_CONTRAST_PURPOSE_SLOPE},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        write_channel(
+            out, rows[i][0],
+            text_find_effect(record, EKB_EFFECT_COMPONENT, EKB_METRIC_PURPOSE, rows[i][1]),
+            text_plain, "ns");
+    }
+}
+
+static void write_handshake_rows(FILE *out, const struct ekb_record *record)
+{
+    if (eku_effect(record, NULL) == NULL && has_both(record, EKB_STAGE_COST, "on-d1", "none-d1")) {
+        (void)fprintf(out, "%-36s %s\n", "per handshake", "too few undisturbed slices");
+    }
+    for (size_t i = 0; i < NUM_DEPTHS; i++) {
+        char label[64];
+        (void)snprintf(label, sizeof label, "per handshake, server CPU, depth %llu", depths[i]);
+        write_channel(out, label, depth_effect(record, i), text_us, "us");
+    }
+}
+
+static void write_block_rows(FILE *out, const struct ekb_record *record)
+{
+    const struct ekb_record_effect *server =
+        text_find_effect(record, EKB_EFFECT_LOAD, EKB_METRIC_SERVER_CPU, NULL);
+    const struct ekb_record_effect *wall =
+        text_find_effect(record, EKB_EFFECT_LOAD, EKB_METRIC_WALL, NULL);
+    const struct ekb_record_effect *p99 =
+        text_find_effect(record, EKB_EFFECT_LOAD, EKB_METRIC_P99, NULL);
+    if (server == NULL && wall == NULL && p99 == NULL &&
+        has_both(record, EKB_STAGE_LOAD, "on", "none")) {
+        (void)fprintf(out, "%-36s %s\n", "blocks", "too few undisturbed quadruples");
+    }
+    write_channel(out, "blocks, server CPU, kernel included", server, text_us, "us");
+    write_channel(out, "blocks, wall time per handshake", wall, text_plain, "%");
+    write_channel(out, "blocks, 99th percentile of latency", p99, text_plain, "%");
+}
+
+// eku_is_known is true if any channel has seen the check.
+static bool eku_is_known(const struct ekb_record *record)
+{
+    return eku_effect(record, NULL) != NULL ||
+           text_find_effect(record, EKB_EFFECT_COMPONENT, EKB_METRIC_PURPOSE, NULL) != NULL ||
+           text_find_effect(record, EKB_EFFECT_LOAD, EKB_METRIC_SERVER_CPU, NULL) != NULL;
 }
 
 void text_write_eku(FILE *out, const struct ekb_record *record)
 {
-    if (eku_effect(record, NULL) == NULL) {
+    const bool known = eku_is_known(record);
+    if (!known && !has_both(record, EKB_STAGE_COST, "on-d1", "none-d1")) {
         return;
     }
     text_rule(out, "What does the EKU check cost?");
+    if (!known) {
+        text_not_measured(out, record, EKB_STAGE_COST);
+        return;
+    }
     (void)fprintf(out, "%-36s %-22s %-2s %7s  %s\n", "EKU checking on - no check",
                   "[95 % interval]", "", "least", "verdict");
     (void)fprintf(out, "%-36s %-22s %-2s %7s\n", "", "", "", "seen");
-    write_channel(out, "component, per certificate: timer",
-                  text_find_effect(record, EKB_EFFECT_COMPONENT, EKB_METRIC_PURPOSE,
-                                   EKB_CONTRAST_PURPOSE_TIMER),
-                  text_plain, "ns");
-    write_channel(out, "component, the same, first look",
-                  text_find_effect(record, EKB_EFFECT_COMPONENT, EKB_METRIC_PURPOSE,
-                                   EKB_CONTRAST_PURPOSE_FIRST),
-                  text_plain, "ns");
-    write_channel(out, "component, leaf: slope over repeats",
-                  text_find_effect(record, EKB_EFFECT_COMPONENT, EKB_METRIC_PURPOSE,
-                                   EKB_CONTRAST_PURPOSE_SLOPE),
-                  text_plain, "ns");
-    for (size_t i = 0; i < NUM_DEPTHS; i++) {
-        char contrast[EKB_RECORD_TEXT_LEN];
-        char label[64];
-        (void)snprintf(contrast, sizeof contrast, "on-d%llu - none-d%llu", depths[i], depths[i]);
-        (void)snprintf(label, sizeof label, "per handshake, server CPU, depth %llu", depths[i]);
-        write_channel(out, label, eku_effect(record, contrast), text_us, "us");
-    }
-    write_channel(out, "blocks, server CPU, kernel included",
-                  text_find_effect(record, EKB_EFFECT_LOAD, EKB_METRIC_SERVER_CPU, NULL), text_us,
-                  "us");
-    write_channel(out, "blocks, wall time per handshake",
-                  text_find_effect(record, EKB_EFFECT_LOAD, EKB_METRIC_WALL, NULL), text_plain,
-                  "%");
-    write_channel(out, "blocks, 99th percentile of latency",
-                  text_find_effect(record, EKB_EFFECT_LOAD, EKB_METRIC_P99, NULL), text_plain, "%");
+    write_component_rows(out, record);
+    write_handshake_rows(out, record);
+    write_block_rows(out, record);
     write_agreement(out, record);
 }
 
@@ -357,12 +429,45 @@ static void write_linearity(FILE *out, const struct ekb_record *record)
     write_straightness(out, "Server's chain", server);
 }
 
+// depth_is_known is true if there is anything to be put into the tables of depths.
+static bool depth_is_known(const struct ekb_record *record)
+{
+    static const char *const modes[] = {"on", "off", "none"};
+    bool known =
+        text_find_effect(record, EKB_EFFECT_DEPTH, EKB_METRIC_SERVER_CPU, NULL) != NULL ||
+        text_find_effect(record, EKB_EFFECT_SERVER_DEPTH, EKB_METRIC_CLIENT_CPU, NULL) != NULL;
+    for (size_t i = 0; i < NUM_DEPTHS; i++) {
+        for (size_t mode = 0; mode < sizeof modes / sizeof modes[0]; mode++) {
+            const struct ekb_record_arm *arm = cost_arm(record, modes[mode], depths[i]);
+            known = known || (arm != NULL && arm->server_cpu_interval_known);
+        }
+    }
+    return known;
+}
+
+static void write_slope_lines(FILE *out, const struct ekb_record *record)
+{
+    if (text_find_effect(record, EKB_EFFECT_DEPTH, EKB_METRIC_WIRE, NULL) == NULL &&
+        text_find_effect(record, EKB_EFFECT_SERVER_DEPTH, EKB_METRIC_WIRE, NULL) == NULL) {
+        return;
+    }
+    (void)fprintf(out, "\n%-36s  %-24s  %-22s  %6s\n", "+1 certificate, us and bytes", "server",
+                  "client", "bytes");
+    write_slope_line(out, record, "in the client's chain", EKB_EFFECT_DEPTH, EKB_CONTRAST_DEPTH_ON);
+    write_slope_line(out, record, "in the server's chain", EKB_EFFECT_SERVER_DEPTH,
+                     EKB_CONTRAST_SERVER_DEPTH);
+}
+
 void text_write_depth(FILE *out, const struct ekb_record *record)
 {
     if (cost_arm(record, "on", 1) == NULL || text_find_stage(record, EKB_STAGE_COST) == NULL) {
         return;
     }
     text_rule(out, "What does each extra certificate cost?");
+    if (!depth_is_known(record)) {
+        text_not_measured(out, record, EKB_STAGE_COST);
+        return;
+    }
     text_wrapped(out,
                  "us of server CPU per handshake; depth = certificates above the client's leaf, "
                  "which has both usages and is accepted in every mode.");
@@ -379,36 +484,43 @@ void text_write_depth(FILE *out, const struct ekb_record *record)
     write_slope_cell(out, record, EKB_CONTRAST_DEPTH_ON);
     write_slope_cell(out, record, EKB_CONTRAST_DEPTH_OFF);
     write_slope_cell(out, record, EKB_CONTRAST_DEPTH_NONE);
-    (void)fprintf(out, "\n\n%-36s  %-24s  %-22s  %6s\n", "+1 certificate, us and bytes", "server",
-                  "client", "bytes");
-    write_slope_line(out, record, "in the client's chain", EKB_EFFECT_DEPTH, EKB_CONTRAST_DEPTH_ON);
-    write_slope_line(out, record, "in the server's chain", EKB_EFFECT_SERVER_DEPTH,
-                     EKB_CONTRAST_SERVER_DEPTH);
+    (void)fputc('\n', out);
+    write_slope_lines(out, record);
     write_linearity(out, record);
 }
 
 // Rejects.
+
+// write_comparison compares a rejected client to an accepted one, if that is known.
+static const char *write_comparison(char out_text[256], const struct ekb_record *record)
+{
+    char server[64];
+    char client[64];
+    const struct ekb_record_effect *of_server =
+        text_find_effect(record, EKB_EFFECT_REJECT, EKB_METRIC_SERVER_CPU, NULL);
+    const struct ekb_record_effect *of_client =
+        text_find_effect(record, EKB_EFFECT_REJECT, EKB_METRIC_CLIENT_CPU, NULL);
+    out_text[0] = '\0';
+    if (of_server != NULL && of_client != NULL) {
+        (void)snprintf(out_text, 256,
+                       " Compared to an accepted client: server %s us, client %s us.",
+                       text_signed_interval(server, of_server, text_us),
+                       text_signed_interval(client, of_client, text_us));
+    }
+    return out_text;
+}
 
 void text_write_rejects(FILE *out, const struct ekb_record *record)
 {
     const struct ekb_record_arm *rejected =
         ekb_record_find_arm(record, EKB_STAGE_COST, "reject-d1");
     char level[64];
-    char server[64];
-    char client[64];
+    char comparison[256];
     if (rejected == NULL || !rejected->server_cpu_interval_known) {
         return;
     }
     text_rule(out, "What does a rejected client cost?");
-    text_wrapped(
-        out,
-        "EKU checking on, a leaf without clientAuth: %s us of server CPU. Compared to an "
-        "accepted client: server %s us, client %s us.",
-        text_interval(level, &rejected->server_cpu_interval, text_us),
-        text_signed_interval(
-            server, text_find_effect(record, EKB_EFFECT_REJECT, EKB_METRIC_SERVER_CPU, NULL),
-            text_us),
-        text_signed_interval(
-            client, text_find_effect(record, EKB_EFFECT_REJECT, EKB_METRIC_CLIENT_CPU, NULL),
-            text_us));
+    text_wrapped(out, "EKU checking on, a leaf without clientAuth: %s us of server CPU.%s",
+                 text_interval(level, &rejected->server_cpu_interval, text_us),
+                 write_comparison(comparison, record));
 }

@@ -119,3 +119,16 @@ const char *text_signed_interval(char out_text[64], const struct ekb_record_effe
     }
     return out_text;
 }
+
+void text_not_measured(FILE *out, const struct ekb_record *record, const char *stage_name)
+{
+    const struct ekb_record_stage *stage = text_find_stage(record, stage_name);
+    if (record->interrupted) {
+        text_wrapped(out, "Not measured: the run was interrupted; see Validity.");
+    } else if (stage != NULL && stage->num_slices > 0 && stage->num_slices_dropped == 0) {
+        text_wrapped(out, "Not measured: too few slices.");
+    } else {
+        text_wrapped(out, "Not measured: other work or the hypervisor disturbed its slices; see "
+                          "Validity.");
+    }
+}

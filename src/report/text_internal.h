@@ -34,6 +34,9 @@ const char *text_interval(char out_text[64], const struct ekb_estimate *estimate
 const char *text_signed_interval(char out_text[64], const struct ekb_record_effect *effect,
                                  struct text_unit unit);
 
+// text_not_measured says, instead of a table in which nothing is known, why that is so of `stage`.
+void text_not_measured(FILE *out, const struct ekb_record *record, const char *stage);
+
 // The sections. Each prints nothing if the record has nothing for it.
 void text_write_answer(FILE *out, const struct ekb_record *record);
 void text_write_ladder(FILE *out, const struct ekb_record *record);

@@ -3,6 +3,7 @@
 #include "ekubench/base/units.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 static const char *write_percentile(char out_text[32], struct ekb_record_u64 value)
@@ -164,13 +165,22 @@ static void write_floor_row(FILE *out, const char *name, const struct ekb_record
     (void)fprintf(out, "%-8s  %-22s  %-20s  %-22s  %s\n", name, memory, tcp, measured, tax);
 }
 
+static bool is_known(const struct ekb_record_side_floor *floor)
+{
+    return floor->interval_known || floor->tcp_known || floor->measured_known || floor->tax_known;
+}
+
 void text_write_floors(FILE *out, const struct ekb_record *record)
 {
     if (!record->floors_known || !record->server_floor.memory_ns.known) {
         return;
     }
-    const struct ekb_record_stage *stage = text_find_stage(record, "floor");
+    const struct ekb_record_stage *stage = text_find_stage(record, EKB_STAGE_FLOOR);
     text_rule(out, "Floors: how much of it is this tool?");
+    if (!is_known(&record->server_floor) && !is_known(&record->client_floor)) {
+        text_not_measured(out, record, EKB_STAGE_FLOOR);
+        return;
+    }
     text_wrapped(
         out,
         "EKU on, depth 1, %llu in flight, all CPU time of the process and of the kernel for it; in "

@@ -136,6 +136,18 @@ static void add_rate(const char *stage, const char *arm, double accepted_per_s)
     SET_TEXT(row->arm, arm);
 }
 
+// remove_effects removes those that answer `question`, or all with NULL.
+static void remove_effects(const char *question)
+{
+    size_t num_kept = 0;
+    for (size_t i = 0; i < record.num_effects; i++) {
+        if (question != NULL && strcmp(record.effects[i].question, question) != 0) {
+            record.effects[num_kept++] = record.effects[i];
+        }
+    }
+    record.num_effects = num_kept;
+}
+
 static struct ekb_record_real real(double value)
 {
     return (struct ekb_record_real){true, value};
@@ -844,6 +856,131 @@ Test(text, leaves_out_floors_when_none_was_measured)
     write_report();
 
     cr_expect(!has("Floors"));
+}
+
+#define DISTURBED "Not measured: other work or the hypervisor disturbed its slices; see Validity."
+
+static void forget_floor(struct ekb_record_side_floor *floor)
+{
+    *floor = (struct ekb_record_side_floor){.memory_ns = floor->memory_ns};
+}
+
+Test(text, has_a_sentence_instead_of_floors_when_all_slices_were_disturbed)
+{
+    fill_measurement();
+    forget_floor(&record.server_floor);
+    forget_floor(&record.client_floor);
+
+    write_report();
+
+    cr_expect(
+        has("Floors: how much of it is this tool?\n------------------------------------\n" DISTURBED
+            "\n"),
+        "%s", text);
+    cr_expect(!has("engine tax"), "%s", text);
+}
+
+Test(text, has_a_table_of_floors_when_one_side_is_known)
+{
+    fill_measurement();
+    forget_floor(&record.server_floor);
+
+    write_report();
+
+    cr_expect(has("engine tax") && !has(DISTURBED), "%s", text);
+}
+
+Test(text, says_why_there_are_no_floors_when_the_run_was_interrupted_or_short)
+{
+    fill_measurement();
+    forget_floor(&record.server_floor);
+    forget_floor(&record.client_floor);
+    add_stage(EKB_STAGE_FLOOR, 64);
+    record.plan.stages[record.plan.num_stages - 1].num_slices = 2;
+
+    write_report();
+    cr_expect(has("Not measured: too few slices."), "%s", text);
+
+    record.interrupted = true;
+    write_report();
+    cr_expect(has("Not measured: the run was interrupted; see Validity."), "%s", text);
+}
+
+Test(text, has_one_row_for_the_blocks_when_too_few_were_undisturbed)
+{
+    fill_measurement();
+    remove_effects(EKB_EFFECT_LOAD);
+
+    write_report();
+
+    const char *row = line_with("blocks ");
+    cr_expect(strstr(row, "too few undisturbed quadruples") != NULL, "%s", row);
+    cr_expect(!has("blocks, server CPU"), "%s", text);
+    cr_expect(says("lie in every interval of the per-handshake channel."), "%s", text);
+    cr_expect(!has("from outside"), "%s", text);
+    expect_plain("no blocks");
+}
+
+Test(text, has_no_row_for_the_blocks_when_there_was_no_load)
+{
+    fill_measurement();
+    remove_effects(EKB_EFFECT_LOAD);
+    for (size_t i = 0; i < record.num_arms; i++) {
+        SET_TEXT(record.arms[i].stage, "cost");
+    }
+
+    write_report();
+
+    cr_expect(!has("quadruples"), "%s", text);
+}
+
+Test(text, does_not_speak_of_agreement_when_no_handshake_was_compared)
+{
+    fill_measurement();
+    remove_effects(EKB_EFFECT_EKU);
+
+    write_report();
+
+    const char *row = line_with("per handshake  ");
+    cr_expect(strstr(row, "too few undisturbed slices") != NULL, "%s", row);
+    cr_expect(has("component, per certificate: timer"), "%s", text);
+    cr_expect(!has("The channels"), "%s", text);
+}
+
+Test(text, has_no_empty_tables_when_everything_was_disturbed)
+{
+    fill_measurement();
+    remove_effects(NULL);
+    forget_floor(&record.server_floor);
+    forget_floor(&record.client_floor);
+    for (size_t i = 0; i < record.num_arms; i++) {
+        record.arms[i].server_cpu_interval_known = false;
+    }
+
+    write_report();
+
+    size_t num_sentences = 0;
+    for (const char *c = strstr(text, DISTURBED); c != NULL; c = strstr(c + 1, DISTURBED)) {
+        num_sentences++;
+    }
+    cr_expect_eq(num_sentences, 4, "%s", text);
+    cr_expect(!has("The answer") && !has("depth 1") && !has("+1 certificate") &&
+                  !has("one-way TLS"),
+              "%s", text);
+    expect_plain("disturbed");
+}
+
+Test(text, compares_a_rejected_client_only_when_that_is_known)
+{
+    fill_measurement();
+    remove_effects(EKB_EFFECT_REJECT);
+
+    write_report();
+
+    cr_expect(has("156.0 [155.0, 157.0] us of server CPU.\n") ||
+                  has("156 [155, 157] us of server CPU.\n"),
+              "%s", text);
+    cr_expect(!has("Compared to"), "%s", text);
 }
 
 // Validity.
