@@ -12,6 +12,9 @@
 static const unsigned long long depths[] = {1, 2, 3, 5};
 #define NUM_DEPTHS (sizeof depths / sizeof depths[0])
 
+// Two ways to time the check that differ by less than this factor agree (docs/method.md).
+#define MAX_APART 2.0
+
 static const struct ekb_record_arm *cost_arm(const struct ekb_record *record, const char *mode,
                                              unsigned long long depth)
 {
@@ -234,6 +237,31 @@ static void look(struct outside *outside, const struct ekb_record_effect *effect
     }
 }
 
+// times_apart returns by what factor two costs differ: 1 or more, infinite if one is not positive.
+static double times_apart(double a, double b)
+{
+    const double low = fmin(a, b);
+    return low > 0 ? fmax(a, b) / low : (double)INFINITY;
+}
+
+// write_timers says by how much the two ways to time the check differ, and nothing if their
+// intervals overlap as they should.
+static const char *write_timers(char out_text[128], const struct ekb_estimate *timer,
+                                const struct ekb_estimate *repeats)
+{
+    const double factor = times_apart(timer->estimate, repeats->estimate);
+    out_text[0] = '\0';
+    if (isinf(factor)) {
+        (void)snprintf(out_text, 128, "; one of the two ways to time the check finds no cost");
+    } else if (factor >= MAX_APART || timer->high < repeats->low || repeats->high < timer->low) {
+        (void)snprintf(out_text, 128,
+                       "; the two ways to time the check differ by a factor of %.2f (below %.0f is "
+                       "agreement)",
+                       factor, MAX_APART);
+    }
+    return out_text;
+}
+
 // write_agreement compares the channels: the check as timed must lie in every interval of what was
 // measured from outside, and the two ways to time it must not differ by more than a factor of two.
 static void write_agreement(FILE *out, const struct ekb_record *record)
@@ -244,11 +272,11 @@ static void write_agreement(FILE *out, const struct ekb_record *record)
         record, EKB_EFFECT_COMPONENT, EKB_METRIC_PURPOSE, EKB_CONTRAST_PURPOSE_SLOPE);
     struct outside handshakes = {0};
     struct outside blocks = {0};
+    char timers[128];
     if (timer == NULL || repeats == NULL) {
         return;
     }
     const double check_ns = timer->estimate.estimate;
-    const double ratio = check_ns / repeats->estimate.estimate;
     for (size_t i = 0; i < NUM_DEPTHS; i++) {
         look(&handshakes, depth_effect(record, i), check_ns * (double)depths[i]);
     }
@@ -256,17 +284,14 @@ static void write_agreement(FILE *out, const struct ekb_record *record)
     if (handshakes.num == 0) {
         return;
     }
-    const bool agree = ratio > 0.5 && ratio < 2.0 && handshakes.num_hit == handshakes.num &&
-                       blocks.num_hit == blocks.num;
-    const char *where =
-        blocks.num > 0 ? "what was measured from outside" : "the per-handshake channel";
-    text_wrapped(out,
-                 agree ? "The channels agree: %.0f ns for each certificate below the root lie in "
-                         "every interval of %s."
-                       : "The channels do not agree: %.0f ns for each certificate below the root "
-                         "are not in every interval of %s, or the two timers differ by a factor of "
-                         "two.",
-                 check_ns, where);
+    const bool hit = handshakes.num_hit == handshakes.num && blocks.num_hit == blocks.num;
+    const bool agree =
+        hit && times_apart(timer->estimate.estimate, repeats->estimate.estimate) < MAX_APART;
+    text_wrapped(out, "The channels %s: %.0f ns for each certificate below the root %s of %s%s.",
+                 agree ? "agree" : "do not agree", check_ns,
+                 hit ? "lie in every interval" : "are not in every interval",
+                 blocks.num > 0 ? "what was measured from outside" : "the per-handshake channel",
+                 write_timers(timers, &timer->estimate, &repeats->estimate));
 }
 
 static void write_component_rows(FILE *out, const struct ekb_record *record)

@@ -573,6 +573,60 @@ Test(text, puts_the_channels_side_by_side)
     cr_expect(has("The channels agree: 23 ns"), "%s", text);
 }
 
+static void set_slope(double estimate, double low, double high)
+{
+    set_effect(EKB_METRIC_PURPOSE, EKB_CONTRAST_PURPOSE_SLOPE,
+               (struct ekb_estimate){estimate, low, high, 60}, NULL);
+}
+
+// 23.1 [21.9, 24.2] and 19.1 [18.9, 19.2].
+Test(text, says_by_how_much_the_timers_differ_when_their_intervals_do_not_overlap)
+{
+    fill_measurement();
+
+    write_report();
+
+    cr_expect(says("The channels agree: 23 ns for each certificate below the root lie in every "
+                   "interval of what was measured from outside; the two ways to time the check "
+                   "differ by a factor of 1.21 (below 2 is agreement)."),
+              "%s", text);
+}
+
+Test(text, does_not_compare_the_timers_when_their_intervals_overlap)
+{
+    fill_measurement();
+    set_slope(21.8, 20.9, 22.0);
+
+    write_report();
+
+    cr_expect(says("from outside. "), "%s", text);
+    cr_expect(!has("two ways"), "%s", text);
+}
+
+Test(text, says_that_the_channels_do_not_agree_when_the_timers_do_not)
+{
+    fill_measurement();
+    set_slope(9.9, 9.8, 10.0);
+
+    write_report();
+
+    cr_expect(says("The channels do not agree: 23 ns for each certificate below the root lie in "
+                   "every interval of what was measured from outside; the two ways to time the "
+                   "check differ by a factor of 2.33 (below 2 is agreement)."),
+              "%s", text);
+}
+
+Test(text, gives_no_factor_when_one_timer_finds_no_cost)
+{
+    fill_measurement();
+    set_slope(-0.3, -1, 0.4);
+
+    write_report();
+
+    cr_expect(says("do not agree") && says("one of the two ways to time the check finds no cost."),
+              "%s", text);
+}
+
 static void add_curvature(struct ekb_estimate estimate, const char *verdict)
 {
     add_effect(EKB_EFFECT_LINEARITY, EKB_METRIC_SERVER_CPU, EKB_CONTRAST_CLIENT_CURVE, estimate,
@@ -916,7 +970,7 @@ Test(text, has_one_row_for_the_blocks_when_too_few_were_undisturbed)
     const char *row = line_with("blocks ");
     cr_expect(strstr(row, "too few undisturbed quadruples") != NULL, "%s", row);
     cr_expect(!has("blocks, server CPU"), "%s", text);
-    cr_expect(says("lie in every interval of the per-handshake channel."), "%s", text);
+    cr_expect(says("lie in every interval of the per-handshake channel"), "%s", text);
     cr_expect(!has("from outside"), "%s", text);
     expect_plain("no blocks");
 }
