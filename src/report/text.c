@@ -105,6 +105,19 @@ static void write_validity(FILE *out, const struct ekb_record *record)
     }
 }
 
+static void write_costs(FILE *out, const struct ekb_record *record)
+{
+    if (text_find_only_arm(record) != NULL) {
+        text_write_only_arm(out, record);
+        return;
+    }
+    text_write_answer(out, record);
+    text_write_ladder(out, record);
+    text_write_eku(out, record);
+    text_write_depth(out, record);
+    text_write_rejects(out, record);
+}
+
 // strip_line_ends removes the blanks that columns leave at the ends of lines.
 static void strip_line_ends(char *text)
 {
@@ -129,11 +142,7 @@ enum ekb_err ekb_report_text(char **out_text, const struct ekb_record *record)
     write_head(out, record);
     text_write_foreign_load(out, record);
     if (strcmp(record->kind, "load") != 0) {
-        text_write_answer(out, record);
-        text_write_ladder(out, record);
-        text_write_eku(out, record);
-        text_write_depth(out, record);
-        text_write_rejects(out, record);
+        write_costs(out, record);
         text_write_load(out, record);
         text_write_floors(out, record);
     }

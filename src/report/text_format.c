@@ -63,6 +63,20 @@ const struct ekb_record_cpu *text_find_cpu(const struct ekb_record_cpu *rows, si
     return NULL;
 }
 
+const struct ekb_record_arm *text_find_only_arm(const struct ekb_record *record)
+{
+    const struct ekb_record_arm *only = NULL;
+    for (size_t i = 0; i < record->num_arms; i++) {
+        if (strcmp(record->arms[i].stage, EKB_STAGE_COST) == 0) {
+            if (only != NULL) {
+                return NULL;
+            }
+            only = &record->arms[i];
+        }
+    }
+    return only;
+}
+
 // decimals returns how many decimals of `value` its interval's width makes meaningful: as many as
 // show its second digit.
 static int decimals(double width)

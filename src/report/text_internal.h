@@ -19,10 +19,12 @@ extern const struct text_unit text_us, text_ms, text_plain;
 void text_rule(FILE *out, const char *title);
 void text_wrapped(FILE *out, const char *format, ...) EKB_PRINTF(2, 3);
 
-// These find a part of the record; NULL if it is not there. `contrast` NULL: the first one.
+// These find a part of the record; NULL if it is not there. `contrast` NULL: the first one. The
+// only arm: that of a cost stage that has just one, and so nothing to be compared with.
 const struct ekb_record_stage *text_find_stage(const struct ekb_record *record, const char *name);
 const struct ekb_record_cpu *text_find_cpu(const struct ekb_record_cpu *rows, size_t num_rows,
                                            const char *stage);
+const struct ekb_record_arm *text_find_only_arm(const struct ekb_record *record);
 const struct ekb_record_effect *text_find_effect(const struct ekb_record *record,
                                                  const char *question, const char *metric,
                                                  const char *contrast);
@@ -38,6 +40,7 @@ const char *text_signed_interval(char out_text[64], const struct ekb_record_effe
 void text_not_measured(FILE *out, const struct ekb_record *record, const char *stage);
 
 // The sections. Each prints nothing if the record has nothing for it.
+void text_write_only_arm(FILE *out, const struct ekb_record *record);
 void text_write_answer(FILE *out, const struct ekb_record *record);
 void text_write_ladder(FILE *out, const struct ekb_record *record);
 void text_write_eku(FILE *out, const struct ekb_record *record);

@@ -51,6 +51,12 @@ static double rate_of(const struct ekb_record *record, const struct ekb_record_a
     return block_rate(record, arm);
 }
 
+static void write_latency_head(FILE *out, const char *title)
+{
+    (void)fprintf(out, "\n%-16s %10s %9s %7s %9s %8s %8s %8s %8s %8s\n", title, "accepted",
+                  "rejected", "failed", "per s", "p50", "p90", "p99", "p99.9", "max");
+}
+
 static void write_latency_row(FILE *out, const struct ekb_record *record,
                               const struct ekb_record_arm *arm)
 {
@@ -131,8 +137,7 @@ void text_write_load(FILE *out, const struct ekb_record *record)
                  "latency, by block.",
                  ekb_units_format_count(in_flight, stage->in_flight),
                  write_total_rate(rate, record, stage->name), in_flight);
-    (void)fprintf(out, "\n%-16s %10s %9s %7s %9s %8s %8s %8s %8s %8s\n", "EKU checking", "accepted",
-                  "rejected", "failed", "per s", "p50", "p90", "p99", "p99.9", "max");
+    write_latency_head(out, "EKU checking");
     for (size_t i = 0; i < record->num_arms; i++) {
         if (strcmp(record->arms[i].stage, stage->name) == 0) {
             write_latency_row(out, record, &record->arms[i]);
@@ -208,6 +213,34 @@ static void write_shape(FILE *out, const struct ekb_record_stage *stage)
                  (unsigned long long)stage->in_flight);
 }
 
+static void write_steps(FILE *out, const char *name, bool known, const struct ekb_estimate *cpu)
+{
+    char text[64];
+    if (known) {
+        (void)fprintf(out, "%s: %s us of CPU per handshake in TLS and in our own code\n", name,
+                      text_interval(text, cpu, text_us));
+    }
+}
+
+void text_write_only_arm(FILE *out, const struct ekb_record *record)
+{
+    const struct ekb_record_arm *arm = text_find_only_arm(record);
+    const struct ekb_record_stage *stage = text_find_stage(record, EKB_STAGE_COST);
+    if (arm == NULL || stage == NULL) {
+        return;
+    }
+    text_rule(out, "What does a handshake cost?");
+    write_shape(out, stage);
+    write_latency_head(out, "latency in ms");
+    write_latency_row(out, record, arm);
+    write_steps(out, "server", arm->server_cpu_interval_known, &arm->server_cpu_interval);
+    write_steps(out, "client", arm->client_cpu_interval_known, &arm->client_cpu_interval);
+    write_side(out, "server",
+               text_find_cpu(record->server_cpu, record->num_server_cpu, stage->name));
+    write_side(out, "client",
+               text_find_cpu(record->client_cpu, record->num_client_cpu, stage->name));
+}
+
 static void write_distribution_row(FILE *out, const char *name,
                                    const struct ekb_record_summary *summary)
 {
@@ -236,8 +269,7 @@ void text_write_foreign_load(FILE *out, const struct ekb_record *record)
                      ? "the server's first byte was read"
                      : "the client's own handshake ended (in TLS 1.3 the server may still reject)");
     write_shape(out, stage);
-    (void)fprintf(out, "\n%-16s %10s %9s %7s %9s %8s %8s %8s %8s %8s\n", "latency in ms",
-                  "accepted", "rejected", "failed", "per s", "p50", "p90", "p99", "p99.9", "max");
+    write_latency_head(out, "latency in ms");
     for (size_t i = 0; i < record->num_arms; i++) {
         write_latency_row(out, record, &record->arms[i]);
         write_distribution_row(out, "  uncorrected", &record->arms[i].uncorrected_latency_ns);

@@ -277,6 +277,22 @@ static void fill_measurement(void)
     record.host.steal_percent = real(0.04);
 }
 
+// A run of the plan "compare": one arm, nothing to compare it with.
+static void fill_compare(const char *name)
+{
+    fill_head("measure");
+    add_stage("cost", 64);
+    struct ekb_record_arm *arm = add_arm("cost", name, 5000);
+    set_latency(arm);
+    set_server_cpu(arm, 237200, 235600, 239100);
+    arm->client_cpu_interval_known = true;
+    arm->client_cpu_interval = (struct ekb_estimate){213900, 212800, 215300, 60};
+    add_rate("cost", name, 3456);
+    record.server_cpu = allocate(1, sizeof record.server_cpu[0]);
+    record.num_server_cpu = 1;
+    fill_cpu(&record.server_cpu[0], "cost");
+}
+
 static void fill_load(void)
 {
     fill_head("load");
@@ -788,6 +804,40 @@ Test(text, gives_floors_with_the_engine_tax)
     cr_expect(strstr(row, "331.0 [329.0, 333.0]") != NULL, "%s", row);
     cr_expect(strstr(row, "3.10 [2.20, 4.00]") != NULL || strstr(row, "3.1 [2.2, 4.0]") != NULL,
               "%s", row);
+}
+
+Test(text, gives_one_table_when_there_is_one_arm)
+{
+    static const char *const names[] = {"on-d1", "none-d3", "one-way"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        tear_down();
+        text = NULL;
+        fill_compare(names[i]);
+
+        write_report();
+
+        const char *row = row_of(names[i]);
+        cr_expect(strstr(row, " 5000 ") && strstr(row, " 3456 ") && strstr(row, " 941.6 "), "%s",
+                  row);
+        cr_expect(has("Closed loop, 64 in flight."), "%s", text);
+        cr_expect(has("server: 237.2 [235.6, 239.1] us of CPU per handshake"), "%s", text);
+        cr_expect(has("client: 213.9 [212.8, 215.3] us of CPU per handshake"), "%s", text);
+        cr_expect(has("server: 100 % of CPU 12 busy"), "%s", text);
+        cr_expect(!has("The answer") && !has("each extra certificate") && !has("each rung") &&
+                      !has("EKU check"),
+                  "%s", text);
+        expect_plain(names[i]);
+    }
+}
+
+Test(text, leaves_out_the_cost_of_one_arm_when_it_is_unknown)
+{
+    fill_compare("on-d1");
+    record.arms[0].server_cpu_interval_known = false;
+
+    write_report();
+
+    cr_expect(!has("server: 237") && has("client: 213.9"), "%s", text);
 }
 
 Test(text, names_the_target_when_server_is_not_ours)
