@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <linux/perf_event.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,9 +30,10 @@
 #define WANTED_PORTS 8000
 #define WANTED_BACKLOG 4096
 #define WANTED_MEMORY (UINT64_C(1) << 30)
-#define STEAL_WATCH_NS EKB_NS_PER_S
+#define WATCH_NS EKB_NS_PER_S
 #define NOTABLE_STEAL_PERCENT 1.0
 #define BAD_STEAL_PERCENT 5.0
+#define BAD_WORK_PERCENT 5.0
 
 struct examination {
     struct ekb_doctor_finding *findings;
@@ -82,20 +84,144 @@ static void examine_cpus(struct examination *exam)
          count, exam->record.host.cpu_model);
 }
 
-static void examine_steal(struct examination *exam)
+// The columns of /proc/stat, as far as they matter; after them comes steal.
+enum {
+    COLUMN_IDLE = 3,
+    COLUMN_IOWAIT = 4,
+    NUM_COLUMNS = 7
+};
+
+// read_first_line is true if `path` has a first line and it begins with `begin`.
+static bool read_first_line(char *out_line, size_t line_len, const char *path, const char *begin)
 {
-    struct ekb_host_ticks before;
-    struct ekb_host_ticks after;
-    const struct timespec watch = {.tv_sec = (time_t)(STEAL_WATCH_NS / EKB_NS_PER_S)};
-    if (!ekb_host_read_ticks(&before) || nanosleep(&watch, NULL) != 0 ||
-        !ekb_host_read_ticks(&after)) {
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        return false;
+    }
+    const char *read_line = fgets(out_line, (int)line_len, file);
+    (void)fclose(file);
+    return read_line != NULL && strncmp(out_line, begin, strlen(begin)) == 0;
+}
+
+// read_cpu_ticks reads what all CPUs together did since boot; false if it cannot.
+static bool read_cpu_ticks(struct ekb_doctor_reading *reading)
+{
+    char line[512];
+    if (!read_first_line(line, sizeof line, "/proc/stat", "cpu ")) {
+        return false;
+    }
+    char *position = line + strlen("cpu ");
+    for (int column = 0; column < NUM_COLUMNS; column++) {
+        const uint64_t ticks = strtoull(position, &position, 10);
+        const bool busy = column != COLUMN_IDLE && column != COLUMN_IOWAIT;
+        reading->total_ticks += ticks;
+        reading->busy_ticks += busy ? ticks : 0;
+    }
+    return true;
+}
+
+// read_waiting reads for how long some process has waited for a CPU; false if it cannot.
+static bool read_waiting(struct ekb_doctor_reading *reading)
+{
+    char line[256];
+    const bool found = read_first_line(line, sizeof line, "/proc/pressure/cpu", "some ");
+    const char *total = found ? strstr(line, "total=") : NULL;
+    if (total == NULL) {
+        return false;
+    }
+    reading->waiting_us = strtoull(total + strlen("total="), NULL, 10);
+    return true;
+}
+
+static void read_work(struct ekb_doctor_reading *out_reading)
+{
+    struct timespec own;
+    *out_reading = (struct ekb_doctor_reading){0};
+    EKB_CHECK(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &own) == 0);
+    out_reading->known = read_cpu_ticks(out_reading);
+    out_reading->waiting_known = read_waiting(out_reading);
+    out_reading->own_ns = (uint64_t)own.tv_sec * EKB_NS_PER_S + (uint64_t)own.tv_nsec;
+    out_reading->at_ns = ekb_clock_now_ns();
+}
+
+// grown returns by how much a counter grew; those of CPUs are known to go back by a tick at times.
+static double grown(uint64_t before, uint64_t after)
+{
+    return after > before ? (double)(after - before) : 0;
+}
+
+// busy_percent returns the share of all CPUs that was busy with anything but this process.
+static double busy_percent(const struct ekb_doctor_reading *before,
+                           const struct ekb_doctor_reading *after, uint64_t ns_per_tick)
+{
+    const double total = grown(before->total_ticks, after->total_ticks);
+    const double own = grown(before->own_ns, after->own_ns) / (double)ns_per_tick;
+    const double others = grown(before->busy_ticks, after->busy_ticks) - own;
+    return others > 0 ? 100.0 * others / total : 0;
+}
+
+// waiting_percent returns for what share of the time some process waited for a CPU.
+static double waiting_percent(const struct ekb_doctor_reading *before,
+                              const struct ekb_doctor_reading *after)
+{
+    return 100.0 * grown(before->waiting_us, after->waiting_us) * (double)EKB_NS_PER_US /
+           grown(before->at_ns, after->at_ns);
+}
+
+void ekb_doctor_judge_other_work(struct ekb_doctor_finding *out_finding,
+                                 const struct ekb_doctor_reading *before,
+                                 const struct ekb_doctor_reading *after, uint64_t ns_per_tick)
+{
+    struct examination exam = {.findings = out_finding};
+    if (!before->known || !after->known || after->total_ticks <= before->total_ticks ||
+        after->at_ns <= before->at_ns) {
+        find(&exam, "other work", EKB_DOCTOR_NOTE,
+             "/proc/stat cannot be read; what else takes the CPUs goes unnoticed", "unknown");
+        return;
+    }
+    const bool waiting_known = before->waiting_known && after->waiting_known;
+    const double busy = busy_percent(before, after, ns_per_tick);
+    const double waiting = waiting_known ? waiting_percent(before, after) : 0;
+    char waited[80] = "";
+    if (waiting_known) {
+        (void)snprintf(waited, sizeof waited, "; for %.1f %% of it something waited for one",
+                       waiting);
+    }
+    const bool much = busy > BAD_WORK_PERCENT || waiting > BAD_WORK_PERCENT;
+    find(&exam, "other work", much ? EKB_DOCTOR_WARN : EKB_DOCTOR_OK,
+         "stop what else runs here (top shows it), or wait until it has ended: what it disturbs is "
+         "left out, and too much of that makes a run invalid",
+         "%.1f %% of the CPUs in the last second%s", busy, waited);
+}
+
+// What is watched for a while: it takes a reading at either end of it.
+struct watch {
+    bool ticks_known;
+    struct ekb_host_ticks ticks[2];
+    struct ekb_doctor_reading work[2];
+};
+
+static void watch_machine(struct watch *out_watch)
+{
+    const struct timespec time = {.tv_sec = (time_t)(WATCH_NS / EKB_NS_PER_S)};
+    *out_watch = (struct watch){0};
+    const bool begun = ekb_host_read_ticks(&out_watch->ticks[0]);
+    read_work(&out_watch->work[0]);
+    const bool slept = nanosleep(&time, NULL) == 0;
+    read_work(&out_watch->work[1]);
+    out_watch->ticks_known = begun && slept && ekb_host_read_ticks(&out_watch->ticks[1]);
+}
+
+static void examine_steal(struct examination *exam, const struct watch *watch)
+{
+    if (!watch->ticks_known) {
         find(exam, "steal", EKB_DOCTOR_NOTE,
              "/proc/stat cannot be read; a noisy host goes unnoticed", "unknown");
         return;
     }
-    const double now = ekb_host_steal_percent(&before, &after);
+    const double now = ekb_host_steal_percent(&watch->ticks[0], &watch->ticks[1]);
     const struct ekb_host_ticks boot = {0};
-    const double since_boot = ekb_host_steal_percent(&boot, &after);
+    const double since_boot = ekb_host_steal_percent(&boot, &watch->ticks[1]);
     enum ekb_doctor_level level = EKB_DOCTOR_OK;
     if (now > BAD_STEAL_PERCENT) {
         level = EKB_DOCTOR_WARN;
@@ -106,6 +232,15 @@ static void examine_steal(struct examination *exam)
          "the host is shared and takes time away: arms are interleaved against it, longer plans "
          "help",
          "%.1f %% in the last second, %.1f %% since boot", now, since_boot);
+}
+
+static void examine_other_work(struct examination *exam, const struct watch *watch)
+{
+    const long ticks_per_s = sysconf(_SC_CLK_TCK);
+    EKB_CHECK(ticks_per_s > 0);
+    EKB_CHECK(exam->num_findings < EKB_DOCTOR_MAX_FINDINGS);
+    ekb_doctor_judge_other_work(&exam->findings[exam->num_findings++], &watch->work[0],
+                                &watch->work[1], EKB_NS_PER_S / (uint64_t)ticks_per_s);
 }
 
 static void examine_descriptors(struct examination *exam)
@@ -244,10 +379,13 @@ static void examine_library(struct examination *exam)
 size_t ekb_doctor_examine(struct ekb_doctor_finding out_findings[EKB_DOCTOR_MAX_FINDINGS])
 {
     struct examination exam = {.findings = out_findings};
+    struct watch watch;
     ekb_host_describe(&exam.record);
     examine_ring(&exam);
     examine_cpus(&exam);
-    examine_steal(&exam);
+    watch_machine(&watch);
+    examine_steal(&exam, &watch);
+    examine_other_work(&exam, &watch);
     examine_descriptors(&exam);
     examine_ports(&exam);
     examine_backlog(&exam);

@@ -22,8 +22,9 @@ TestSuite(doctor, .timeout = 60);
 
 Test(doctor, looks_at_everything_that_decides)
 {
-    static const char *const checks[] = {"io_uring",     "CPUs",  "steal",  "open files", "ports",
-                                         "accept queue", "clock", "memory", "BoringSSL"};
+    static const char *const checks[] = {"io_uring",   "CPUs",     "steal",        "other work",
+                                         "open files", "ports",    "accept queue", "clock",
+                                         "memory",     "BoringSSL"};
 
     const size_t num_findings = ekb_doctor_examine(findings);
 
@@ -98,6 +99,84 @@ Test(doctor, fails_when_the_ring_cannot_be_made)
     cr_assert_not_null(finding);
     cr_expect_eq(finding->level, EKB_DOCTOR_FAIL, "%s", ekb_doctor_level_name(finding->level));
     cr_expect_eq(ekb_doctor_worst(findings, num_findings), EKB_DOCTOR_FAIL);
+}
+
+// A second of two CPUs of 100 ticks each; this process itself was busy for 200 ms, 20 ticks.
+#define NS_PER_TICK 10000000
+static const struct ekb_doctor_reading before = {.known = true,
+                                                 .total_ticks = 5000,
+                                                 .busy_ticks = 1000,
+                                                 .own_ns = 70000000,
+                                                 .waiting_known = true,
+                                                 .waiting_us = 300000,
+                                                 .at_ns = 123};
+static const struct ekb_doctor_reading quiet = {.known = true,
+                                                .total_ticks = 5200,
+                                                .busy_ticks = 1020,
+                                                .own_ns = 270000000,
+                                                .waiting_known = true,
+                                                .waiting_us = 300000,
+                                                .at_ns = 1000000123};
+
+static void expect_work(const struct ekb_doctor_reading *after, enum ekb_doctor_level level,
+                        const char *found)
+{
+    struct ekb_doctor_finding finding;
+
+    ekb_doctor_judge_other_work(&finding, &before, after, NS_PER_TICK);
+
+    cr_expect_str_eq(finding.check, "other work");
+    cr_expect_eq(finding.level, level, "%s: %s", found, ekb_doctor_level_name(finding.level));
+    cr_expect_str_eq(finding.found, found);
+    cr_expect_eq(finding.advice[0] == '\0', level == EKB_DOCTOR_OK, "%s", finding.advice);
+}
+
+Test(doctor, does_not_take_itself_for_other_work)
+{
+    expect_work(&quiet, EKB_DOCTOR_OK,
+                "0.0 % of the CPUs in the last second; for 0.0 % of it something waited for one");
+}
+
+Test(doctor, warns_when_others_take_more_than_a_twentieth_of_the_cpus)
+{
+    struct ekb_doctor_reading after = quiet;
+
+    after.busy_ticks += 10;
+    expect_work(&after, EKB_DOCTOR_OK,
+                "5.0 % of the CPUs in the last second; for 0.0 % of it something waited for one");
+    after.busy_ticks += 1;
+    expect_work(&after, EKB_DOCTOR_WARN,
+                "5.5 % of the CPUs in the last second; for 0.0 % of it something waited for one");
+}
+
+Test(doctor, warns_when_processes_wait_for_a_cpu)
+{
+    struct ekb_doctor_reading after = quiet;
+
+    after.waiting_us += 49000;
+    expect_work(&after, EKB_DOCTOR_OK,
+                "0.0 % of the CPUs in the last second; for 4.9 % of it something waited for one");
+    after.waiting_us += 2000;
+    expect_work(&after, EKB_DOCTOR_WARN,
+                "0.0 % of the CPUs in the last second; for 5.1 % of it something waited for one");
+}
+
+Test(doctor, judges_other_work_without_the_kernels_account_of_waiting)
+{
+    struct ekb_doctor_reading after = quiet;
+    after.busy_ticks += 100;
+    after.waiting_known = false;
+    after.waiting_us = 900000;
+
+    expect_work(&after, EKB_DOCTOR_WARN, "50.0 % of the CPUs in the last second");
+}
+
+Test(doctor, does_not_judge_other_work_when_it_could_not_look)
+{
+    const struct ekb_doctor_reading blind = {0};
+
+    expect_work(&blind, EKB_DOCTOR_NOTE, "unknown");
+    expect_work(&before, EKB_DOCTOR_NOTE, "unknown");
 }
 
 Test(doctor, takes_the_worst_of_all)

@@ -4,7 +4,9 @@
 #ifndef EKUBENCH_LAB_DOCTOR_H
 #define EKUBENCH_LAB_DOCTOR_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum ekb_doctor_level {
     EKB_DOCTOR_OK,
@@ -22,8 +24,26 @@ struct ekb_doctor_finding {
 
 #define EKB_DOCTOR_MAX_FINDINGS 16
 
-// ekb_doctor_examine makes all checks (it takes about a second: steal is watched that long), stores
-// up to EKB_DOCTOR_MAX_FINDINGS findings and returns how many.
+// What the machine had to do while it was watched, by counters that only grow: ticks of all its
+// CPUs together, and the time in which some process waited for one of them.
+struct ekb_doctor_reading {
+    bool known;
+    uint64_t total_ticks; // All but steal.
+    uint64_t busy_ticks;  // Of them, neither idle nor waiting for a disk.
+    uint64_t own_ns;      // CPU time of this process.
+    bool waiting_known;   // False if the kernel keeps no account of it (/proc/pressure/cpu).
+    uint64_t waiting_us;
+    uint64_t at_ns; // The time by the clock.
+};
+
+// ekb_doctor_judge_other_work says of two readings, with `ns_per_tick` of one CPU, whether other
+// work disturbs what is measured here. Pure.
+void ekb_doctor_judge_other_work(struct ekb_doctor_finding *out_finding,
+                                 const struct ekb_doctor_reading *before,
+                                 const struct ekb_doctor_reading *after, uint64_t ns_per_tick);
+
+// ekb_doctor_examine makes all checks (it takes about a second: steal and other work are watched
+// that long), stores up to EKB_DOCTOR_MAX_FINDINGS findings and returns how many.
 size_t ekb_doctor_examine(struct ekb_doctor_finding out_findings[EKB_DOCTOR_MAX_FINDINGS]);
 
 // ekb_doctor_worst returns the worst level among `findings`.
