@@ -85,11 +85,14 @@ static void print_table(const struct ekb_record *record)
     const struct ekb_record_effect *control =
         find(record, EKB_EFFECT_CONTROL, "on-d1-again - on-d1");
     char smallest[EKB_UNITS_TEXT_LEN];
-    (void)printf("%-18s %-10s %-28s\n", "", "injected", "recovered [95 % interval]");
     if (control == NULL) {
-        (void)printf("too few undisturbed slices\n");
+        (void)printf("%s\n", record->interrupted
+                                 ? "Interrupted: nothing can be said of this machine."
+                                 : "Too few undisturbed slices: nothing can be said of this "
+                                   "machine.");
         return;
     }
+    (void)printf("%-18s %-10s %-28s\n", "", "injected", "recovered [95 % interval]");
     print_row("A/A control", 0, control, control_is_found(record));
     for (size_t i = 0; i < EKB_PLAN_NUM_INJECTED; i++) {
         const struct ekb_record_effect *effect = find_injected(record, i);
