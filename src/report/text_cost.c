@@ -200,7 +200,7 @@ static void write_channel(FILE *out, const char *label, const struct ekb_record_
         return;
     }
     (void)snprintf(smallest, sizeof smallest, "%.2g", effect->mde / unit.divisor);
-    (void)snprintf(verdict, sizeof verdict, "%.*s", (int)strcspn(effect->verdict, ";["),
+    (void)snprintf(verdict, sizeof verdict, "%.*s", (int)strcspn(effect->verdict, ":;["),
                    effect->verdict);
     (void)fprintf(out, "%-36s %-22s %-2s %7s  %s\n", label,
                   text_signed_interval(interval, effect, unit), unit_name, smallest, verdict);
@@ -338,6 +338,29 @@ static void write_block_rows(FILE *out, const struct ekb_record *record)
     write_channel(out, "blocks, 99th percentile of latency", p99, text_plain, "%");
 }
 
+static bool is_without_verdict(const struct ekb_record_effect *effect)
+{
+    return (strcmp(effect->question, EKB_EFFECT_EKU) == 0 ||
+            strcmp(effect->question, EKB_EFFECT_LOAD) == 0) &&
+           strchr(effect->verdict, ':') != NULL;
+}
+
+// write_missing_verdicts says why there is none, for which the table has no room: each reason once.
+static void write_missing_verdicts(FILE *out, const struct ekb_record *record)
+{
+    for (size_t i = 0; i < record->num_effects; i++) {
+        const struct ekb_record_effect *effect = &record->effects[i];
+        bool said = false;
+        for (size_t j = 0; j < i; j++) {
+            said = said || (is_without_verdict(&record->effects[j]) &&
+                            strcmp(record->effects[j].verdict, effect->verdict) == 0);
+        }
+        if (is_without_verdict(effect) && !said) {
+            text_wrapped(out, "Above, %s.", effect->verdict);
+        }
+    }
+}
+
 // eku_is_known is true if any channel has seen the check.
 static bool eku_is_known(const struct ekb_record *record)
 {
@@ -363,6 +386,7 @@ void text_write_eku(FILE *out, const struct ekb_record *record)
     write_component_rows(out, record);
     write_handshake_rows(out, record);
     write_block_rows(out, record);
+    write_missing_verdicts(out, record);
     write_agreement(out, record);
 }
 

@@ -1038,6 +1038,24 @@ Test(text, has_no_row_for_the_blocks_when_there_was_no_load)
     cr_expect(!has("quadruples"), "%s", text);
 }
 
+Test(text, says_once_why_there_is_no_verdict)
+{
+    static const char why[] = "no verdict: too few replicates for an A/A control";
+    fill_measurement();
+    set_effect(EKB_METRIC_SERVER_CPU, "on - none", (struct ekb_estimate){30, -90, 120, 4}, why);
+    set_effect(EKB_METRIC_WALL, "on - none", (struct ekb_estimate){0.2, -0.7, 1.1, 4}, why);
+
+    write_report();
+
+    const char *row = line_with("blocks, wall time");
+    cr_expect_str_eq(row + strlen(row) - strlen("  no verdict"), "  no verdict");
+    const char *reason =
+        strstr(text, "\nAbove, no verdict: too few replicates for an A/A control.\n");
+    cr_assert_not_null(reason, "%s", text);
+    cr_expect_null(strstr(reason + 2, "Above"), "%s", text);
+    expect_plain("no verdict");
+}
+
 Test(text, does_not_speak_of_agreement_when_no_handshake_was_compared)
 {
     fill_measurement();
