@@ -121,6 +121,14 @@ const struct ekb_record_effect *text_find_effect(const struct ekb_record *record
     return NULL;
 }
 
+const unsigned long long text_depths[TEXT_NUM_DEPTHS] = {1, 2, 3, 5};
+
+const struct ekb_record_effect *text_find_eku_effect(const struct ekb_record *record,
+                                                     const char *contrast)
+{
+    return text_find_effect(record, EKB_EFFECT_EKU, EKB_METRIC_SERVER_CPU, contrast);
+}
+
 const char *text_signed_interval(char out_text[64], const struct ekb_record_effect *effect,
                                  struct text_unit unit)
 {

@@ -29,6 +29,14 @@ const struct ekb_record_effect *text_find_effect(const struct ekb_record *record
                                                  const char *question, const char *metric,
                                                  const char *contrast);
 
+// The depths of the cost stage's chains.
+#define TEXT_NUM_DEPTHS 4
+extern const unsigned long long text_depths[TEXT_NUM_DEPTHS];
+
+// text_find_eku_effect finds what a mode costs over another in server CPU ("on-d1 - none-d1").
+const struct ekb_record_effect *text_find_eku_effect(const struct ekb_record *record,
+                                                     const char *contrast);
+
 // text_interval writes "183.2 [182.9, 183.6]" in `unit`, with the digits that the interval makes
 // meaningful; text_signed_interval the same of an effect, with its sign, "-" for none.
 const char *text_interval(char out_text[64], const struct ekb_estimate *estimate,
