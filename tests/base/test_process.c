@@ -1,8 +1,12 @@
 #include "ekubench/base/process.h"
 
+#include "ekubench/base/clock.h"
+
 #include <criterion/criterion.h>
 
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -47,6 +51,66 @@ Test(process, prints_nowhere)
         "test \"$(readlink /proc/$$/fd/1) $(readlink /proc/$$/fd/2)\" = '/dev/null /dev/null'",
         NULL};
     cr_expect_eq(status_of(words, NULL), 0);
+}
+
+// Nor has it any input, and no key of the terminal reaches it.
+Test(process, is_apart_from_the_terminal)
+{
+    static const char *const words[] = {"sh", "-c",
+                                        "test \"$(readlink /proc/$$/fd/0)\" = /dev/null && "
+                                        "read -r _ _ _ _ group _ </proc/$$/stat && "
+                                        "test \"$group\" = $$",
+                                        NULL};
+    cr_expect_eq(status_of(words, NULL), 0);
+}
+
+static pid_t start(const char *script)
+{
+    const char *const words[] = {"sh", "-c", script, NULL};
+    pid_t pid = 0;
+    cr_assert_eq(ekb_process_start(&pid, words, NULL, NULL), EKB_OK);
+    return pid;
+}
+
+// A process group is gone when nothing is left of it but what nobody has reaped yet.
+static bool group_is_gone(pid_t group)
+{
+    char command[128];
+    (void)snprintf(command, sizeof command, "! ps -o stat= -g %d | grep -qv '^Z'", (int)group);
+    for (int i = 0; i < 100; i++) {
+        if (kill(-group, 0) != 0 || system(command) == 0) {
+            return true;
+        }
+        (void)usleep(50000);
+    }
+    return false;
+}
+
+Test(process, is_waited_for)
+{
+    volatile sig_atomic_t stop = 0;
+    int status = -1;
+    cr_expect_eq(ekb_process_wait(&status, start("exit 3"), 20 * EKB_NS_PER_S, &stop), EKB_OK);
+    cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 3);
+}
+
+Test(process, is_ended_with_all_it_started)
+{
+    volatile sig_atomic_t stop = 1;
+    int status = -1;
+    const pid_t pid = start("sleep 1000 & sleep 1000");
+    cr_expect_eq(ekb_process_wait(&status, pid, 20 * EKB_NS_PER_S, &stop), EKB_STOPPED);
+    cr_expect(WIFSIGNALED(status));
+    cr_expect(group_is_gone(pid));
+}
+
+Test(process, is_killed_if_it_does_not_end_when_its_time_is_up)
+{
+    int status = -1;
+    const pid_t pid = start("trap '' TERM; while :; do sleep 1000; done");
+    cr_expect_eq(ekb_process_wait(&status, pid, 200 * EKB_NS_PER_MS, NULL), EKB_DEADLINE);
+    cr_expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    cr_expect(group_is_gone(pid));
 }
 
 Test(process, is_not_found_when_there_is_no_such_program)
