@@ -18,10 +18,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define SEED UINT64_C(1)
+
+// A run takes three seconds; one that takes so long hangs.
+#define MAX_RUN_NS (180 * EKB_NS_PER_S)
 
 // One of the two that are compared: a program with the plan that it measures by.
 struct side {
@@ -55,12 +57,14 @@ static double stage_cpu(json_t *root, const char *side)
     return json_number_value(json_object_get(json_array_get(stages, 0), "per_handshake_ns"));
 }
 
-static enum ekb_err read_run(struct run *out_run, const char *file, struct ekb_fail *reterr_fail)
+static enum ekb_err read_run(struct run *out_run, const char *file, const struct side *side,
+                             struct ekb_fail *reterr_fail)
 {
     json_error_t error;
     json_t *root = json_load_file(file, 0, &error);
     if (root == NULL) {
-        return ekb_fail_set(reterr_fail, EKB_PARSE, 0, "a result of a run: %s", error.text);
+        return ekb_fail_set(reterr_fail, EKB_PARSE, 0, "the result of %s measure --plan %s",
+                            side->binary, side->plan);
     }
     json_t *rate = json_array_get(json_object_get(root, "throughput"), 0);
     const double per_s = json_number_value(json_object_get(rate, "accepted_per_s"));
@@ -74,20 +78,44 @@ static enum ekb_err read_run(struct run *out_run, const char *file, struct ekb_f
     return EKB_OK;
 }
 
-// wait_for waits for the child; it is told to end when the user wants to.
-static int wait_for(pid_t pid, const volatile sig_atomic_t *stop)
+// wait_for waits for a run to end and stores its exit status.
+static enum ekb_err wait_for(int *out_status, pid_t pid, const struct side *side,
+                             const volatile sig_atomic_t *stop, struct ekb_fail *reterr_fail)
 {
-    const struct timespec pause = {.tv_nsec = 20 * (long)EKB_NS_PER_MS};
     int status = 0;
-    bool told = false;
-    while (waitpid(pid, &status, WNOHANG) == 0) {
-        if (*stop != 0 && !told) {
-            (void)kill(pid, SIGTERM);
-            told = true;
-        }
-        (void)nanosleep(&pause, NULL);
+    const enum ekb_err err = ekb_process_wait(&status, pid, MAX_RUN_NS, stop);
+    if (err == EKB_STOPPED || *stop != 0) {
+        return ekb_fail_set(reterr_fail, EKB_STOPPED, 0, "comparing");
     }
-    return status;
+    if (err != EKB_OK) {
+        return ekb_fail_say(reterr_fail, EKB_UNSUPPORTED,
+                            "%s measure --plan %s took longer than %u s and was ended",
+                            side->binary, side->plan, (unsigned)(MAX_RUN_NS / EKB_NS_PER_S));
+    }
+    if (!WIFEXITED(status) ||
+        (WEXITSTATUS(status) != EKB_EXIT_OK && WEXITSTATUS(status) != EKB_EXIT_ENVIRONMENT)) {
+        return ekb_fail_set(reterr_fail, EKB_UNSUPPORTED, 0, "%s measure --plan %s does not work",
+                            side->binary, side->plan);
+    }
+    *out_status = WEXITSTATUS(status);
+    return EKB_OK;
+}
+
+// take_run reads what a run left behind. One that could not measure leaves nothing.
+static enum ekb_err take_run(struct run *out_run, const struct side *side, const char *file,
+                             int status, struct ekb_fail *reterr_fail)
+{
+    if (access(file, F_OK) == 0) {
+        const enum ekb_err err = read_run(out_run, file, side, reterr_fail);
+        out_run->clean = out_run->clean && status == EKB_EXIT_OK;
+        return err;
+    }
+    *out_run = (struct run){.clean = false};
+    return status != EKB_EXIT_OK
+               ? EKB_OK
+               : ekb_fail_say(reterr_fail, EKB_UNSUPPORTED,
+                              "%s measure --plan %s succeeds, but writes no result.json",
+                              side->binary, side->plan);
 }
 
 // run_once measures one side into `directory`. A run that is not clean is no error.
@@ -96,23 +124,19 @@ static enum ekb_err run_once(struct run *out_run, const struct side *side, const
 {
     char file[4096];
     pid_t pid = 0;
+    int status = 0;
     const char *const words[] = {side->binary, "measure", "--plan", side->plan,
                                  "-o",         directory, NULL};
-    const enum ekb_err err = ekb_process_start(&pid, words, NULL, reterr_fail);
-    if (err != EKB_OK) {
-        return err;
-    }
-    const int status = wait_for(pid, stop);
-    if (*stop != 0) {
-        return ekb_fail_set(reterr_fail, EKB_STOPPED, 0, "comparing");
-    }
-    if (!WIFEXITED(status) ||
-        (WEXITSTATUS(status) != EKB_EXIT_OK && WEXITSTATUS(status) != EKB_EXIT_ENVIRONMENT)) {
-        return ekb_fail_set(reterr_fail, EKB_UNSUPPORTED, 0, "%s measure --plan %s does not work",
-                            side->binary, side->plan);
-    }
     (void)snprintf(file, sizeof file, "%s/result.json", directory);
-    return read_run(out_run, file, reterr_fail);
+    // What is read afterwards is this run's or nobody's.
+    if (unlink(file) != 0 && errno != ENOENT) {
+        return ekb_fail_set(reterr_fail, EKB_SYSTEM, errno, "%s", file);
+    }
+    enum ekb_err err = ekb_process_start(&pid, words, NULL, reterr_fail);
+    if (err == EKB_OK) {
+        err = wait_for(&status, pid, side, stop, reterr_fail);
+    }
+    return err == EKB_OK ? take_run(out_run, side, file, status, reterr_fail) : err;
 }
 
 // The times of all quadruples.

@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+#
+# `ekubench compare --run` of programs that only look like ekubench: what it makes of their results, of
+# their statuses, and of those that do not end: tests/cli/test_compare_runs.sh EKUBENCH
+# exit status: 0 passed, 1 failed, 77 cannot be tested here
+#
+# What is in single quotes is expanded in the programs.
+# shellcheck disable=SC2016
+
+set -euo pipefail
+
+if (($# != 1)); then
+    echo 'usage: tests/cli/test_compare_runs.sh EKUBENCH' >&2
+    exit 2
+fi
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
+# shellcheck source=tests/cli/lib.sh
+source "$root/tests/cli/lib.sh" "$1"
+
+needs /usr/bin/python3
+
+# expect NAME STATUS: how the last one ended.
+expect() {
+    if ((status != $2)); then
+        fail "$1: status $status, not $2: $(cat -- "$dir/out" "$dir/err")"
+    fi
+}
+
+says() {
+    grep -qF -- "$2" "$dir/out" "$dir/err" || fail "$1: no \"$2\" in $(cat -- "$dir/out" "$dir/err")"
+}
+
+# program NAME [LINE...]: a program that counts its runs in $n, which begin with 1, and then runs the
+# lines; `result NS [CLEAN]` in them writes a result into $d.
+program() {
+    local file=$dir/$1
+    shift
+    {
+        cat <<'BASH'
+#!/usr/bin/env bash
+d=${*: -1}
+mkdir -p "$d"
+n=$(($(cat "$0.runs" 2>/dev/null || echo 0) + 1))
+echo "$n" >"$0.runs"
+result() {
+    echo '{"validity":{"clean":'"${2:-true}"'},"cpu":{"server":{"stages":[{"per_handshake_ns":'"$1"'}]},
+    "client":{"stages":[{"per_handshake_ns":'"$1"'}]}},"throughput":[{"accepted_per_s":3000}]}' >"$d/result.json"
+}
+BASH
+        printf '%s\n' "$@"
+    } >"$file"
+    chmod +x "$file"
+}
+
+# compare BASE NEW OPTION...
+compare() {
+    local base=$1 now=$2
+    shift 2
+    rm -f -- "$dir"/*.runs
+    run ekubench compare --run "$dir/$base" "$dir/$now" --no-instructions "$@"
+}
+
+program same 'result 300000'
+program slow 'result 330000'
+
+# A result is that of its own run.
+program silent ':'
+program disturbed 'exit 3'
+program broken 'echo "{" >"$d/result.json"'
+compare same silent
+expect 'no result' 2
+says 'no result' "$dir/silent measure --plan compare succeeds, but writes no result.json"
+compare same disturbed
+expect 'status 3 without a result' 3
+program failing 'result 300000' 'exit 1'
+compare same failing
+expect 'status 1' 2
+says 'status 1' "$dir/failing measure --plan compare does not work"
+compare same broken
+expect 'a broken result' 2
+says 'a broken result' "$dir/broken"
+
+# A program that does not end when it is told to is killed, with all that it started.
+program stubborn 'trap "" TERM' 'sleep 1000 &' 'touch "$0.started"' 'while :; do sleep 1000; done'
+env -- "$mark" "$bin" compare --run "$dir/stubborn" "$dir/same" --no-instructions >"$dir/out" 2>"$dir/err" &
+pid=$!
+await 'the program starts' test -e "$dir/stubborn.started"
+kill -INT "$pid"
+end_of "$pid"
+expect 'stopped' 3
+expect_nothing_left 'stopped'
+
+finish
