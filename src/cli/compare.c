@@ -100,8 +100,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case OPTION_QUADRUPLES: {
         char *end = NULL;
         const unsigned long count = strtoul(text, &end, 10);
-        if (end == text || *end != '\0' || count < 6 || count > 1000) {
-            ekb_cli_refuse(state, "--quadruples %s: a count from 6 to 1000 is wanted", text);
+        if (end == text || *end != '\0' || count < EKB_COMPARE_MIN_QUADRUPLES || count > 1000) {
+            ekb_cli_refuse(state, "--quadruples %s: a count from %u to 1000 is wanted", text,
+                           EKB_COMPARE_MIN_QUADRUPLES);
         }
         arguments->wish.num_quadruples = (uint32_t)count;
         return 0;
@@ -132,7 +133,7 @@ static const struct argp_option options[] = {
     {"stores", OPTION_STORES, NULL, 0,
      "BASE and NEW are dual stores: measure handshakes with either, in turn (45 s)", 1},
     {"quadruples", OPTION_QUADRUPLES, "N", 0,
-     "With --run and --plans: times are of N quadruples of runs, 12 s each (default 8)", 2},
+     "With --run and --plans: times are of N quadruples of runs, 10 s each (default 10)", 2},
     {"no-times", OPTION_NO_TIMES, NULL, 0, "With --run: instructions only", 2},
     {"no-instructions", OPTION_NO_INSTRUCTIONS, NULL, 0, "With --run: times only", 2},
     {"instructions-threshold", OPTION_INSTRUCTIONS, "PERCENT", 0,
@@ -218,7 +219,7 @@ int ekb_cli_compare(int argc, char **argv)
     static const struct argp argp = {
         .options = options, .parser = parse, .args_doc = "BASE NEW", .doc = doc};
     struct arguments arguments = {.wish = {.time_percent = EKB_GATE_TIME_PERCENT,
-                                           .num_quadruples = 8,
+                                           .num_quadruples = EKB_COMPARE_QUADRUPLES,
                                            .with_times = true,
                                            .with_instructions = true}};
     ekb_cli_parse(&argp, argc, argv, &arguments);

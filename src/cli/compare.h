@@ -14,6 +14,10 @@
 #define EKB_COMPARE_MAX_ROWS 128
 #define EKB_COMPARE_NAME_LEN 96
 
+// There is no A/A control with fewer (ekb_verdict_control_is_possible).
+#define EKB_COMPARE_MIN_QUADRUPLES 8
+#define EKB_COMPARE_QUADRUPLES 10
+
 // One number of one side: with its interval, or, if `exact`, without noise.
 struct ekb_compare_value {
     char name[EKB_COMPARE_NAME_LEN]; // "cost/on-d1 server CPU"
@@ -46,7 +50,7 @@ struct ekb_compare_row {
     bool gates; // Its outcome decides the status; else it is advice.
     double base;
     double now;
-    struct ekb_estimate change; // In percent; positive is worse.
+    struct ekb_estimate change; // In percent; positive is worse. No numbers if it is withheld.
     double threshold;           // In percent.
     enum ekb_gate_outcome outcome;
     char verdict[128];
@@ -57,6 +61,7 @@ struct ekb_comparison {
     size_t num_rows;
     char notes[8][256];
     size_t num_notes;
+    bool disturbed; // There are no times, because the machine was disturbed.
 };
 
 // What the user wants of it.
@@ -110,11 +115,14 @@ EKB_NODISCARD enum ekb_err ekb_compare_run_stores(struct ekb_comparison *out_com
                                                   struct ekb_fail *reterr_fail);
 
 // ekb_compare_add_exact and ekb_compare_add_interval append a row and judge it.
+// ekb_compare_add_withheld appends one about which nothing is said, and why: it is inconclusive.
 // ekb_compare_add_note appends a line.
 void ekb_compare_add_exact(struct ekb_comparison *comparison, const char *name, double base,
                            double now, double threshold);
 void ekb_compare_add_interval(struct ekb_comparison *comparison, const struct ekb_compare_row *row,
                               const struct ekb_compare_wish *wish);
+void ekb_compare_add_withheld(struct ekb_comparison *comparison, const struct ekb_compare_row *row,
+                              const char *reason, const struct ekb_compare_wish *wish);
 void ekb_compare_add_note(struct ekb_comparison *comparison, const char *format, ...)
     EKB_PRINTF(2, 3);
 

@@ -80,6 +80,18 @@ void ekb_compare_add_interval(struct ekb_comparison *comparison, const struct ek
     write_interval_verdict(added);
 }
 
+void ekb_compare_add_withheld(struct ekb_comparison *comparison, const struct ekb_compare_row *row,
+                              const char *reason, const struct ekb_compare_wish *wish)
+{
+    struct ekb_compare_row *added = next_row(comparison);
+    *added = *row;
+    added->gates = wish->gate_time;
+    added->threshold = wish->time_percent;
+    added->change = (struct ekb_estimate){.estimate = NAN, .low = NAN, .high = NAN};
+    added->outcome = EKB_GATE_INCONCLUSIVE;
+    (void)snprintf(added->verdict, sizeof added->verdict, "withheld: %s", reason);
+}
+
 int ekb_compare_status(const struct ekb_comparison *comparison)
 {
     bool inconclusive = false;
@@ -91,6 +103,9 @@ int ekb_compare_status(const struct ekb_comparison *comparison)
         }
         has_gate = has_gate || row->gates;
         inconclusive = inconclusive || (row->gates && row->outcome == EKB_GATE_INCONCLUSIVE);
+    }
+    if (comparison->disturbed) {
+        return EKB_EXIT_ENVIRONMENT;
     }
     // Advice alone can be inconclusive too; it never fails.
     for (size_t i = 0; i < comparison->num_rows && !has_gate; i++) {

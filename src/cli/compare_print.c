@@ -16,6 +16,10 @@ static const char *outcome_name(const struct ekb_compare_row *row)
 static const char *format_value(char out_text[EKB_UNITS_TEXT_LEN],
                                 const struct ekb_compare_row *row, double value)
 {
+    if (!isfinite(value)) {
+        (void)snprintf(out_text, EKB_UNITS_TEXT_LEN, "-");
+        return out_text;
+    }
     if (strcmp(row->unit, "ns") == 0) {
         return ekb_units_format_ns(out_text, value);
     }
@@ -24,7 +28,9 @@ static const char *format_value(char out_text[EKB_UNITS_TEXT_LEN],
 
 static const char *format_change(char out_text[64], const struct ekb_compare_row *row)
 {
-    if (row->exact) {
+    if (isnan(row->change.estimate)) {
+        (void)snprintf(out_text, 64, "-");
+    } else if (row->exact) {
         (void)snprintf(out_text, 64, "%+.3f %%", row->change.estimate + 0.0);
     } else {
         (void)snprintf(out_text, 64, "%+.1f [%.1f, %.1f] %%", row->change.estimate, row->change.low,
@@ -76,6 +82,11 @@ static void print_markdown(const struct ekb_comparison *comparison)
     }
 }
 
+static json_t *number_json(double value)
+{
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
 static int print_json(const struct ekb_comparison *comparison)
 {
     static const char *const outcomes[] = {"passed", "failed", "inconclusive"};
@@ -84,15 +95,13 @@ static int print_json(const struct ekb_comparison *comparison)
     bool ok = rows != NULL && notes != NULL;
     for (size_t i = 0; i < comparison->num_rows && ok; i++) {
         const struct ekb_compare_row *row = &comparison->rows[i];
-        const bool finite = isfinite(row->change.estimate) != 0;
-        json_t *item =
-            json_pack("{s:s, s:f, s:f, s:o, s:[o, o], s:f, s:b, s:b, s:s, s:s}", "metric",
-                      row->name, "base", row->base, "new", row->now, "change_percent",
-                      finite ? json_real(row->change.estimate) : json_null(), "ci95",
-                      finite ? json_real(row->change.low) : json_null(),
-                      finite ? json_real(row->change.high) : json_null(), "threshold_percent",
-                      row->threshold, "exact", row->exact ? 1 : 0, "gates", row->gates ? 1 : 0,
-                      "outcome", outcomes[row->outcome], "verdict", row->verdict);
+        json_t *item = json_pack(
+            "{s:s, s:o, s:o, s:o, s:[o, o], s:f, s:b, s:b, s:s, s:s}", "metric", row->name, "base",
+            number_json(row->base), "new", number_json(row->now), "change_percent",
+            number_json(row->change.estimate), "ci95", number_json(row->change.low),
+            number_json(row->change.high), "threshold_percent", row->threshold, "exact",
+            row->exact ? 1 : 0, "gates", row->gates ? 1 : 0, "outcome", outcomes[row->outcome],
+            "verdict", row->verdict);
         ok = item != NULL && json_array_append_new(rows, item) == 0;
     }
     for (size_t i = 0; i < comparison->num_notes && ok; i++) {

@@ -7,6 +7,7 @@
 #include "ekubench/lab/measure.h"
 #include "ekubench/lab/plan.h"
 #include "ekubench/peer/sequence.h"
+#include "ekubench/stat/check.h"
 #include "ekubench/stat/rank.h"
 #include "ekubench/stat/replicate.h"
 #include "ekubench/stat/verdict.h"
@@ -188,30 +189,62 @@ static void add_quadruple(struct times *times, const struct run runs[EKB_QUADRUP
     times->num++;
 }
 
+// measure_row stores the change of one quantity, or returns why it is withheld.
+static const char *measure_row(struct ekb_compare_row *row, const struct times *times, size_t q)
+{
+    if (!ekb_verdict_control_is_possible(times->num) ||
+        ekb_rank_estimate(&row->change, times->contrasts[q], times->num, 0.95) != EKB_OK) {
+        return "too few undisturbed quadruples for the A/A control";
+    }
+    if (ekb_verdict_control_differs(times->controls[q], times->num)) {
+        return "the A/A control shows a difference where there is none";
+    }
+    row->change.estimate = 100.0 * expm1(row->change.estimate);
+    row->change.low = 100.0 * expm1(row->change.low);
+    row->change.high = 100.0 * expm1(row->change.high);
+    return NULL;
+}
+
 static void add_time_rows(struct ekb_comparison *comparison, const struct times *times,
                           const struct ekb_compare_wish *wish)
 {
-    for (size_t q = 0; q < NUM_QUANTITIES; q++) {
-        struct ekb_compare_row row = {.unit = "ns"};
-        if (ekb_rank_estimate(&row.change, times->contrasts[q], times->num, 0.95) != EKB_OK) {
-            ekb_compare_add_note(comparison, "too few undisturbed runs for an interval of times");
-            return;
-        }
-        if (ekb_verdict_control_differs(times->controls[q], times->num)) {
-            ekb_compare_add_note(comparison,
-                                 "withheld: the A/A control of the %s shows a difference where "
-                                 "there is none",
-                                 quantity_names[q]);
-            continue;
-        }
-        row.change.estimate = 100.0 * expm1(row.change.estimate);
-        row.change.low = 100.0 * expm1(row.change.low);
-        row.change.high = 100.0 * expm1(row.change.high);
-        row.base = times->sums[q][0] / (2.0 * (double)times->num);
-        row.now = times->sums[q][1] / (2.0 * (double)times->num);
-        (void)snprintf(row.name, sizeof row.name, "%s", quantity_names[q]);
-        ekb_compare_add_interval(comparison, &row, wish);
+    if (!ekb_verdict_control_is_possible(times->num)) {
+        ekb_compare_add_note(
+            comparison,
+            "%zu quadruples of runs could be used, and %u are needed: the verdicts "
+            "on times are withheld",
+            times->num, EKB_COMPARE_MIN_QUADRUPLES);
     }
+    for (size_t q = 0; q < NUM_QUANTITIES; q++) {
+        struct ekb_compare_row row = {.unit = "ns",
+                                      .base = times->sums[q][0] / (2.0 * (double)times->num),
+                                      .now = times->sums[q][1] / (2.0 * (double)times->num)};
+        (void)snprintf(row.name, sizeof row.name, "%s", quantity_names[q]);
+        const char *reason = measure_row(&row, times, q);
+        if (reason == NULL) {
+            ekb_compare_add_interval(comparison, &row, wish);
+        } else {
+            ekb_compare_add_withheld(comparison, &row, reason, wish);
+        }
+    }
+}
+
+// judge_times fills the rows, if enough of the quadruples were undisturbed.
+static enum ekb_err judge_times(struct ekb_comparison *comparison, const struct times *times,
+                                const struct ekb_compare_wish *wish, struct ekb_fail *reterr_fail)
+{
+    if (ekb_check_too_many_dropped(times->num_dropped, wish->num_quadruples)) {
+        return ekb_fail_set(reterr_fail, EKB_DISTURBED, 0,
+                            "%zu of %u quadruples of runs were disturbed, more than %g %%",
+                            times->num_dropped, (unsigned)wish->num_quadruples,
+                            EKB_CHECK_MAX_DROPPED_PERCENT);
+    }
+    if (times->num_dropped > 0) {
+        ekb_compare_add_note(comparison, "%zu of %u quadruples of runs were disturbed and left out",
+                             times->num_dropped, (unsigned)wish->num_quadruples);
+    }
+    add_time_rows(comparison, times, wish);
+    return EKB_OK;
 }
 
 static enum ekb_err run_quadruples(struct times *times, const struct side sides[2],
@@ -249,12 +282,7 @@ static enum ekb_err compare_times(struct ekb_comparison *comparison, const struc
         err = run_quadruples(&times, sides, directory, wish, stop, reterr_fail);
     }
     if (err == EKB_OK) {
-        if (times.num_dropped > 0) {
-            ekb_compare_add_note(comparison,
-                                 "%zu of %u quadruples of runs were disturbed and left out",
-                                 times.num_dropped, (unsigned)wish->num_quadruples);
-        }
-        add_time_rows(comparison, &times, wish);
+        err = judge_times(comparison, &times, wish, reterr_fail);
     }
     free(times.memory);
     ekb_file_remove_tree(directory);
@@ -304,6 +332,24 @@ static enum ekb_err require_rows(const struct ekb_comparison *comparison,
                                                         : "nothing was measured");
 }
 
+// add_times compares times beside what was counted, which is true though the machine be disturbed.
+static enum ekb_err add_times(struct ekb_comparison *comparison, const struct side sides[2],
+                              const struct ekb_compare_wish *wish,
+                              const volatile sig_atomic_t *stop, struct ekb_fail *reterr_fail)
+{
+    struct ekb_fail fail = {0};
+    const enum ekb_err err = compare_times(comparison, sides, wish, stop, &fail);
+    if (err == EKB_DISTURBED && comparison->num_rows > 0) {
+        comparison->disturbed = true;
+        ekb_compare_add_note(comparison, "there is no valid answer on times: %s", fail.detail);
+        return EKB_OK;
+    }
+    if (reterr_fail != NULL) {
+        *reterr_fail = fail;
+    }
+    return err;
+}
+
 enum ekb_err ekb_compare_run_binaries(struct ekb_comparison *out_comparison, const char *base,
                                       const char *now, const struct ekb_compare_wish *wish,
                                       struct ekb_fail *reterr_fail)
@@ -322,7 +368,7 @@ enum ekb_err ekb_compare_run_binaries(struct ekb_comparison *out_comparison, con
         err = compare_instructions(out_comparison, binaries, wish, stop, reterr_fail);
     }
     if (err == EKB_OK && wish->with_times) {
-        err = compare_times(out_comparison, sides, wish, stop, reterr_fail);
+        err = add_times(out_comparison, sides, wish, stop, reterr_fail);
     }
     return err == EKB_OK ? require_rows(out_comparison, reterr_fail) : err;
 }

@@ -194,7 +194,7 @@ static void make_compare_stage(struct ekb_plan_stage *stage,
         .in_flight = settings->in_flight != 0 ? settings->in_flight : 64,
         .slice_ns = 200 * EKB_NS_PER_MS,
         .num_warmup = 2,
-        .num_slices = 2 + 12,
+        .num_slices = 2 + 8,
         .client = EKB_CLIENT_FULL,
     };
     policy.eku = settings->eku_set ? settings->eku : EKB_EKU_ON;

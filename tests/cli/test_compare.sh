@@ -148,7 +148,7 @@ for file in other cut none; do
     expect "$file.json" 2
     [[ $(wc -l <"$dir/err") == 1 ]] || fail "$file.json: $(cat -- "$dir/err")"
 done
-for arguments in '' 'one' 'one two three' '--quadruples 5 a b' '--time-threshold x a b' '--time-threshold -1 a b'; do
+for arguments in '' 'one' 'one two three' '--run --quadruples 7 a b' '--time-threshold x a b' '--time-threshold -1 a b'; do
     read -r -a words <<<"$arguments"
     run ekubench compare ${words[@]+"${words[@]}"}
     expect "compare $arguments" 2

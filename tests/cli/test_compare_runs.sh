@@ -80,6 +80,47 @@ compare same broken
 expect 'a broken result' 2
 says 'a broken result' "$dir/broken"
 
+# Quadruples: ten, unless told; one with a disturbed run does not count.
+compare same slow --json
+expect 'slower, advice' 0
+got=$(json "$dir/out" '[(round(row["change_percent"], 9), row["outcome"]) for row in r["rows"]]')
+[[ $got == "[(10.0, 'failed'), (10.0, 'failed'), (0.0, 'passed')]" ]] || fail "slower: $got"
+got=$(($(cat -- "$dir/same.runs") + $(cat -- "$dir/slow.runs")))
+((got == 40)) || fail "$got runs of ten quadruples"
+compare same slow --gate-time
+expect 'slower, gate' 1
+
+# Two of ten are not too many, three are.
+program twice '((n == 1 || n == 7)) && result 300000 false || result 300000'
+compare same twice
+expect 'two of ten' 0
+says 'two of ten' '2 of 10 quadruples of runs were disturbed and left out'
+program thrice '((n == 1 || n == 7 || n == 11)) && result 300000 false || result 300000'
+compare same thrice
+expect 'three of ten' 3
+says 'three of ten' '3 of 10 quadruples of runs were disturbed'
+[[ ! -s $dir/out ]] || fail "three of ten: $(cat -- "$dir/out")"
+
+# Seven are too few for the A/A control: then nothing is said.
+program once '((n == 1)) && result 330000 false || result 330000'
+for gate in '' --gate-time; do
+    compare same once --quadruples 8 --json ${gate:+"$gate"}
+    expect "seven $gate" 4
+    got=$(json "$dir/out" '[(row["verdict"][:9], row["outcome"], row["change_percent"], row["ci95"][0]) for row in r["rows"]]')
+    row="('withheld:', 'inconclusive', None, None)"
+    [[ $got == "[$row, $row, $row]" ]] || fail "seven: $got"
+    says 'seven' '7 quadruples of runs could be used, and 8 are needed'
+done
+compare same once --quadruples 8
+expect 'seven, as text' 4
+
+# Nor is anything said if the A/A control differs. Which of the base's two runs in a quadruple is the
+# twin is drawn by lot, with the same seed always: in these it is the first.
+program twins 'first=0111000101' 'q=$(((n - 1) / 2))' '((${first:q:1} == n % 2)) && result 330000 || result 300000'
+compare twins same --gate-time
+expect 'the A/A control' 4
+says 'the A/A control' 'server CPU per handshake, kernel included: withheld: the A/A control shows a difference where there is none'
+
 # A program that does not end when it is told to is killed, with all that it started.
 program stubborn 'trap "" TERM' 'sleep 1000 &' 'touch "$0.started"' 'while :; do sleep 1000; done'
 env -- "$mark" "$bin" compare --run "$dir/stubborn" "$dir/same" --no-instructions >"$dir/out" 2>"$dir/err" &

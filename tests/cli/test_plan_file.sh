@@ -122,7 +122,7 @@ run ekubench compare --plans "$dir/short.ini" "$dir/absent.ini"
 expect 'no such plan' 2
 says 'no such plan' "$dir/absent.ini"
 
-run ekubench compare --plans "$dir/short.ini" "$dir/long.ini" --quadruples 6 --gate-time --json
+run ekubench compare --plans "$dir/short.ini" "$dir/long.ini" --quadruples 8 --gate-time --json
 if ((status == 3)); then
     echo "the machine was disturbed: $(tail -n 1 -- "$dir/err")" >&2
     exit 77

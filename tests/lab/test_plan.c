@@ -408,6 +408,7 @@ Test(plan, compare_has_one_arm_as_it_is_told)
     cr_expect_str_eq(plan.stages[0].arms[0].name, "none-d3");
     cr_expect_eq(usual.key_type, EKB_KEY_P256);
     cr_expect_str_eq(usual.stages[0].arms[0].name, "on-d1");
+    cr_expect_eq(ekb_plan_duration_ns(&usual), 2 * EKB_NS_PER_S);
 }
 
 // In the others they are what is compared.
