@@ -30,7 +30,7 @@ struct ekb_compare_value {
 struct ekb_compare_trait {
     const char *schema;              // Of the file that has it: a string literal.
     char name[EKB_COMPARE_NAME_LEN]; // "host.cpu_model"
-    char value[256];
+    char value[1024];
 };
 
 struct ekb_compare_side {
@@ -39,6 +39,8 @@ struct ekb_compare_side {
     size_t num_values;
     struct ekb_compare_trait traits[EKB_COMPARE_MAX_ROWS];
     size_t num_traits;
+    const char *schemas[2]; // Of the files that were read: string literals.
+    size_t num_schemas;
     bool clean;
 };
 
@@ -59,7 +61,7 @@ struct ekb_compare_row {
 struct ekb_comparison {
     struct ekb_compare_row rows[EKB_COMPARE_MAX_ROWS];
     size_t num_rows;
-    char notes[8][256];
+    char notes[64][256];
     size_t num_notes;
     bool disturbed; // There are no times, because the machine was disturbed.
 };
@@ -77,8 +79,13 @@ struct ekb_compare_wish {
     bool with_instructions;
 };
 
+// ekb_compare_clean replaces what must get into no table in a text from elsewhere: control
+// characters, '|', and what is no UTF-8 (a character that was cut too).
+void ekb_compare_clean(char *text);
+
 // ekb_compare_load reads a side from a file, or from result.json and instructions.json in a
-// directory; a value that both have comes once. EKB_NOT_FOUND, EKB_PARSE, EKB_TOO_BIG.
+// directory. EKB_NOT_FOUND; EKB_PARSE, also for numbers that cannot be and names that come twice or
+// are too long; EKB_TOO_BIG.
 EKB_NODISCARD enum ekb_err ekb_compare_load(struct ekb_compare_side *out_side, const char *path,
                                             struct ekb_fail *reterr_fail);
 
@@ -89,7 +96,8 @@ EKB_NODISCARD enum ekb_err ekb_compare_history(double **out_values, size_t *out_
                                                struct ekb_fail *reterr_fail);
 
 // ekb_compare_sides fills the comparison of what both sides have. EKB_USAGE, with the difference
-// named, if they do not compare; errors of ekb_compare_history.
+// named, if they do not compare, a count that one side alone has included; EKB_DISTURBED if one is
+// not clean; errors of ekb_compare_history. What is forced is noted.
 EKB_NODISCARD enum ekb_err ekb_compare_sides(struct ekb_comparison *out_comparison,
                                              const struct ekb_compare_side *base,
                                              const struct ekb_compare_side *now,

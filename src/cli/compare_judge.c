@@ -17,9 +17,17 @@ void ekb_compare_add_note(struct ekb_comparison *comparison, const char *format,
         return;
     }
     va_start(args, format);
-    (void)vsnprintf(comparison->notes[comparison->num_notes++], sizeof comparison->notes[0], format,
+    (void)vsnprintf(comparison->notes[comparison->num_notes], sizeof comparison->notes[0], format,
                     args);
     va_end(args);
+    ekb_compare_clean(comparison->notes[comparison->num_notes]);
+    // Rows that are alike need no more than one.
+    for (size_t i = 0; i < comparison->num_notes; i++) {
+        if (strcmp(comparison->notes[i], comparison->notes[comparison->num_notes]) == 0) {
+            return;
+        }
+    }
+    comparison->num_notes++;
 }
 
 static struct ekb_compare_row *next_row(struct ekb_comparison *comparison)
@@ -139,26 +147,112 @@ static const struct ekb_compare_value *find_value(const struct ekb_compare_side 
     return NULL;
 }
 
+static bool has_schema(const struct ekb_compare_side *side, const char *schema)
+{
+    for (size_t i = 0; i < side->num_schemas; i++) {
+        if (strcmp(side->schemas[i], schema) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// check_trait refuses sides that differ in a trait, or, if that is wished, notes it. A value is
+// NULL if its side has a file of the schema, but not the trait.
+static enum ekb_err check_trait(struct ekb_comparison *comparison, const char *name,
+                                const char *const values[2],
+                                const struct ekb_compare_side *const sides[2],
+                                const struct ekb_compare_wish *wish, struct ekb_fail *reterr_fail)
+{
+    const char *base = values[0] != NULL ? values[0] : "unknown";
+    const char *now = values[1] != NULL ? values[1] : "unknown";
+    if (values[0] != NULL && values[1] != NULL && strcmp(base, now) == 0) {
+        return EKB_OK;
+    }
+    if (!wish->force) {
+        return ekb_fail_set(reterr_fail, EKB_USAGE, 0,
+                            "they do not compare: %s is %.40s in %.40s and %.40s in %.40s "
+                            "(--force compares all the same)",
+                            name, base, sides[0]->label, now, sides[1]->label);
+    }
+    ekb_compare_add_note(comparison, "%s differs: %.80s, %.80s", name, base, now);
+    return EKB_OK;
+}
+
 // check_traits refuses sides that do not compare, or, if that is wished, notes it.
 static enum ekb_err check_traits(struct ekb_comparison *comparison,
                                  const struct ekb_compare_side *base,
                                  const struct ekb_compare_side *now,
                                  const struct ekb_compare_wish *wish, struct ekb_fail *reterr_fail)
 {
-    for (size_t i = 0; i < base->num_traits; i++) {
+    const struct ekb_compare_side *const sides[2] = {base, now};
+    enum ekb_err err = EKB_OK;
+    for (size_t i = 0; i < base->num_traits && err == EKB_OK; i++) {
         const struct ekb_compare_trait *ours = &base->traits[i];
         const struct ekb_compare_trait *theirs = find_trait(now, ours);
-        if (theirs == NULL || strcmp(ours->value, theirs->value) == 0) {
+        const char *const values[2] = {ours->value, theirs != NULL ? theirs->value : NULL};
+        if (has_schema(now, ours->schema)) {
+            err = check_trait(comparison, ours->name, values, sides, wish, reterr_fail);
+        }
+    }
+    for (size_t i = 0; i < now->num_traits && err == EKB_OK; i++) {
+        const struct ekb_compare_trait *theirs = &now->traits[i];
+        const char *const values[2] = {NULL, theirs->value};
+        if (has_schema(base, theirs->schema) && find_trait(base, theirs) == NULL) {
+            err = check_trait(comparison, theirs->name, values, sides, wish, reterr_fail);
+        }
+    }
+    return err;
+}
+
+// check_clean refuses sides that are not clean, or, if that is wished, notes them.
+static enum ekb_err check_clean(struct ekb_comparison *comparison,
+                                const struct ekb_compare_side *base,
+                                const struct ekb_compare_side *now,
+                                const struct ekb_compare_wish *wish, struct ekb_fail *reterr_fail)
+{
+    const struct ekb_compare_side *const sides[2] = {base, now};
+    for (size_t i = 0; i < 2; i++) {
+        if (sides[i]->clean) {
+            continue;
+        }
+        if (!wish->force) {
+            return ekb_fail_set(reterr_fail, EKB_DISTURBED, 0,
+                                "%s is not clean (--force compares all the same)", sides[i]->label);
+        }
+        ekb_compare_add_note(comparison, "%s (%s) is not clean", sides[i]->label,
+                             i == 0 ? "base" : "new");
+    }
+    return EKB_OK;
+}
+
+// is_counted tells whether the side has instructions of that name. A scenario without a
+// verification has 0 of it.
+static bool is_counted(const struct ekb_compare_side *side, const char *name)
+{
+    const struct ekb_compare_value *value = find_value(side, name);
+    return value != NULL && value->estimate.estimate > 0;
+}
+
+// check_counts refuses sides of which one alone has a count, or, if that is wished, notes it: a
+// scenario that is no longer counted would pass.
+static enum ekb_err check_counts(struct ekb_comparison *comparison,
+                                 const struct ekb_compare_side *from,
+                                 const struct ekb_compare_side *other,
+                                 const struct ekb_compare_wish *wish, struct ekb_fail *reterr_fail)
+{
+    for (size_t i = 0; i < from->num_values; i++) {
+        const struct ekb_compare_value *value = &from->values[i];
+        if (!value->exact || value->estimate.estimate <= 0 || is_counted(other, value->name)) {
             continue;
         }
         if (!wish->force) {
             return ekb_fail_set(reterr_fail, EKB_USAGE, 0,
-                                "they do not compare: %s is %.80s in %.80s and %.80s in %.80s "
-                                "(--force compares all the same)",
-                                ours->name, ours->value, base->label, theirs->value, now->label);
+                                "they do not compare: \"%s\" is in %.60s, but not in %.60s "
+                                "(--force compares the others)",
+                                value->name, from->label, other->label);
         }
-        ekb_compare_add_note(comparison, "%s differs: %.80s, %.80s", ours->name, ours->value,
-                             theirs->value);
+        ekb_compare_add_note(comparison, "\"%s\" is in one of them only and left out", value->name);
     }
     return EKB_OK;
 }
@@ -185,6 +279,9 @@ static enum ekb_err add_row(struct ekb_comparison *comparison, const struct ekb_
                             const struct ekb_compare_value *now,
                             const struct ekb_compare_wish *wish, struct ekb_fail *reterr_fail)
 {
+    if (base->exact && (base->estimate.estimate <= 0 || now->estimate.estimate <= 0)) {
+        return EKB_OK; // Neither is there, or check_counts has said so.
+    }
     if (base->exact) {
         double threshold = 0;
         const enum ekb_err err = threshold_of(&threshold, base->name, wish, reterr_fail);
@@ -210,10 +307,14 @@ enum ekb_err ekb_compare_sides(struct ekb_comparison *out_comparison,
 {
     *out_comparison = (struct ekb_comparison){.num_rows = 0};
     enum ekb_err err = check_traits(out_comparison, base, now, wish, reterr_fail);
-    if (err == EKB_OK && (!base->clean || !now->clean) && !wish->force) {
-        return ekb_fail_set(reterr_fail, EKB_DISTURBED, 0,
-                            "%s is not clean (--force compares all the same)",
-                            base->clean ? now->label : base->label);
+    if (err == EKB_OK) {
+        err = check_clean(out_comparison, base, now, wish, reterr_fail);
+    }
+    if (err == EKB_OK) {
+        err = check_counts(out_comparison, base, now, wish, reterr_fail);
+    }
+    if (err == EKB_OK) {
+        err = check_counts(out_comparison, now, base, wish, reterr_fail);
     }
     bool has_times = false;
     for (size_t i = 0; i < base->num_values && err == EKB_OK; i++) {

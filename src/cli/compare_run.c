@@ -361,7 +361,8 @@ enum ekb_err ekb_compare_run_binaries(struct ekb_comparison *out_comparison, con
     *out_comparison = (struct ekb_comparison){.num_rows = 0};
     for (size_t i = 0; i < 2; i++) {
         if (access(binaries[i], X_OK) != 0) {
-            return ekb_fail_set(reterr_fail, EKB_NOT_FOUND, errno, "%s", binaries[i]);
+            return ekb_fail_say(reterr_fail, EKB_NOT_FOUND, "%s %s", binaries[i],
+                                errno == EACCES ? "cannot be executed" : "cannot be found");
         }
     }
     if (wish->with_instructions) {
@@ -398,9 +399,9 @@ enum ekb_err ekb_compare_run_plans(struct ekb_comparison *out_comparison, const 
     enum ekb_err err = EKB_OK;
     *out_comparison = (struct ekb_comparison){.num_rows = 0};
     for (size_t i = 0; i < 2 && err == EKB_OK; i++) {
-        err = paths[i] == NULL
-                  ? ekb_fail_set(reterr_fail, EKB_NOT_FOUND, errno, "%s", i == 0 ? base : now)
-                  : check_plan(paths[i], reterr_fail);
+        err = paths[i] == NULL ? ekb_fail_say(reterr_fail, EKB_NOT_FOUND, "%s cannot be found",
+                                              i == 0 ? base : now)
+                               : check_plan(paths[i], reterr_fail);
     }
     if (err == EKB_OK) {
         err = compare_times(out_comparison, sides, wish, ekb_cli_stop_flag(), reterr_fail);

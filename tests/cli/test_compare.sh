@@ -140,7 +140,93 @@ run ekubench compare "$dir/base.json" "$dir/slow.json" --history "$dir/history"
 expect 'short history' 0
 says 'short history' '1 %'
 
+# change FILE NEW PYTHON: NEW is FILE after the statement about the result `r`.
+change() {
+    /usr/bin/python3 -c 'import json, sys
+r = json.load(open(sys.argv[1], encoding="utf-8"))
+exec(sys.argv[3])
+json.dump(r, open(sys.argv[2], "w", encoding="utf-8"))' "$@"
+}
+
+# refuses NAME FILE STATEMENT STATUS TEXT: a result after the statement, compared with what it was.
+refuses() {
+    change "$2" "$dir/changed.json" "$3"
+    run ekubench compare "$2" "$dir/changed.json"
+    expect "$1" "$4"
+    says "$1" "$5"
+    [[ ! -s $dir/out ]] || fail "$1: $(cat -- "$dir/out")"
+}
+
+# forced NAME FILE STATEMENT TEXT: the same with --force, as base and as new.
+forced() {
+    change "$2" "$dir/changed.json" "$3"
+    run ekubench compare "$2" "$dir/changed.json" --force
+    expect "$1, forced" 0
+    says "$1, forced" "$4"
+    run ekubench compare "$dir/changed.json" "$2" --force
+    expect "$1, forced, the other way round" 0
+    says "$1, forced, the other way round" "$4"
+}
+
+# Counts that one side alone has; a 0 on both sides is none.
+row='r["instructions"][0]'
+lost='instructions tls1.3-on-d1 server'
+for statement in 'del r["instructions"][0]' "${row}['per_handshake'] = 0"; do
+    refuses "$statement" "$dir/base.json" "$statement" 2 "\"$lost\" is in"
+    run ekubench compare "$dir/changed.json" "$dir/base.json"
+    expect "$statement, the other way round" 2
+    says "$statement, the other way round" "\"$lost\" is in"
+    forced "$statement" "$dir/base.json" "$statement" "Note: \"$lost\" is in one of them only and left out."
+done
+for value in '-1' 'None' '"many"' '1e19' 'True'; do
+    refuses "a count of $value" "$dir/base.json" "${row}['per_handshake'] = $value" 2 "$dir/changed.json: per_handshake"
+done
+refuses 'no count' "$dir/base.json" "del ${row}['per_handshake']" 2 "$dir/changed.json: per_handshake"
+refuses 'a row twice' "$dir/base.json" "r['instructions'].append($row)" 2 'comes twice'
+refuses 'many rows' "$dir/base.json" "r['instructions'] += [dict($row, scenario=str(i)) for i in range(200)]" \
+    2 'more than 128 numbers'
+refuses 'a long name' "$dir/base.json" "${row}['scenario'] = 'x' * 200" 2 'is too long'
+refuses 'no part' "$dir/base.json" "del ${row}['part']" 2 'no part'
+
+# What only one of two files of a kind says is a difference.
+for statement in 'del r["handshakes"]' 'del r["frozen"]' 'r["plan"] = {"name": "x"}'; do
+    refuses "$statement" "$dir/base.json" "$statement" 2 'they do not compare'
+    run ekubench compare "$dir/changed.json" "$dir/base.json"
+    expect "$statement, the other way round" 2
+    forced "$statement" "$dir/base.json" "$statement" ' differs: '
+done
+
+# Intervals.
+mean='r["arms"][0]["server_cpu_mean_ns"]'
+for statement in "${mean}['ci95'] = [5, 4]" "${mean}['ci95'][0] = -1" "${mean}['ci95'][1] = 2e18" "${mean}['ci95'] = [1]" \
+    "${mean}['estimate'] = 1" "${mean}['estimate'] = 'x'" "${mean}['ci95'][0] = None" \
+    'r["throughput"] = [{"stage": "load", "accepted_per_s": 3000, "ci95": [3001, 3002]}]'; do
+    refuses "$statement" "$dir/t1.json" "$statement" 2 'an interval that does not hold its estimate'
+done
+
+# What is not clean is named.
+run ekubench compare "$dir/t1.json" "$dir/t5.json" --force
+expect 'not clean, forced' 0
+says 'not clean, forced' 'Note: '"$dir"'/t5.json (new) is not clean.'
+run ekubench compare "$dir/t5.json" "$dir/t5.json" --force
+says 'neither is clean' '/t5.json (base) is not clean.'
+says 'neither is clean' '/t5.json (new) is not clean.'
+
+# Nothing in a file gets at the terminal or out of its cell.
+change "$dir/base.json" "$dir/odd.json" "${row}['scenario'] = 'a|b\x1b[2J\nc\x9b'; r['build']['compiler'] = '\x1b|'"
+for form in --markdown --json ''; do
+    run ekubench compare "$dir/odd.json" "$dir/odd.json" ${form:+"$form"}
+    expect "odd names $form" 0
+    says "odd names $form" 'instructions a?b?[2J?c?? server'
+done
+change "$dir/odd.json" "$dir/odder.json" "r['build']['compiler'] = '\x9b\x9b'"
+run ekubench compare "$dir/odd.json" "$dir/odder.json"
+expect 'odd compilers' 2
+says 'odd compilers' 'build.compiler is ?? in'
+
 # Bad input.
+run ekubench compare "$dir/base.json" "$dir/none.json"
+says 'no such file' "$dir/none.json cannot be found"
 echo '{"schema": "another/1"}' >"$dir/other.json"
 echo '{"schema": ' >"$dir/cut.json"
 for file in other cut none; do
