@@ -18,6 +18,10 @@ struct arguments {
     enum mode mode;
     enum ekb_compare_form form;
     struct ekb_compare_wish wish;
+    // What was said, to be refused where it has no effect.
+    bool has_mode;
+    bool has_quadruples;
+    bool has_time_threshold;
 };
 
 enum {
@@ -48,18 +52,25 @@ static double parse_percent(const char *name, const char *text, struct argp_stat
     return value;
 }
 
-static error_t parse_flag(int key, struct arguments *arguments)
+static error_t set_mode(struct arguments *arguments, enum mode mode, struct argp_state *state)
+{
+    if (arguments->has_mode && arguments->mode != mode) {
+        ekb_cli_refuse(state, "one of --run, --plans and --stores is wanted");
+    }
+    arguments->has_mode = true;
+    arguments->mode = mode;
+    return 0;
+}
+
+static error_t parse_flag(int key, struct arguments *arguments, struct argp_state *state)
 {
     switch (key) {
     case OPTION_RUN:
-        arguments->mode = MODE_RUN;
-        return 0;
+        return set_mode(arguments, MODE_RUN, state);
     case OPTION_PLANS:
-        arguments->mode = MODE_PLANS;
-        return 0;
+        return set_mode(arguments, MODE_PLANS, state);
     case OPTION_STORES:
-        arguments->mode = MODE_STORES;
-        return 0;
+        return set_mode(arguments, MODE_STORES, state);
     case OPTION_GATE_TIME:
         arguments->wish.gate_time = true;
         return 0;
@@ -83,6 +94,45 @@ static error_t parse_flag(int key, struct arguments *arguments)
     }
 }
 
+// check_options refuses options that would have no effect.
+static void check_options(const struct arguments *arguments, struct argp_state *state)
+{
+    static const char *const modes[] = {"with two results", "with --run", "with --plans",
+                                        "with --stores"};
+    const struct ekb_compare_wish *wish = &arguments->wish;
+    const bool is_run = arguments->mode == MODE_RUN;
+    const bool is_running = is_run || arguments->mode == MODE_PLANS;
+    const bool has_instructions =
+        arguments->mode == MODE_RESULTS || (is_run && wish->with_instructions);
+    const bool has_times = !is_run || wish->with_times;
+    const struct {
+        const char *name;
+        bool said;
+        bool has_effect;
+    } rules[] = {
+        {"--no-times", !wish->with_times, is_run},
+        {"--no-instructions", !wish->with_instructions, is_run},
+        {"--quadruples", arguments->has_quadruples, is_running && has_times},
+        {"--history", wish->history != NULL, has_instructions},
+        {"--instructions-threshold", wish->instructions_percent > 0, has_instructions},
+        {"--time-threshold", arguments->has_time_threshold, has_times},
+        {"--gate-time", wish->gate_time, has_times},
+        {"--force", wish->force, has_instructions || !is_running},
+    };
+    if (is_run && !wish->with_times && !wish->with_instructions) {
+        ekb_cli_refuse(state, "--no-times and --no-instructions leave nothing to compare");
+    }
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
+        if (rules[i].said && !rules[i].has_effect) {
+            ekb_cli_refuse(state, "%s has no effect %s%s", rules[i].name, modes[arguments->mode],
+                           !is_run                    ? ""
+                           : !wish->with_times        ? " --no-times"
+                           : !wish->with_instructions ? " --no-instructions"
+                                                      : "");
+        }
+    }
+}
+
 static error_t parse(int key, char *text, struct argp_state *state)
 {
     struct arguments *arguments = state->input;
@@ -91,6 +141,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         arguments->wish.history = text;
         return 0;
     case OPTION_TIME:
+        arguments->has_time_threshold = true;
         arguments->wish.time_percent = parse_percent("--time-threshold", text, state);
         return 0;
     case OPTION_INSTRUCTIONS:
@@ -104,6 +155,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
             ekb_cli_refuse(state, "--quadruples %s: a count from %u to 1000 is wanted", text,
                            EKB_COMPARE_MIN_QUADRUPLES);
         }
+        arguments->has_quadruples = true;
         arguments->wish.num_quadruples = (uint32_t)count;
         return 0;
     }
@@ -117,9 +169,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
         if (arguments->now == NULL) {
             ekb_cli_refuse(state, "two things to compare are wanted");
         }
+        check_options(arguments, state);
         return 0;
     default:
-        return parse_flag(key, arguments);
+        return parse_flag(key, arguments, state);
     }
 }
 
@@ -139,7 +192,8 @@ static const struct argp_option options[] = {
     {"instructions-threshold", OPTION_INSTRUCTIONS, "PERCENT", 0,
      "More instructions than this fail (default 0.2, or what --history says)", 3},
     {"history", OPTION_HISTORY, "DIR", 0,
-     "Results of earlier times (*.json, by name): the threshold is what their changes make unusual",
+     "Results of earlier times (*.json, by name): the threshold is what their changes make "
+     "unusual, at most 5; 1 while there are fewer than ten",
      3},
     {"time-threshold", OPTION_TIME, "PERCENT", 0, "Limit of times (default 5)", 3},
     {"gate-time", OPTION_GATE_TIME, NULL, 0, "Times beyond their limit fail; else they are advice",

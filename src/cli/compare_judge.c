@@ -257,8 +257,23 @@ static enum ekb_err check_counts(struct ekb_comparison *comparison,
     return EKB_OK;
 }
 
-static enum ekb_err threshold_of(double *out_percent, const char *name,
-                                 const struct ekb_compare_wish *wish, struct ekb_fail *reterr_fail)
+// note_history says what a history made of the threshold, if it is not what one expects.
+static void note_history(struct ekb_comparison *comparison, const char *name, double percent,
+                         size_t num_values)
+{
+    if (num_values < EKB_GATE_MIN_HISTORY) {
+        ekb_compare_add_note(comparison, "the history has %zu of %d results: the limit is %g %%",
+                             num_values, EKB_GATE_MIN_HISTORY, percent);
+    } else if (percent >= EKB_GATE_MAX_HISTORY_PERCENT) {
+        ekb_compare_add_note(comparison,
+                             "\"%s\" varies too much in the history: the limit is %g %% at most",
+                             name, percent);
+    }
+}
+
+static enum ekb_err threshold_of(double *out_percent, struct ekb_comparison *comparison,
+                                 const char *name, const struct ekb_compare_wish *wish,
+                                 struct ekb_fail *reterr_fail)
 {
     double *values = NULL;
     size_t num_values = 0;
@@ -270,6 +285,9 @@ static enum ekb_err threshold_of(double *out_percent, const char *name,
     enum ekb_err err = ekb_compare_history(&values, &num_values, wish->history, name, reterr_fail);
     if (err == EKB_OK) {
         err = ekb_gate_threshold(out_percent, values, num_values);
+    }
+    if (err == EKB_OK) {
+        note_history(comparison, name, *out_percent, num_values);
     }
     free(values);
     return err;
@@ -284,7 +302,8 @@ static enum ekb_err add_row(struct ekb_comparison *comparison, const struct ekb_
     }
     if (base->exact) {
         double threshold = 0;
-        const enum ekb_err err = threshold_of(&threshold, base->name, wish, reterr_fail);
+        const enum ekb_err err =
+            threshold_of(&threshold, comparison, base->name, wish, reterr_fail);
         if (err == EKB_OK) {
             ekb_compare_add_exact(comparison, base->name, base->estimate.estimate,
                                   now->estimate.estimate, threshold);

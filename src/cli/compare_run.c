@@ -290,35 +290,50 @@ static enum ekb_err compare_times(struct ekb_comparison *comparison, const struc
     return err;
 }
 
-static enum ekb_err compare_instructions(struct ekb_comparison *comparison,
+// count_side counts the instructions of a program, as a side of two results.
+static enum ekb_err count_side(struct ekb_compare_side *out_side, const char *binary,
+                               const volatile sig_atomic_t *stop, struct ekb_fail *reterr_fail)
+{
+    struct ekb_instructions counts;
+    ekb_cli_say("counting the instructions of %s", binary);
+    const enum ekb_err err =
+        ekb_instructions_count(&counts, binary, EKB_INSTRUCTIONS_HANDSHAKES, stop, reterr_fail);
+    if (err != EKB_OK) {
+        return err;
+    }
+    *out_side = (struct ekb_compare_side){.clean = true};
+    (void)snprintf(out_side->label, sizeof out_side->label, "%s", binary);
+    ekb_compare_clean(out_side->label);
+    for (size_t i = 0; i < EKB_NUM_SCENARIOS; i++) {
+        for (unsigned part = 0; part < EKB_COUNT_NUM_PARTS; part++) {
+            struct ekb_compare_value *value = &out_side->values[out_side->num_values++];
+            value->exact = true;
+            value->estimate.estimate = counts.counts[i][part];
+            (void)snprintf(value->name, sizeof value->name, "instructions %s %s",
+                           ekb_scenarios[i].name, ekb_count_part_name((enum ekb_count_part)part));
+        }
+    }
+    return EKB_OK;
+}
+
+// compare_instructions fills the comparison with the counts of both.
+static enum ekb_err compare_instructions(struct ekb_comparison *out_comparison,
                                          const char *const binaries[2],
                                          const struct ekb_compare_wish *wish,
                                          const volatile sig_atomic_t *stop,
                                          struct ekb_fail *reterr_fail)
 {
-    struct ekb_instructions counts[2];
-    const double threshold =
-        wish->instructions_percent > 0 ? wish->instructions_percent : EKB_GATE_EXACT_PERCENT;
-    for (size_t i = 0; i < 2; i++) {
-        ekb_cli_say("counting the instructions of %s", binaries[i]);
-        const enum ekb_err err = ekb_instructions_count(
-            &counts[i], binaries[i], EKB_INSTRUCTIONS_HANDSHAKES, stop, reterr_fail);
-        if (err != EKB_OK) {
-            return err;
-        }
+    struct ekb_compare_side *sides = calloc(2, sizeof sides[0]);
+    enum ekb_err err =
+        sides != NULL ? EKB_OK : ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "instructions");
+    for (size_t i = 0; i < 2 && err == EKB_OK; i++) {
+        err = count_side(&sides[i], binaries[i], stop, reterr_fail);
     }
-    for (size_t i = 0; i < EKB_NUM_SCENARIOS; i++) {
-        for (unsigned part = 0; part < EKB_COUNT_NUM_PARTS; part++) {
-            char name[EKB_COMPARE_NAME_LEN];
-            (void)snprintf(name, sizeof name, "instructions %s %s", ekb_scenarios[i].name,
-                           ekb_count_part_name((enum ekb_count_part)part));
-            if (counts[0].counts[i][part] > 0) {
-                ekb_compare_add_exact(comparison, name, counts[0].counts[i][part],
-                                      counts[1].counts[i][part], threshold);
-            }
-        }
+    if (err == EKB_OK) {
+        err = ekb_compare_sides(out_comparison, &sides[0], &sides[1], wish, reterr_fail);
     }
-    return EKB_OK;
+    free(sides);
+    return err;
 }
 
 // require_rows fails if nothing could be said.

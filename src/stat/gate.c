@@ -53,7 +53,11 @@ enum ekb_err ekb_gate_threshold(double *out_percent, const double *values, size_
     ekb_sort_doubles(changes, n);
     const double q1 = quantile(changes, n, 0.25);
     const double q3 = quantile(changes, n, 0.75);
-    *out_percent = fmax(EKB_GATE_EXACT_PERCENT, q3 + 3.0 * (q3 - q1));
+    const double fence = q3 + 3.0 * (q3 - q1);
+    // Changes from zero are infinite, and their quartiles may be no numbers.
+    *out_percent = isfinite(fence)
+                       ? fmin(fmax(EKB_GATE_EXACT_PERCENT, fence), EKB_GATE_MAX_HISTORY_PERCENT)
+                       : EKB_GATE_MAX_HISTORY_PERCENT;
     free(changes);
     return EKB_OK;
 }

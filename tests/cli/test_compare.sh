@@ -138,7 +138,14 @@ says 'history' '0.51 %'
 rm -- "$dir/history"/1[5-9].json
 run ekubench compare "$dir/base.json" "$dir/slow.json" --history "$dir/history"
 expect 'short history' 0
-says 'short history' '1 %'
+says 'short history' 'Note: the history has 7 of 10 results: the limit is 1 %.'
+(($(grep -c 'Note: the history' "$dir/out") == 1)) || fail "short history: $(cat -- "$dir/out")"
+for i in {10..21}; do
+    counts "$dir/history/$i.json" $((3000000 + (i % 2) * 1500000)) 3100000
+done
+run ekubench compare "$dir/base.json" "$dir/slow.json" --history "$dir/history"
+expect 'wild history' 0
+says 'wild history' '"instructions tls1.3-on-d1 server" varies too much in the history: the limit is 5 % at most'
 
 # change FILE NEW PYTHON: NEW is FILE after the statement about the result `r`.
 change() {
@@ -239,6 +246,22 @@ for arguments in '' 'one' 'one two three' '--run --quadruples 7 a b' '--time-thr
     run ekubench compare ${words[@]+"${words[@]}"}
     expect "compare $arguments" 2
 done
+# Options that would have no effect.
+for arguments in '--quadruples 9' --no-times --no-instructions '--stores --quadruples 9' '--stores --no-times' \
+    '--stores --history h' '--stores --instructions-threshold 1' '--plans --no-times' '--plans --no-instructions' \
+    '--plans --history h' '--plans --instructions-threshold 1' '--plans --force' '--run --no-times --quadruples 9' \
+    '--run --no-times --gate-time' '--run --no-times --time-threshold 3' '--run --no-instructions --history h' \
+    '--run --no-instructions --force'; do
+    read -r -a words <<<"$arguments"
+    run ekubench compare "${words[@]}" "$dir/base.json" "$dir/base.json"
+    expect "compare $arguments" 2
+    says "compare $arguments" ' has no effect with '
+done
+run ekubench compare --run --stores a b
+expect 'two modes' 2
+run ekubench compare --run --no-times --no-instructions a b
+expect 'nothing to compare' 2
+
 run ekubench compare --run "$dir/none" "$bin" --no-times
 expect 'no such program' 2
 run ekubench compare --run /bin/true /bin/true --no-instructions

@@ -121,6 +121,55 @@ compare twins same --gate-time
 expect 'the A/A control' 4
 says 'the A/A control' 'server CPU per handshake, kernel included: withheld: the A/A control shows a difference where there is none'
 
+# Counts, as valgrind would give them: those of a program are in a file beside it.
+mkdir "$dir/bin"
+cat >"$dir/bin/valgrind" <<'BASH'
+#!/usr/bin/env bash
+for word in "$@"; do
+    case $word in
+    --callgrind-out-file=*) file=${word#*=} ;;
+    /*) program=$word ;;
+    tls1*) scenario=$word ;;
+    esac
+done
+number=$(cat "$program.$scenario.${*: -1}" 2>/dev/null || cat "$program.count")
+printf 'version: 1\ntotals: %s\n' "$number" >"$file"
+BASH
+chmod +x "$dir/bin/valgrind"
+
+# count BASE NEW OPTION...: the instructions of two programs.
+count() {
+    local base=$1 now=$2
+    shift 2
+    run env PATH="$dir/bin:$PATH" "$mark" "$bin" compare --run "$dir/$base" "$dir/$now" "$@"
+}
+echo 192000000 >"$dir/same.count"
+echo 192960000 >"$dir/slow.count"
+count same slow --no-times
+expect 'counts' 1
+says 'counts' 'instructions tls1.3-on-d1 server: slower by 0.50 %'
+mkdir "$dir/history"
+echo '{"schema": "ekubench.instructions/1", "instructions": []}' >"$dir/history/1.json"
+count same slow --no-times --history "$dir/history"
+expect 'counts, short history' 0
+says 'counts, short history' 'Note: the history has 0 of 10 results: the limit is 1 %.'
+echo 0 >"$dir/slow.tls1.3-on-d1.verify"
+count same slow --no-times --instructions-threshold 1
+expect 'a count of nothing' 2
+says 'a count of nothing' '"instructions tls1.3-on-d1 verify" is in'
+count same slow --no-times --instructions-threshold 1 --force
+expect 'a count of nothing, forced' 0
+rm -- "$dir/slow.tls1.3-on-d1.verify"
+
+# Counts are true though the machine be disturbed, but that is no pass.
+cp -- "$dir/same.count" "$dir/disturbed.count"
+count same disturbed --quadruples 8
+expect 'counts beside disturbed times' 3
+says 'counts beside disturbed times' 'there is no valid answer on times: 8 of 8 quadruples of runs were disturbed'
+cp -- "$dir/slow.count" "$dir/disturbed.count"
+count same disturbed --quadruples 8
+expect 'more instructions beside disturbed times' 1
+
 # A program that does not end when it is told to is killed, with all that it started.
 program stubborn 'trap "" TERM' 'sleep 1000 &' 'touch "$0.started"' 'while :; do sleep 1000; done'
 env -- "$mark" "$bin" compare --run "$dir/stubborn" "$dir/same" --no-instructions >"$dir/out" 2>"$dir/err" &

@@ -86,6 +86,19 @@ Test(gate, takes_the_fence_of_the_changes_of_a_long_history)
     cr_expect_float_eq(threshold, 0.7 + 3.0 * (0.7 - 0.3), 1e-9);
 }
 
+// A history that varies by more than that says nothing; without a cap it would let all pass.
+Test(gate, caps_the_threshold_of_a_wild_history)
+{
+    static const double wild[] = {100, 150, 100, 150, 100, 150, 100, 150, 100, 150};
+    static const double zeros[] = {0, 100, 0, 100, 0, 100, 0, 100, 0, 100};
+    double threshold = 0;
+
+    cr_assert_eq(ekb_gate_threshold(&threshold, wild, NUM_ITEMS(wild)), EKB_OK);
+    cr_expect_float_eq(threshold, 5.0, 1e-12);
+    cr_assert_eq(ekb_gate_threshold(&threshold, zeros, NUM_ITEMS(zeros)), EKB_OK);
+    cr_expect_float_eq(threshold, 5.0, 1e-12);
+}
+
 Test(gate, adds_the_widths_of_two_estimates_in_squares)
 {
     const struct ekb_estimate base = {100, 99, 101, 20};

@@ -10,10 +10,11 @@
 
 #include <stddef.h>
 
-// Thresholds in percent: of numbers without noise, of the same while the history is short, and of
-// times.
+// Thresholds in percent: of numbers without noise, of the same while the history is short and at
+// most whatever the history, and of times.
 #define EKB_GATE_EXACT_PERCENT 0.2
 #define EKB_GATE_SHORT_HISTORY_PERCENT 1.0
+#define EKB_GATE_MAX_HISTORY_PERCENT 5.0
 #define EKB_GATE_TIME_PERCENT 5.0
 
 // A history of fewer values than this is short.
@@ -35,8 +36,9 @@ enum ekb_gate_outcome ekb_gate_interval(const struct ekb_estimate *change_percen
 
 // ekb_gate_threshold stores the threshold that follows from a history of the number, its values in
 // the order of time: the larger of EKB_GATE_EXACT_PERCENT and Q3 + 3 IQR of the sizes of its
-// changes from one value to the next (the fence that rustc-perf and rustls use), or
-// EKB_GATE_SHORT_HISTORY_PERCENT with fewer than EKB_GATE_MIN_HISTORY values. EKB_NOMEM.
+// changes from one value to the next (the fence that rustc-perf and rustls use), at most
+// EKB_GATE_MAX_HISTORY_PERCENT; or EKB_GATE_SHORT_HISTORY_PERCENT with fewer than
+// EKB_GATE_MIN_HISTORY values. EKB_NOMEM.
 EKB_NODISCARD enum ekb_err ekb_gate_threshold(double *out_percent, const double *values,
                                               size_t num_values);
 
