@@ -479,9 +479,13 @@ enum ekb_err ekb_compare_run_stores(struct ekb_comparison *out_comparison, const
         ekb_compare_add_note(out_comparison, "not clean: %s", record.reasons[i]);
     }
     const bool clean = ekb_record_is_clean(&record);
+    if (err == EKB_OK && !clean && !wish->force) {
+        (void)ekb_fail_set(reterr_fail, EKB_DISTURBED, 0, "%s",
+                           record.num_reasons > 0 ? record.reasons[0] : "the run is not clean");
+    }
     ekb_record_deinit(&record);
-    return err != EKB_OK || clean || wish->force
-               ? err
-               : ekb_fail_set(reterr_fail, EKB_WORKER_DIED, 0, "the run was disturbed: %s",
-                              out_comparison->notes[0]);
+    if (err != EKB_OK) {
+        return err;
+    }
+    return clean || wish->force ? require_rows(out_comparison, reterr_fail) : EKB_DISTURBED;
 }
