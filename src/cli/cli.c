@@ -299,7 +299,7 @@ static enum ekb_err print_record(const struct ekb_record *record, enum ekb_cli_f
 
 int ekb_cli_print_json(json_t *value)
 {
-    char *text = value != NULL ? json_dumps(value, JSON_INDENT(2)) : NULL;
+    char *text = value != NULL ? json_dumps(value, JSON_INDENT(2) | JSON_REAL_PRECISION(15)) : NULL;
     json_decref(value);
     if (text == NULL) {
         ekb_cli_say("out of memory");

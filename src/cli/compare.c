@@ -233,6 +233,15 @@ static enum ekb_err compare_results(struct ekb_comparison *comparison,
     return err;
 }
 
+static void set_labels(struct ekb_comparison *comparison, const struct arguments *arguments)
+{
+    const char *const names[2] = {arguments->base, arguments->now};
+    for (size_t i = 0; i < 2; i++) {
+        (void)snprintf(comparison->labels[i], sizeof comparison->labels[i], "%s", names[i]);
+        ekb_compare_clean(comparison->labels[i]);
+    }
+}
+
 static int run(const struct arguments *arguments)
 {
     struct ekb_comparison *comparison = calloc(1, sizeof *comparison);
@@ -259,6 +268,7 @@ static int run(const struct arguments *arguments)
                                      &fail);
         break;
     }
+    set_labels(comparison, arguments);
     int status = err == EKB_OK ? ekb_compare_status(comparison) : ekb_cli_fail(&fail);
     if (err == EKB_OK) {
         const int printed = ekb_compare_print(comparison, arguments->form);

@@ -59,6 +59,7 @@ struct ekb_compare_row {
 };
 
 struct ekb_comparison {
+    char labels[2][EKB_COMPARE_NAME_LEN]; // Of the base and the new one.
     struct ekb_compare_row rows[EKB_COMPARE_MAX_ROWS];
     size_t num_rows;
     char notes[64][256];

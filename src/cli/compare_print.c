@@ -63,19 +63,83 @@ static void print_text(const struct ekb_comparison *comparison)
     }
 }
 
-static void print_markdown(const struct ekb_comparison *comparison)
+// The rows in the order in which Markdown has them.
+enum rank {
+    RANK_FAILED,
+    RANK_INCONCLUSIVE,
+    RANK_OTHER,
+    NUM_RANKS,
+};
+
+static enum rank rank_of(const struct ekb_compare_row *row)
+{
+    return !row->gates || row->outcome == EKB_GATE_PASSED ? RANK_OTHER
+           : row->outcome == EKB_GATE_FAILED              ? RANK_FAILED
+                                                          : RANK_INCONCLUSIVE;
+}
+
+// print_headline says how the gates decided and by how much the one that changed most did.
+static void print_headline(const struct ekb_comparison *comparison)
+{
+    size_t counts[NUM_RANKS] = {0};
+    size_t num_gates = 0;
+    double largest = 0;
+    for (size_t i = 0; i < comparison->num_rows; i++) {
+        const struct ekb_compare_row *row = &comparison->rows[i];
+        counts[rank_of(row)]++;
+        num_gates += row->gates ? 1 : 0;
+        if (row->gates && fabs(row->change.estimate) > fabs(largest)) {
+            largest = row->change.estimate;
+        }
+    }
+    switch (ekb_compare_status(comparison)) {
+    case EKB_EXIT_OK:
+        (void)printf("**passed**: %zu gates", num_gates);
+        break;
+    case EKB_EXIT_GATE:
+        (void)printf("**FAILED**: %zu of %zu gates", counts[RANK_FAILED], num_gates);
+        break;
+    case EKB_EXIT_ENVIRONMENT:
+        (void)printf("**no valid answer on times**; passed: %zu gates", num_gates);
+        break;
+    default:
+        (void)printf("**inconclusive**: %zu of %zu gates", counts[RANK_INCONCLUSIVE], num_gates);
+        break;
+    }
+    if (num_gates > 0) {
+        (void)printf(", largest change %+.2f %%", largest);
+    }
+    if (num_gates < comparison->num_rows) {
+        (void)printf("%s %zu rows are advice", num_gates > 0 ? ";" : ",",
+                     comparison->num_rows - num_gates);
+    }
+    (void)printf("\n\n");
+}
+
+static void print_markdown_row(const struct ekb_compare_row *row)
 {
     static const char *const marks[] = {":white_check_mark:", ":x:", ":grey_question:"};
     char base[EKB_UNITS_TEXT_LEN];
     char now[EKB_UNITS_TEXT_LEN];
     char change[64];
-    (void)printf("| | base | new | change | limit | verdict | |\n|---|--:|--:|--:|--:|---|---|\n");
-    for (size_t i = 0; i < comparison->num_rows; i++) {
-        const struct ekb_compare_row *row = &comparison->rows[i];
-        (void)printf("| %s | %s | %s | %s | %.2g %% | %s | %s |\n", row->name,
-                     format_value(base, row, row->base), format_value(now, row, row->now),
-                     format_change(change, row), row->threshold, row->verdict,
-                     row->gates ? marks[row->outcome] : "advice");
+    (void)printf("| %s | %s | %s | %s | %.2g %% | %s | %s |\n", row->name,
+                 format_value(base, row, row->base), format_value(now, row, row->now),
+                 format_change(change, row), row->threshold, row->verdict,
+                 row->gates ? marks[row->outcome] : "advice");
+}
+
+static void print_markdown(const struct ekb_comparison *comparison)
+{
+    print_headline(comparison);
+    (void)printf("| | base: %s | new: %s | change | limit | verdict | gate |\n"
+                 "|---|--:|--:|--:|--:|---|---|\n",
+                 comparison->labels[0], comparison->labels[1]);
+    for (unsigned rank = 0; rank < NUM_RANKS; rank++) {
+        for (size_t i = 0; i < comparison->num_rows; i++) {
+            if ((unsigned)rank_of(&comparison->rows[i]) == rank) {
+                print_markdown_row(&comparison->rows[i]);
+            }
+        }
     }
     for (size_t i = 0; i < comparison->num_notes; i++) {
         (void)printf("\n> %s.\n", comparison->notes[i]);

@@ -82,6 +82,18 @@ got=$(json "$dir/out" '[r["status"], len(r["rows"]), r["rows"][0]["outcome"], r[
 run ekubench compare "$dir/base.json" "$dir/slow.json" --markdown
 expect 'Markdown' 1
 says 'Markdown' '| instructions tls1.3-on-d1 server | 3,000,000 | 3,006,100 | +0.203 % |'
+[[ $(head -n 1 -- "$dir/out") == '**FAILED**: 1 of 2 gates, largest change +0.20 %' ]] ||
+    fail "Markdown: $(head -n 1 -- "$dir/out")"
+says 'Markdown' "| | base: $dir/base.json | new: $dir/slow.json | change | limit | verdict | gate |"
+run ekubench compare "$dir/base.json" "$dir/fast.json" --markdown
+[[ $(head -n 1 -- "$dir/out") == '**passed**: 2 gates, largest change -3.33 %' ]] ||
+    fail "Markdown: $(head -n 1 -- "$dir/out")"
+counts "$dir/client.json" 3000000 3200000
+run ekubench compare "$dir/base.json" "$dir/client.json" --markdown
+[[ $(sed -n '5s/ |.*//p' "$dir/out") == '| instructions tls1.3-on-d1 client' ]] ||
+    fail "Markdown: what failed is not first in $(cat -- "$dir/out")"
+run ekubench compare "$dir/base.json" "$dir/base.json" --json
+grep -qx ' *"threshold_percent": 0.2,' "$dir/out" || fail "JSON: $(grep threshold "$dir/out")"
 
 # Sides that do not compare.
 run ekubench compare "$dir/base.json" "$dir/debug.json"
@@ -107,6 +119,11 @@ expect 'time, threshold' 0
 run ekubench compare "$dir/t1.json" "$dir/t3.json"
 expect 'time, wide' 4
 says 'time, wide' 'no detectable difference; smallest detectable'
+run ekubench compare "$dir/t1.json" "$dir/t3.json" --gate-time --markdown
+expect 'time, wide, gate' 4
+says 'time, wide, gate' '**inconclusive**: 1 of 1 gates, largest change +2.50 %'
+run ekubench compare "$dir/t1.json" "$dir/t2.json" --markdown
+says 'time, advice, Markdown' '**passed**: 0 gates, 1 rows are advice'
 run ekubench compare "$dir/t1.json" "$dir/t4.json"
 expect 'another host' 2
 says 'another host' 'host.cpu_model is AMD EPYC'
@@ -261,6 +278,12 @@ run ekubench compare --run --stores a b
 expect 'two modes' 2
 run ekubench compare --run --no-times --no-instructions a b
 expect 'nothing to compare' 2
+
+# Labels.
+mkdir "$dir/a|b"
+cp -- "$dir/base.json" "$dir/a|b/"
+run ekubench compare "$dir/a|b/base.json" "$dir/base.json" --markdown
+says 'a label' "base: $dir/a?b/base.json |"
 
 run ekubench compare --run "$dir/none" "$bin" --no-times
 expect 'no such program' 2
