@@ -94,24 +94,27 @@ static void print_headline(const struct ekb_comparison *comparison)
     }
     switch (ekb_compare_status(comparison)) {
     case EKB_EXIT_OK:
-        (void)printf("**passed**: %zu gates", num_gates);
+        (void)printf("**passed**: ");
         break;
     case EKB_EXIT_GATE:
-        (void)printf("**FAILED**: %zu of %zu gates", counts[RANK_FAILED], num_gates);
+        (void)printf("**FAILED**: %zu of ", counts[RANK_FAILED]);
         break;
     case EKB_EXIT_ENVIRONMENT:
-        (void)printf("**no valid answer on times**; passed: %zu gates", num_gates);
+        (void)printf("**no valid answer on times**; passed: ");
         break;
     default:
-        (void)printf("**inconclusive**: %zu of %zu gates", counts[RANK_INCONCLUSIVE], num_gates);
+        (void)printf("**inconclusive**: ");
+        if (num_gates > 0) {
+            (void)printf("%zu of ", counts[RANK_INCONCLUSIVE]);
+        }
         break;
     }
+    (void)printf("%zu gate%s", num_gates, num_gates == 1 ? "" : "s");
     if (num_gates > 0) {
         (void)printf(", largest change %+.2f %%", largest);
     }
     if (num_gates < comparison->num_rows) {
-        (void)printf("%s %zu rows are advice", num_gates > 0 ? ";" : ",",
-                     comparison->num_rows - num_gates);
+        (void)printf("; the others are advice");
     }
     (void)printf("\n\n");
 }

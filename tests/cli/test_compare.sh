@@ -121,9 +121,9 @@ expect 'time, wide' 4
 says 'time, wide' 'no detectable difference; smallest detectable'
 run ekubench compare "$dir/t1.json" "$dir/t3.json" --gate-time --markdown
 expect 'time, wide, gate' 4
-says 'time, wide, gate' '**inconclusive**: 1 of 1 gates, largest change +2.50 %'
+says 'time, wide, gate' '**inconclusive**: 1 of 1 gate, largest change +2.50 %'
 run ekubench compare "$dir/t1.json" "$dir/t2.json" --markdown
-says 'time, advice, Markdown' '**passed**: 0 gates, 1 rows are advice'
+says 'time, advice, Markdown' '**passed**: 0 gates; the others are advice'
 run ekubench compare "$dir/t1.json" "$dir/t4.json"
 expect 'another host' 2
 says 'another host' 'host.cpu_model is AMD EPYC'
