@@ -57,19 +57,33 @@ void ekb_compare_add_exact(struct ekb_comparison *comparison, const char *name, 
     }
 }
 
+// write_change writes "slower by 0.4 % [0.1, 0.8]", or nothing if the interval holds zero.
+static void write_change(char out_text[64], const struct ekb_estimate *change)
+{
+    out_text[0] = '\0';
+    if (change->low > 0) {
+        (void)snprintf(out_text, 64, "slower by %.1f %% [%.1f, %.1f]", change->estimate,
+                       change->low, change->high);
+    } else if (change->high < 0) {
+        (void)snprintf(out_text, 64, "faster by %.1f %% [%.1f, %.1f]", -change->estimate,
+                       -change->high, -change->low);
+    }
+}
+
+// What lies within the limit is equivalent, whether or not it is nothing: quadruples of runs
+// resolve half a percent, and of three times one differs by so much in one comparison of seven, by
+// chance.
 static void write_interval_verdict(struct ekb_compare_row *row)
 {
     const struct ekb_estimate *change = &row->change;
     const double half = 0.5 * (change->high - change->low);
-    if (change->low > 0) {
-        (void)snprintf(row->verdict, sizeof row->verdict, "slower by %.1f %% [%.1f, %.1f]",
-                       change->estimate, change->low, change->high);
-    } else if (change->high < 0) {
-        (void)snprintf(row->verdict, sizeof row->verdict, "faster by %.1f %% [%.1f, %.1f]",
-                       -change->estimate, -change->high, -change->low);
-    } else if (change->low > -row->threshold && change->high < row->threshold) {
-        (void)snprintf(row->verdict, sizeof row->verdict, "equivalent within %.2g %%",
-                       row->threshold);
+    char text[64];
+    write_change(text, change);
+    if (change->low > -row->threshold && change->high < row->threshold) {
+        (void)snprintf(row->verdict, sizeof row->verdict, "equivalent within %.2g %%%s%s",
+                       row->threshold, text[0] != '\0' ? "; " : "", text);
+    } else if (text[0] != '\0') {
+        (void)snprintf(row->verdict, sizeof row->verdict, "%s", text);
     } else {
         (void)snprintf(row->verdict, sizeof row->verdict,
                        "no detectable difference; smallest detectable %.1f %%",

@@ -109,6 +109,14 @@ result "$dir/t2.json" 264000 1000 'AMD EPYC'
 result "$dir/t3.json" 246000 14000 'AMD EPYC'
 result "$dir/t4.json" 240000 1000 'Intel Xeon'
 result "$dir/t5.json" 240000 1000 'AMD EPYC' false
+# A difference that matters to nobody is told, and called equivalent.
+result "$dir/small.json" 244000 1000 'AMD EPYC'
+run ekubench compare "$dir/t1.json" "$dir/small.json" --gate-time
+expect 'a small difference' 0
+says 'a small difference' 'equivalent within 5 %; slower by 1.7 %'
+run ekubench compare "$dir/t1.json" "$dir/small.json" --gate-time --time-threshold 1%
+expect 'a smaller limit' 1
+says 'a smaller limit' 'server CPU: slower by 1.7 %'
 run ekubench compare "$dir/t1.json" "$dir/t2.json"
 expect 'time, advice' 0
 says 'time, advice' 'worse'
