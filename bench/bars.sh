@@ -87,7 +87,7 @@ compare() {
     cmake --build "$dir/slower" --target ekubench >>"$dir/cmake.log"
     for ((i = 1; i <= $1; i++)); do
         status=0
-        "$bin" compare --run "$bin" "$bin" --quadruples 8 --json >"$dir/same.json" 2>/dev/null || status=$?
+        "$bin" compare --run "$bin" "$bin" --quadruples 10 --json >"$dir/same.json" 2>/dev/null || status=$?
         if ((status == 0)) && ! grep -Eq '"verdict": "(slower|faster|withheld)' "$dir/same.json"; then
             same=$((same + 1))
         fi

@@ -213,7 +213,7 @@ void ekb_cli_progress_show(void *context, const struct ekb_session_report *now)
 
     if (progress->last_stage != now->stage || now_ns - progress->last_ns >= EKB_NS_PER_S) {
         progress->rate =
-            progress->last_stage == now->stage
+            progress->last_stage == now->stage && done >= progress->last_done
                 ? (double)(done - progress->last_done) * 1e9 / (double)(now_ns - progress->last_ns)
                 : 0;
         progress->last_stage = now->stage;

@@ -30,6 +30,7 @@ enum {
 #define EKB_CLI_KEY_TYPES "p256, p384, rsa2048, rsa3072, rsa4096 or ed25519"
 
 // The commands. Each gets its own name as argv[0] and returns the exit status.
+int ekb_cli_capacity(int argc, char **argv);
 int ekb_cli_measure(int argc, char **argv);
 int ekb_cli_serve(int argc, char **argv);
 int ekb_cli_load(int argc, char **argv);

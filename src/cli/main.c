@@ -15,6 +15,8 @@ static const struct {
 } commands[] = {
     {"measure", ekb_cli_measure,
      "what verifying client certificates costs, measured on this machine"},
+    {"capacity", ekb_cli_capacity,
+     "how many can it take? the highest rate that meets an objective"},
     {"compare", ekb_cli_compare, "is one slower than the other? results, programs, stores; for CI"},
     {"serve", ekb_cli_serve, "the dual-store TLS server, one listener per policy"},
     {"load", ekb_cli_load, "the load client, against any TLS server"},

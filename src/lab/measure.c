@@ -8,110 +8,11 @@
 #include "ekubench/lab/pilot.h"
 #include "ekubench/lab/session.h"
 #include "ekubench/lab/stores.h"
-#include "ekubench/peer/ends.h"
+#include "lab/staging.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-// The server has room for connections that are ending while their successors begin.
-#define ROOM_FACTOR 2
-#define ROOM_SPARE 256
-
-static uint32_t room_for(const struct ekb_plan_stage *stage)
-{
-    return stage->in_flight * ROOM_FACTOR + ROOM_SPARE;
-}
-
-// What one stage needs while it runs.
-struct staging {
-    struct ekb_listener listeners[EKB_PLAN_MAX_ARMS];
-    struct ekb_client_arm client_arms[EKB_PLAN_MAX_ARMS];
-    uint8_t expect_accept[EKB_PLAN_MAX_ARMS];
-    struct ekb_record_arm labels[EKB_PLAN_MAX_ARMS];
-    struct ekb_flights flights;
-    struct ekb_server_options server;
-    struct ekb_client_options client;
-};
-
-static void label_arm(struct ekb_record_arm *label, const struct ekb_plan *plan,
-                      const struct ekb_plan_arm *arm)
-{
-    char eku[64];
-    *label = (struct ekb_record_arm){.depth = arm->depth};
-    EKB_RECORD_COPY(label->name, arm->name);
-    EKB_RECORD_COPY(label->eku, ekb_eku_mode_name(arm->policy.eku));
-    EKB_RECORD_COPY(label->verify,
-                    arm->bare_tcp ? "tcp" : ekb_verify_level_name(arm->policy.verify));
-    EKB_RECORD_COPY(label->key, ekb_key_type_name(plan->key_type));
-    EKB_RECORD_COPY(label->client_eku, arm->depth == 0 ? "" : ekb_eku_format(eku, arm->client_eku));
-    EKB_RECORD_COPY(label->tls, ekb_tls_version_name(plan->version));
-    EKB_RECORD_COPY(label->expect, arm->expect_accept ? "accept" : "reject");
-}
-
-static enum ekb_err set_up(struct staging *staging, const struct ekb_plan *plan,
-                           const struct ekb_plan_stage *stage, const struct ekb_stores *stores,
-                           struct ekb_fail *reterr_fail)
-{
-    struct ekb_address loopback;
-    enum ekb_err err = ekb_address_parse(&loopback, "127.0.0.1:0", reterr_fail);
-    if (err == EKB_OK && stage->tcp_floor) {
-        const struct ekb_ends_spec ends = {
-            .server_store = ekb_stores_server(stores, &stage->arms[0]),
-            .client_store = ekb_stores_client(stores, &stage->arms[0]),
-            .version = plan->version,
-            .policy = stage->arms[0].policy};
-        err = ekb_flights_record(&staging->flights, &ends, reterr_fail);
-    }
-    for (size_t i = 0; i < stage->num_arms; i++) {
-        const struct ekb_plan_arm *arm = &stage->arms[i];
-        staging->listeners[i] =
-            (struct ekb_listener){.address = loopback,
-                                  .policy = arm->policy,
-                                  .version = plan->version,
-                                  .store_path = ekb_stores_server(stores, arm),
-                                  .flights = arm->bare_tcp ? &staging->flights : NULL,
-                                  .inject_ns = arm->inject_ns,
-                                  .probe = arm->probe,
-                                  .arm = (uint16_t)i,
-                                  .fd = -1};
-        staging->expect_accept[i] = arm->expect_accept ? 1 : 0;
-        label_arm(&staging->labels[i], plan, arm);
-    }
-    staging->server = (struct ekb_server_options){
-        .store_path = ekb_stores_server(stores, &stage->arms[0]),
-        .listeners = staging->listeners,
-        .num_listeners = stage->num_arms,
-        .max_connections = room_for(stage),
-        .deadline_ns = plan->deadline_ns,
-        .expect_accept = staging->expect_accept,
-        .floor_client_store =
-            stage->floor_every > 0 ? ekb_stores_client(stores, &stage->arms[0]) : NULL,
-    };
-    if (err == EKB_OK) {
-        err = ekb_server_open(&staging->server, reterr_fail);
-    }
-    for (size_t i = 0; i < stage->num_arms; i++) {
-        staging->client_arms[i] =
-            (struct ekb_client_arm){.target = staging->listeners[i].address,
-                                    .store_path = ekb_stores_client(stores, &stage->arms[i]),
-                                    .version = plan->version,
-                                    .flights = stage->arms[i].bare_tcp ? &staging->flights : NULL,
-                                    .kind = stage->client,
-                                    .expect_accept = stage->arms[i].expect_accept};
-    }
-    staging->client = (struct ekb_client_options){
-        .arms = staging->client_arms,
-        .num_arms = stage->num_arms,
-        .in_flight = stage->in_flight,
-        .deadline_ns = plan->deadline_ns,
-        .seed = plan->seed,
-        .confirm = EKB_CONFIRM_BYTE,
-        .floor_server_store =
-            stage->floor_every > 0 ? ekb_stores_server(stores, &stage->arms[0]) : NULL,
-    };
-    return err;
-}
 
 static struct ekb_record_stage label_stage(const struct ekb_plan_stage *stage)
 {
@@ -206,9 +107,9 @@ static enum ekb_err run_stage(struct ekb_record *record, struct ekb_plan *plan, 
                                           .tcp_floor = plan_stage->tcp_floor,
                                           .block_slices = plan_stage->block_slices,
                                           .washout_slices = plan_stage->washout_slices};
-    struct staging staging;
+    struct ekb_staging staging;
     struct ekb_stage stage = {0};
-    enum ekb_err err = set_up(&staging, plan, plan_stage, stores, reterr_fail);
+    enum ekb_err err = ekb_staging_init(&staging, plan, plan_stage, stores, reterr_fail);
     if (err == EKB_OK) {
         err = ekb_stage_run(&stage, &staging.server, &staging.client, &timeline, &stage_control,
                             reterr_fail);
@@ -248,7 +149,7 @@ static enum ekb_err need_descriptors(const struct ekb_plan *plan, struct ekb_fai
 {
     uint64_t most = 0;
     for (size_t i = 0; i < plan->num_stages; i++) {
-        const uint64_t needed = room_for(&plan->stages[i]);
+        const uint64_t needed = ekb_staging_room(&plan->stages[i]);
         most = needed > most ? needed : most;
     }
     return ekb_net_need_descriptors(most + EKB_STAGE_SPARE_DESCRIPTORS, reterr_fail);

@@ -141,7 +141,8 @@ enum ekb_err ekb_report_text(char **out_text, const struct ekb_record *record)
     }
     write_head(out, record);
     text_write_foreign_load(out, record);
-    if (strcmp(record->kind, "load") != 0) {
+    text_write_capacity(out, record);
+    if (strcmp(record->kind, "measure") == 0) {
         write_costs(out, record);
         text_write_load(out, record);
         text_write_floors(out, record);

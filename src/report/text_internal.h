@@ -57,5 +57,6 @@ void text_write_rejects(FILE *out, const struct ekb_record *record);
 void text_write_load(FILE *out, const struct ekb_record *record);
 void text_write_floors(FILE *out, const struct ekb_record *record);
 void text_write_foreign_load(FILE *out, const struct ekb_record *record);
+void text_write_capacity(FILE *out, const struct ekb_record *record);
 
 #endif

@@ -456,6 +456,7 @@ static json_t *record_of(struct ekb_json_writer *writer, const struct ekb_record
         ekb_json_append(writer, blocks, block_of(writer, &record->blocks[i]));
     }
     ekb_json_put(writer, object, "blocks", blocks);
+    ekb_json_put(writer, object, "capacity", ekb_json_capacity_or_null(writer, &record->capacity));
     ekb_json_put(writer, object, "floors", floors_of(writer, record));
     ekb_json_put(writer, object, "cpu", cpu_of(writer, record));
     ekb_json_put(writer, object, "validity", validity_of(writer, record));

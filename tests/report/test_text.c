@@ -4,6 +4,7 @@
 
 #include <criterion/criterion.h>
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -1142,4 +1143,113 @@ Test(text, shows_notes_when_it_is_clean)
     cr_expect_str_eq(line_with("Note: "),
                      "Note: load: TCP segments retransmitted on this machine: 7.");
     cr_expect(has("\nClean: "));
+}
+
+// Capacity.
+
+static void fill_capacity(const char *state)
+{
+    struct ekb_record_capacity *capacity = &record.capacity;
+    fill_head("capacity");
+    capacity->known = true;
+    capacity->percentile = 99;
+    capacity->limit_ns = 20000000;
+    SET_TEXT(capacity->state, state);
+    SET_TEXT(capacity->limiter, "queueing");
+    capacity->ceiling_per_s = 4100.4;
+    capacity->lower_per_s = 3512.2;
+    capacity->upper_per_s = 3571.9;
+    capacity->num_trials = 2;
+    capacity->trials = calloc(2, sizeof capacity->trials[0]);
+    cr_assert_not_null(capacity->trials);
+    capacity->trials[0] = (struct ekb_record_trial){.rate_per_s = 2870,
+                                                    .duration_ns = 2000000000,
+                                                    .due = 5740,
+                                                    .accepted = 5740,
+                                                    .latency_ns = {true, 3210000},
+                                                    .lag_p99_ns = {true, 120000},
+                                                    .server_busy_percent = {true, 68},
+                                                    .client_busy_percent = {true, 52}};
+    SET_TEXT(capacity->trials[0].outcome, "passed");
+    capacity->trials[1] = (struct ekb_record_trial){.rate_per_s = 3700, .duration_ns = 2000000000};
+    SET_TEXT(capacity->trials[1].outcome, "invalid");
+    SET_TEXT(capacity->trials[1].reason, "the client was late");
+    capacity->validated = true;
+    capacity->validation = capacity->trials[0];
+    capacity->validation.duration_ns = UINT64_C(10000000000);
+    capacity->server_cpu_ns = (struct ekb_record_real){true, 250000};
+    capacity->client_cpu_ns = (struct ekb_record_real){true, 180000};
+    capacity->server_utilisation = (struct ekb_record_real){true, 0.88};
+    capacity->server_cores = 1;
+}
+
+Test(text, answers_how_many_it_can_take)
+{
+    fill_capacity("found");
+
+    write_report();
+
+    cr_expect_not_null(
+        strstr(line_with("3512 handshakes/s"),
+               "meet the objective (the 99th percentile of latency at most 20.0 ms"));
+    cr_expect(has("3572/s does not."));
+    cr_expect(has("Limiter: queueing."));
+    cr_expect(has("250 us"));
+    cr_expect(has("88 % busy"));
+    cr_expect(!has("PROJECTED"));
+    cr_expect_not_null(line_with("1              2870     2     5740       0      3.21     0.12"));
+    cr_expect(has("(the client was late)"));
+}
+
+Test(text, marks_a_projection_as_one)
+{
+    fill_capacity("found");
+    record.capacity.target_per_s = (struct ekb_record_real){true, 50000};
+    record.capacity.target_cores = (struct ekb_record_real){true, 15};
+    record.capacity.target_machines = (struct ekb_record_real){true, 15};
+    record.capacity.headroom = (struct ekb_record_real){true, -13.24};
+
+    write_report();
+
+    cr_expect(has("PROJECTED, not measured: 50000/s need 15 server cores"));
+}
+
+// The client's limit is not the server's.
+Test(text, says_what_the_answer_is_not)
+{
+    fill_capacity("generator");
+    record.capacity.upper_per_s = (double)INFINITY;
+
+    write_report();
+
+    cr_expect(has("no rate that was tried fails to"));
+    cr_expect(has("the server may take more"));
+}
+
+// An open loop of the load client.
+
+Test(text, has_lag_and_uncorrected_latency_of_an_open_loop)
+{
+    fill_head("load");
+    SET_TEXT(record.plan.target, "192.0.2.1:443");
+    add_stage("load", 4000);
+    struct ekb_record_open_loop *loop = &record.plan.stages[0].open_loop;
+    loop->known = true;
+    SET_TEXT(loop->arrivals, "poisson");
+    loop->planned_per_s = 300;
+    loop->offered_per_s = 304;
+    loop->lag_ns.known = true;
+    loop->lag_ns.p50 = (struct ekb_record_u64){true, 100000};
+    struct ekb_record_arm *arm = add_arm("load", "load", 1000);
+    arm->latency_ns.known = true;
+    arm->latency_ns.p50 = (struct ekb_record_u64){true, 2000000};
+    arm->uncorrected_latency_ns.known = true;
+    arm->uncorrected_latency_ns.p50 = (struct ekb_record_u64){true, 1500000};
+
+    write_report();
+
+    cr_expect(has("Open loop, poisson arrivals: 300/s planned, 304/s offered"));
+    cr_expect_not_null(strstr(line_with("  uncorrected"), "1.5"));
+    cr_expect_not_null(strstr(line_with("  the client's lag"), "0.1"));
+    cr_expect(!has("what was dropped"));
 }

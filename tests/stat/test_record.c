@@ -218,6 +218,32 @@ static void fill_cpu(struct ekb_record *record)
     SET_TEXT(record->client_cpu[0].stage, "stage-0");
 }
 
+static void fill_capacity(struct ekb_record *record)
+{
+    struct ekb_record_capacity *capacity = &record->capacity;
+    capacity->known = true;
+    capacity->percentile = 99.9;
+    capacity->limit_ns = UINT64_C(20000000);
+    SET_TEXT(capacity->state, "generator");
+    SET_TEXT(capacity->limiter, "client CPU");
+    capacity->ceiling_per_s = 4000.5;
+    capacity->lower_per_s = 3100.25;
+    capacity->upper_per_s = (double)INFINITY;
+    capacity->num_trials = 2;
+    capacity->trials = allocate(2, sizeof capacity->trials[0]);
+    SET_TEXT(capacity->trials[0].outcome, "passed");
+    SET_TEXT(capacity->trials[1].outcome, "invalid");
+    SET_TEXT(capacity->trials[1].reason, "the client was late");
+    capacity->trials[1].due = 77;
+    capacity->trials[1].lag_p99_ns = (struct ekb_record_u64){true, 3000000};
+    capacity->validated = true;
+    SET_TEXT(capacity->validation.outcome, "passed");
+    capacity->server_cpu_ns = (struct ekb_record_real){true, 250000.5};
+    capacity->server_cores = 1;
+    capacity->target_cores = (struct ekb_record_real){true, 17};
+    capacity->headroom = (struct ekb_record_real){true, -15.25};
+}
+
 static void fill_full(struct ekb_record *record)
 {
     fill_minimal(record);
@@ -234,6 +260,7 @@ static void fill_full(struct ekb_record *record)
     SET_TEXT(record->arms[1].expect, "reject");
     fill_effects(record);
     fill_floors(record);
+    fill_capacity(record);
     fill_cpu(record);
     record->interrupted = true;
     ekb_record_add_reason(record, "steal was %.1f %%", 4.5);
@@ -521,9 +548,9 @@ Test(record, is_zero_after_deinit)
 Test(record, has_the_keys_of_the_schema_in_order)
 {
     static const char *const keys[] = {
-        "schema", "kind",   "started_at", "duration_ns", "build",
-        "host",   "plan",   "arms",       "throughput",  "effects",
-        "blocks", "floors", "cpu",        "validity",    "interrupted",
+        "schema", "kind", "started_at", "duration_ns", "build",  "host",
+        "plan",   "arms", "throughput", "effects",     "blocks", "capacity",
+        "floors", "cpu",  "validity",   "interrupted",
     };
     json_t *json = minimal_json();
 
@@ -646,6 +673,33 @@ Test(record, writes_effects_and_throughput)
     expect_real(json, "effects.0.ci95.1", 15.0);
     expect_integer(json, "effects.0.n", 197);
     expect_real(json, "effects.0.mde", 39.5);
+    json_decref(json);
+}
+
+Test(record, writes_capacity)
+{
+    json_t *json = full_json();
+
+    expect_real(json, "capacity.objective.percentile", 99.9);
+    expect_integer(json, "capacity.objective.limit_ns", 20000000);
+    expect_text(json, "capacity.state", "generator");
+    expect_text(json, "capacity.limiter", "client CPU");
+    expect_real(json, "capacity.lower_per_s", 3100.25);
+    expect_null(json, "capacity.upper_per_s");
+    expect_null(json, "capacity.trials.0.reason");
+    expect_null(json, "capacity.trials.0.latency_ns");
+    expect_text(json, "capacity.trials.1.reason", "the client was late");
+    expect_integer(json, "capacity.trials.1.due", 77);
+    expect_integer(json, "capacity.trials.1.lag_p99_ns", 3000000);
+    expect_text(json, "capacity.validation.outcome", "passed");
+    expect_real(json, "capacity.server_cpu_ns", 250000.5);
+    expect_null(json, "capacity.client_cpu_ns");
+    expect_null(json, "capacity.projection.target_per_s");
+    expect_real(json, "capacity.projection.cores", 17);
+    expect_real(json, "capacity.projection.headroom", -15.25);
+    json_decref(json);
+    json = minimal_json();
+    expect_null(json, "capacity");
     json_decref(json);
 }
 

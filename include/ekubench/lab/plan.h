@@ -44,6 +44,8 @@ struct ekb_plan_arm {
 struct ekb_plan_stage {
     char name[EKB_PLAN_NAME_LEN];
     uint32_t in_flight;
+    double
+        rate_per_s; // Open loop: Poisson arrivals, at most `in_flight` under way; 0: closed loop.
     uint64_t slice_ns;
     uint32_t num_warmup; // Slices.
     uint32_t num_slices; // Warm-up included.

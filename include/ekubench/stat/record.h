@@ -210,10 +210,46 @@ struct ekb_record_side_floor {
     struct ekb_record_real steps_over_memory;
 };
 
+// One trial of a search for the highest rate that meets an objective.
+struct ekb_record_trial {
+    double rate_per_s;
+    uint64_t duration_ns;
+    char outcome[8];                  // "passed", "failed", "invalid"
+    char reason[EKB_RECORD_TEXT_LEN]; // Why it did not pass.
+    double offered_per_s;
+    struct ekb_record_u64 latency_ns; // At the objective's percentile, of all that were due.
+    struct ekb_record_u64 lag_p99_ns;
+    uint64_t due, accepted, errors; // Of the measured time; errors: failed, rejected, dropped.
+    struct ekb_record_real server_busy_percent, client_busy_percent;
+};
+
+// The answer to "how many can it take?". Projections are marked so.
+struct ekb_record_capacity {
+    bool known;
+    double percentile; // The objective: that percentile of latency
+    uint64_t limit_ns; // is at most this,
+    double max_error_share;
+    char state[16];       // "found", "ceiling", "generator", "nothing", "exhausted"
+    double ceiling_per_s; // Of a closed loop.
+    double lower_per_s;   // The highest rate that meets the objective; 0: none does.
+    double upper_per_s;   // The lowest that does not; infinite if none fails to.
+    struct ekb_record_trial *trials;
+    size_t num_trials;
+    // Of the validation at `lower_per_s`.
+    bool validated;
+    struct ekb_record_trial validation;
+    struct ekb_record_real server_cpu_ns, client_cpu_ns;
+    struct ekb_record_real server_utilisation; // Of the server's cores, there.
+    uint64_t server_cores;
+    char limiter[32];
+    // Projections.
+    struct ekb_record_real target_per_s, target_cores, target_machines, headroom;
+};
+
 #define EKB_RECORD_MAX_REASONS 24
 
 struct ekb_record {
-    char kind[16]; // "measure", "load"
+    char kind[16]; // "measure", "load", "capacity"
     char started_at[32];
     uint64_t duration_ns;
 
@@ -253,6 +289,8 @@ struct ekb_record {
     size_t num_effects;
     struct ekb_record_block *blocks;
     size_t num_blocks;
+
+    struct ekb_record_capacity capacity;
 
     bool floors_known;
     struct ekb_record_side_floor server_floor, client_floor;

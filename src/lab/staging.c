@@ -1,0 +1,100 @@
+#include "lab/staging.h"
+
+#include "ekubench/peer/ends.h"
+
+#include <string.h>
+
+// The server has room for connections that are ending while their successors begin.
+#define ROOM_FACTOR 2
+#define ROOM_SPARE 256
+
+uint32_t ekb_staging_room(const struct ekb_plan_stage *stage)
+{
+    return stage->in_flight * ROOM_FACTOR + ROOM_SPARE;
+}
+
+static void label_arm(struct ekb_record_arm *label, const struct ekb_plan *plan,
+                      const struct ekb_plan_arm *arm)
+{
+    char eku[64];
+    *label = (struct ekb_record_arm){.depth = arm->depth};
+    EKB_RECORD_COPY(label->name, arm->name);
+    EKB_RECORD_COPY(label->eku, ekb_eku_mode_name(arm->policy.eku));
+    EKB_RECORD_COPY(label->verify,
+                    arm->bare_tcp ? "tcp" : ekb_verify_level_name(arm->policy.verify));
+    EKB_RECORD_COPY(label->key, ekb_key_type_name(plan->key_type));
+    EKB_RECORD_COPY(label->client_eku, arm->depth == 0 ? "" : ekb_eku_format(eku, arm->client_eku));
+    EKB_RECORD_COPY(label->tls, ekb_tls_version_name(plan->version));
+    EKB_RECORD_COPY(label->expect, arm->expect_accept ? "accept" : "reject");
+}
+
+enum ekb_err ekb_staging_init(struct ekb_staging *staging, const struct ekb_plan *plan,
+                              const struct ekb_plan_stage *stage, const struct ekb_stores *stores,
+                              struct ekb_fail *reterr_fail)
+{
+    struct ekb_address loopback;
+    enum ekb_err err = ekb_address_parse(&loopback, "127.0.0.1:0", reterr_fail);
+    if (err == EKB_OK && stage->tcp_floor) {
+        const struct ekb_ends_spec ends = {
+            .server_store = ekb_stores_server(stores, &stage->arms[0]),
+            .client_store = ekb_stores_client(stores, &stage->arms[0]),
+            .version = plan->version,
+            .policy = stage->arms[0].policy};
+        err = ekb_flights_record(&staging->flights, &ends, reterr_fail);
+    }
+    for (size_t i = 0; i < stage->num_arms; i++) {
+        const struct ekb_plan_arm *arm = &stage->arms[i];
+        staging->listeners[i] =
+            (struct ekb_listener){.address = loopback,
+                                  .policy = arm->policy,
+                                  .version = plan->version,
+                                  .store_path = ekb_stores_server(stores, arm),
+                                  .flights = arm->bare_tcp ? &staging->flights : NULL,
+                                  .inject_ns = arm->inject_ns,
+                                  .probe = arm->probe,
+                                  .arm = (uint16_t)i,
+                                  .fd = -1};
+        staging->expect_accept[i] = arm->expect_accept ? 1 : 0;
+        label_arm(&staging->labels[i], plan, arm);
+    }
+    staging->server = (struct ekb_server_options){
+        .store_path = ekb_stores_server(stores, &stage->arms[0]),
+        .listeners = staging->listeners,
+        .num_listeners = stage->num_arms,
+        .max_connections = ekb_staging_room(stage),
+        .deadline_ns = plan->deadline_ns,
+        .expect_accept = staging->expect_accept,
+        .floor_client_store =
+            stage->floor_every > 0 ? ekb_stores_client(stores, &stage->arms[0]) : NULL,
+    };
+    if (err == EKB_OK) {
+        err = ekb_server_open(&staging->server, reterr_fail);
+    }
+    for (size_t i = 0; i < stage->num_arms; i++) {
+        staging->client_arms[i] =
+            (struct ekb_client_arm){.target = staging->listeners[i].address,
+                                    .store_path = ekb_stores_client(stores, &stage->arms[i]),
+                                    .version = plan->version,
+                                    .flights = stage->arms[i].bare_tcp ? &staging->flights : NULL,
+                                    .kind = stage->client,
+                                    .expect_accept = stage->arms[i].expect_accept};
+    }
+    staging->client = (struct ekb_client_options){
+        .arms = staging->client_arms,
+        .num_arms = stage->num_arms,
+        .in_flight = stage->in_flight,
+        .deadline_ns = plan->deadline_ns,
+        .seed = plan->seed,
+        .confirm = EKB_CONFIRM_BYTE,
+        .arrivals = EKB_ARRIVALS_POISSON,
+        .floor_server_store =
+            stage->floor_every > 0 ? ekb_stores_server(stores, &stage->arms[0]) : NULL,
+    };
+    if (stage->rate_per_s > 0) {
+        staging->rate = (struct ekb_pace_stretch){(uint64_t)stage->num_slices * stage->slice_ns,
+                                                  stage->rate_per_s, stage->rate_per_s};
+        staging->client.stretches = &staging->rate;
+        staging->client.num_stretches = 1;
+    }
+    return err;
+}

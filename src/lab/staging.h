@@ -1,0 +1,36 @@
+// What one stage of a plan needs while it runs: listeners, what clients do, and the names of it
+// all.
+
+#ifndef EKUBENCH_SRC_LAB_STAGING_H
+#define EKUBENCH_SRC_LAB_STAGING_H
+
+#include "ekubench/lab/plan.h"
+#include "ekubench/lab/stores.h"
+#include "ekubench/peer/client.h"
+#include "ekubench/peer/server.h"
+#include "ekubench/stat/record.h"
+
+struct ekb_staging {
+    struct ekb_listener listeners[EKB_PLAN_MAX_ARMS];
+    struct ekb_client_arm client_arms[EKB_PLAN_MAX_ARMS];
+    uint8_t expect_accept[EKB_PLAN_MAX_ARMS];
+    struct ekb_record_arm labels[EKB_PLAN_MAX_ARMS];
+    struct ekb_flights flights;
+    struct ekb_pace_stretch rate;
+    struct ekb_server_options server;
+    struct ekb_client_options client;
+};
+
+// ekb_staging_room returns how many connections the server of a stage has room for.
+uint32_t ekb_staging_room(const struct ekb_plan_stage *stage);
+
+// ekb_staging_init prepares both sides of `stage` and opens the listeners, on loopback;
+// ekb_stage_run closes them. Must stay where it is: its parts point at one another. Errors of
+// ekb_server_open and ekb_flights_record.
+EKB_NODISCARD enum ekb_err ekb_staging_init(struct ekb_staging *staging,
+                                            const struct ekb_plan *plan,
+                                            const struct ekb_plan_stage *stage,
+                                            const struct ekb_stores *stores,
+                                            struct ekb_fail *reterr_fail);
+
+#endif
