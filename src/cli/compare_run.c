@@ -324,8 +324,10 @@ static enum ekb_err compare_instructions(struct ekb_comparison *out_comparison,
                                          struct ekb_fail *reterr_fail)
 {
     struct ekb_compare_side *sides = calloc(2, sizeof sides[0]);
-    enum ekb_err err =
-        sides != NULL ? EKB_OK : ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "instructions");
+    enum ekb_err err = EKB_OK;
+    if (sides == NULL) {
+        return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "instructions");
+    }
     for (size_t i = 0; i < 2 && err == EKB_OK; i++) {
         err = count_side(&sides[i], binaries[i], stop, reterr_fail);
     }

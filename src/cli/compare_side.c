@@ -34,8 +34,8 @@ void ekb_compare_clean(char *text)
 {
     for (char *at = text; *at != '\0'; at++) {
         // U+0080 to U+009F are control characters too.
-        const bool is_c1 =
-            at[0] == '\xc2' && (unsigned char)at[1] >= 0x80 && (unsigned char)at[1] <= 0x9f;
+        const bool is_c1 = (unsigned char)at[0] == 0xc2 && (unsigned char)at[1] >= 0x80 &&
+                           (unsigned char)at[1] <= 0x9f;
         if ((unsigned char)*at < ' ' || *at == 0x7f || *at == '|') {
             *at = '?';
         } else if (is_c1) {
@@ -45,7 +45,9 @@ void ekb_compare_clean(char *text)
     }
     json_t *string = json_string(text);
     for (char *at = text; string == NULL && *at != '\0'; at++) {
-        *at = (unsigned char)*at < 0x80 ? *at : '?';
+        if ((unsigned char)*at >= 0x80) {
+            *at = '?';
+        }
     }
     json_decref(string);
 }

@@ -191,28 +191,13 @@ static void check_arguments(struct arguments *arguments, struct argp_state *stat
     check_load(arguments, state);
 }
 
-static error_t parse(int key, char *text, struct argp_state *state)
+// parse_shape reads the options that say how much load there is, and when.
+static error_t parse_shape(int key, char *text, struct argp_state *state)
 {
     struct arguments *arguments = state->input;
     struct ekb_load_settings *settings = &arguments->settings;
     uint64_t count = 0;
     switch (key) {
-    case 's':
-        settings->arm.store_path = text;
-        return 0;
-    case 'n':
-        if (ekb_units_parse_count(&count, text, 1, 20000) != EKB_OK) {
-            ekb_cli_refuse(state, "--in-flight %s: a count from 1 to 20000 is wanted", text);
-        }
-        settings->in_flight = (uint32_t)count;
-        arguments->in_flight_set = true;
-        return 0;
-    case 't':
-        parse_duration(&settings->duration_ns, "--duration", text, 100 * EKB_NS_PER_MS, state);
-        return 0;
-    case 'o':
-        arguments->output = text;
-        return 0;
     case OPTION_COUNT:
         if (ekb_units_parse_count(&settings->max_starts, text, 1, UINT64_C(1) << 40) != EKB_OK) {
             ekb_cli_refuse(state, "--count %s: a count is wanted", text);
@@ -249,6 +234,33 @@ static error_t parse(int key, char *text, struct argp_state *state)
         }
         settings->num_workers = (uint32_t)count;
         return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+    struct arguments *arguments = state->input;
+    struct ekb_load_settings *settings = &arguments->settings;
+    uint64_t count = 0;
+    switch (key) {
+    case 's':
+        settings->arm.store_path = text;
+        return 0;
+    case 'n':
+        if (ekb_units_parse_count(&count, text, 1, 20000) != EKB_OK) {
+            ekb_cli_refuse(state, "--in-flight %s: a count from 1 to 20000 is wanted", text);
+        }
+        settings->in_flight = (uint32_t)count;
+        arguments->in_flight_set = true;
+        return 0;
+    case 't':
+        parse_duration(&settings->duration_ns, "--duration", text, 100 * EKB_NS_PER_MS, state);
+        return 0;
+    case 'o':
+        arguments->output = text;
+        return 0;
     case OPTION_DEADLINE:
         parse_duration(&settings->deadline_ns, "--deadline", text, 10 * EKB_NS_PER_MS, state);
         return 0;
@@ -283,7 +295,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         check_arguments(arguments, state);
         return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return parse_shape(key, text, state);
     }
 }
 

@@ -168,9 +168,8 @@ static const struct ekb_record_cpu *last_cpu(const struct ekb_record_cpu *rows, 
 
 // describe_trial fills what a trial's judgement needs from the record that it made.
 static void describe_trial(struct ekb_record_trial *trial, const struct ekb_record *record,
-                           const struct ekb_stage *stage)
+                           const struct ekb_record_stage *row, const struct ekb_stage *stage)
 {
-    const struct ekb_record_stage *row = &record->plan.stages[record->plan.num_stages - 1];
     const struct ekb_record_cpu *server = last_cpu(record->server_cpu, record->num_server_cpu);
     const struct ekb_record_cpu *client = last_cpu(record->client_cpu, record->num_client_cpu);
     const struct ekb_tally *tally = stage->client.tally;
@@ -196,9 +195,9 @@ static enum ekb_err run_trial(struct run *run, struct ekb_record_trial *trial,
     shape_stage(run, kept != NULL ? VALIDATION_STAGE : TRIAL_STAGE, trial->rate_per_s,
                 trial->duration_ns);
     const enum ekb_err err = run_stage(run, record, &stage, reterr_fail);
-    if (err == EKB_OK && !run->interrupted) {
+    if (err == EKB_OK && !run->interrupted && record->plan.stages != NULL) {
         const struct ekb_record_stage *row = &record->plan.stages[record->plan.num_stages - 1];
-        describe_trial(trial, record, &stage);
+        describe_trial(trial, record, row, &stage);
         *out_outcome = ekb_capacity_judge(trial, stage.client.tally->arms[0].latency.hist,
                                           &run->settings->objective);
         if (*out_outcome != EKB_SEARCH_INVALID &&

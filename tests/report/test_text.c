@@ -1194,7 +1194,7 @@ Test(text, answers_how_many_it_can_take)
                "meet the objective (the 99th percentile of latency at most 20.0 ms"));
     cr_expect(has("3572/s does not."));
     cr_expect(has("Limiter: queueing."));
-    cr_expect(has("250 us"));
+    cr_expect(has("180 us"));
     cr_expect(has("88 % busy"));
     cr_expect(!has("PROJECTED"));
     cr_expect_not_null(line_with("1              2870     2     5740       0      3.21     0.12"));
