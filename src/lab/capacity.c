@@ -195,7 +195,8 @@ static enum ekb_err run_trial(struct run *run, struct ekb_record_trial *trial,
     shape_stage(run, kept != NULL ? VALIDATION_STAGE : TRIAL_STAGE, trial->rate_per_s,
                 trial->duration_ns);
     const enum ekb_err err = run_stage(run, record, &stage, reterr_fail);
-    if (err == EKB_OK && !run->interrupted && record->plan.stages != NULL) {
+    if (err == EKB_OK && !run->interrupted && record->plan.stages != NULL &&
+        stage.client.tally != NULL) {
         const struct ekb_record_stage *row = &record->plan.stages[record->plan.num_stages - 1];
         describe_trial(trial, record, row, &stage);
         *out_outcome = ekb_capacity_judge(trial, stage.client.tally->arms[0].latency.hist,
