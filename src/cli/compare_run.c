@@ -189,20 +189,44 @@ static void add_quadruple(struct times *times, const struct run runs[EKB_QUADRUP
     times->num++;
 }
 
-// measure_row stores the change of one quantity, or returns why it is withheld.
-static const char *measure_row(struct ekb_compare_row *row, const struct times *times, size_t q)
+// widen adds what the A/A control shows to the change, on both sides: as much as that may be the
+// fault of the apparatus.
+static void widen(struct ekb_estimate *change, const struct times *times, size_t q)
+{
+    struct ekb_estimate control;
+    if (ekb_rank_estimate(&control, times->controls[q], times->num,
+                          EKB_VERDICT_CONTROL_CONFIDENCE) == EKB_OK) {
+        const double most = fmax(fabs(control.low), fabs(control.high));
+        change->low -= most;
+        change->high += most;
+    }
+}
+
+static void to_percent(struct ekb_estimate *change)
+{
+    change->estimate = 100.0 * expm1(change->estimate);
+    change->low = 100.0 * expm1(change->low);
+    change->high = 100.0 * expm1(change->high);
+}
+
+// measure_row stores the change of one quantity, or returns why it is withheld. A control that
+// differs by less than matters withholds nothing: the change with that on top of it is still within
+// the limit.
+static const char *measure_row(struct ekb_compare_row *row, const struct times *times, size_t q,
+                               double limit_percent)
 {
     if (!ekb_verdict_control_is_possible(times->num) ||
         ekb_rank_estimate(&row->change, times->contrasts[q], times->num, 0.95) != EKB_OK) {
         return "too few undisturbed quadruples for the A/A control";
     }
-    if (ekb_verdict_control_differs(times->controls[q], times->num)) {
-        return "the A/A control shows a difference where there is none";
+    const bool differs = ekb_verdict_control_differs(times->controls[q], times->num);
+    if (differs) {
+        widen(&row->change, times, q);
     }
-    row->change.estimate = 100.0 * expm1(row->change.estimate);
-    row->change.low = 100.0 * expm1(row->change.low);
-    row->change.high = 100.0 * expm1(row->change.high);
-    return NULL;
+    to_percent(&row->change);
+    return differs && (row->change.low <= -limit_percent || row->change.high >= limit_percent)
+               ? "the A/A control shows a difference where there is none"
+               : NULL;
 }
 
 static void add_time_rows(struct ekb_comparison *comparison, const struct times *times,
@@ -220,7 +244,7 @@ static void add_time_rows(struct ekb_comparison *comparison, const struct times 
                                       .base = times->sums[q][0] / (2.0 * (double)times->num),
                                       .now = times->sums[q][1] / (2.0 * (double)times->num)};
         (void)snprintf(row.name, sizeof row.name, "%s", quantity_names[q]);
-        const char *reason = measure_row(&row, times, q);
+        const char *reason = measure_row(&row, times, q, wish->time_percent);
         if (reason == NULL) {
             ekb_compare_add_interval(comparison, &row, wish);
         } else {

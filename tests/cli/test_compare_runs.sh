@@ -122,6 +122,15 @@ compare twins same --gate-time
 expect 'the A/A control' 4
 says 'the A/A control' 'server CPU per handshake, kernel included: withheld: the A/A control shows a difference where there is none'
 
+# A control that differs by less than the limit can be about is no reason: the change, with that much
+# on either side, is still within it.
+program nearly 'first=0111000101' 'q=$(((n - 1) / 2))' '((${first:q:1} == n % 2)) && result 303000 || result 300000'
+compare nearly same --gate-time
+expect 'a control of 1 %' 0
+says 'a control of 1 %' 'server CPU per handshake, kernel included: equivalent within 5 %'
+compare nearly same --gate-time --time-threshold 1%
+expect 'a control of 1 %, with a limit of 1 %' 4
+
 # Counts, as valgrind would give them: those of a program are in a file beside it.
 mkdir "$dir/bin"
 cat >"$dir/bin/valgrind" <<'BASH'
