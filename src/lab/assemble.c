@@ -74,8 +74,8 @@ static enum ekb_err copy_outcomes(struct ekb_record_outcomes *out, const struct 
     return EKB_OK;
 }
 
-static enum ekb_err summarize(struct ekb_record_summary *out,
-                              const struct ekb_distribution *distribution)
+enum ekb_err ekb_assemble_summarize(struct ekb_record_summary *out,
+                                    const struct ekb_distribution *distribution)
 {
     return distribution->moments.count == 0
                ? EKB_OK
@@ -110,13 +110,13 @@ static enum ekb_err fill_arm(struct ekb_record_arm *arm, const struct ekb_stage 
     const struct ekb_tally_arm *client = &stage->client.tally->arms[index];
     enum ekb_err err = copy_outcomes(&arm->client, client);
     if (err == EKB_OK) {
-        err = summarize(&arm->latency_ns, &client->latency);
+        err = ekb_assemble_summarize(&arm->latency_ns, &client->latency);
     }
     if (err == EKB_OK) {
-        err = summarize(&arm->connect_ns, &client->connect);
+        err = ekb_assemble_summarize(&arm->connect_ns, &client->connect);
     }
     if (err == EKB_OK) {
-        err = summarize(&arm->client_cpu_ns, &client->steps);
+        err = ekb_assemble_summarize(&arm->client_cpu_ns, &client->steps);
     }
     arm->client_sent_bytes = ratio((double)client->sent_bytes, (double)client->steps.moments.count);
     arm->client_cpu_interval_known = ekb_assemble_mean(&arm->client_cpu_interval, stage,
@@ -128,10 +128,10 @@ static enum ekb_err fill_arm(struct ekb_record_arm *arm, const struct ekb_stage 
     arm->server_known = true;
     err = copy_outcomes(&arm->server, server);
     if (err == EKB_OK) {
-        err = summarize(&arm->server_cpu_ns, &server->steps);
+        err = ekb_assemble_summarize(&arm->server_cpu_ns, &server->steps);
     }
     if (err == EKB_OK) {
-        err = summarize(&arm->verify_ns, &server->verify);
+        err = ekb_assemble_summarize(&arm->verify_ns, &server->verify);
     }
     arm->server_sent_bytes = ratio((double)server->sent_bytes, (double)server->steps.moments.count);
     arm->server_cpu_interval_known = ekb_assemble_mean(&arm->server_cpu_interval, stage,

@@ -102,20 +102,6 @@ struct run {
     bool interrupted;
 };
 
-static struct ekb_record_stage label_stage(const struct ekb_plan_stage *stage)
-{
-    struct ekb_record_stage label = {
-        .in_flight = stage->in_flight,
-        .warmup_ns = stage->num_warmup * stage->slice_ns,
-        .duration_ns = (stage->num_slices - stage->num_warmup) * stage->slice_ns,
-        .slice_ns = stage->slice_ns,
-    };
-    EKB_RECORD_COPY(label.name, stage->name);
-    EKB_RECORD_COPY(label.shape, stage->rate_per_s > 0 ? "open-loop" : "closed-loop");
-    EKB_RECORD_COPY(label.client, stage->client == EKB_CLIENT_FULL ? "full" : "cheap");
-    return label;
-}
-
 // run_stage runs the plan's stage and assembles it into `record`.
 static enum ekb_err run_stage(struct run *run, struct ekb_record *record, struct ekb_stage *stage,
                               struct ekb_fail *reterr_fail)
@@ -137,7 +123,7 @@ static enum ekb_err run_stage(struct run *run, struct ekb_record *record, struct
                             reterr_fail);
     }
     if (err == EKB_OK) {
-        const struct ekb_record_stage label = label_stage(plan_stage);
+        const struct ekb_record_stage label = ekb_staging_label(plan_stage);
         run->interrupted = run->interrupted || stage->interrupted;
         EKB_RECORD_COPY(run->record->plan.cipher, stage->client.tally->cipher);
         if (ekb_assemble_stage(record, stage, &label, staging->labels) != EKB_OK ||

@@ -14,21 +14,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static struct ekb_record_stage label_stage(const struct ekb_plan_stage *stage)
-{
-    struct ekb_record_stage label = {
-        .in_flight = stage->in_flight,
-        .warmup_ns = stage->num_warmup * stage->slice_ns,
-        .duration_ns = (stage->num_slices - stage->num_warmup) * stage->slice_ns,
-        .slice_ns = stage->slice_ns,
-        .floor_every = stage->floor_every,
-    };
-    EKB_RECORD_COPY(label.name, stage->name);
-    EKB_RECORD_COPY(label.shape, "closed-loop");
-    EKB_RECORD_COPY(label.client, stage->client == EKB_CLIENT_FULL ? "full" : "cheap");
-    return label;
-}
-
 // choose_length sets how long the cost stage runs, from what the pilot has shown.
 static enum ekb_err choose_length(struct ekb_record *record, struct ekb_plan *plan,
                                   const struct ekb_stage *pilot)
@@ -38,25 +23,14 @@ static enum ekb_err choose_length(struct ekb_record *record, struct ekb_plan *pl
                     : ekb_pilot_choose(&plan->stages[cost], record, pilot, plan->resolve_ns);
 }
 
-static const struct ekb_record_cpu *find_cpu(const struct ekb_record_cpu *rows, size_t num_rows,
-                                             const char *stage)
-{
-    for (size_t i = 0; i < num_rows; i++) {
-        if (strcmp(rows[i].stage, stage) == 0) {
-            return &rows[i];
-        }
-    }
-    return NULL;
-}
-
 // size_load fits the load stage to what the floor stage has shown: of two CPUs the busier one sets
 // the rate, one does the work of both. A tenth more for what thousands in flight cost.
 static void size_load(struct ekb_record *record, struct ekb_plan *plan)
 {
     const struct ekb_record_cpu *server =
-        find_cpu(record->server_cpu, record->num_server_cpu, EKB_PLAN_STAGE_FLOOR);
+        ekb_record_find_cpu(record->server_cpu, record->num_server_cpu, EKB_PLAN_STAGE_FLOOR);
     const struct ekb_record_cpu *client =
-        find_cpu(record->client_cpu, record->num_client_cpu, EKB_PLAN_STAGE_FLOOR);
+        ekb_record_find_cpu(record->client_cpu, record->num_client_cpu, EKB_PLAN_STAGE_FLOOR);
     const int load = ekb_plan_stage_index(plan, EKB_PLAN_STAGE_LOAD);
     if (server == NULL || client == NULL || load < 0 || !server->per_handshake_ns.known ||
         !client->per_handshake_ns.known) {
@@ -115,7 +89,7 @@ static enum ekb_err run_stage(struct ekb_record *record, struct ekb_plan *plan, 
                             reterr_fail);
     }
     if (err == EKB_OK) {
-        const struct ekb_record_stage label = label_stage(plan_stage);
+        const struct ekb_record_stage label = ekb_staging_label(plan_stage);
         err = ekb_assemble_stage(record, &stage, &label, staging.labels);
         if (err == EKB_OK) {
             err = add_answers(record, plan, plan_stage, &stage);

@@ -1,17 +1,11 @@
 #include "ekubench/lab/open_loop.h"
 
+#include "ekubench/lab/assemble.h"
+
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-
-static enum ekb_err summarize(struct ekb_record_summary *out,
-                              const struct ekb_distribution *distribution)
-{
-    return distribution->moments.count == 0
-               ? EKB_OK
-               : ekb_record_summarize(out, &distribution->moments, distribution->hist);
-}
 
 static enum ekb_err copy_stretches(struct ekb_record_open_loop *loop,
                                    const struct ekb_client_options *client)
@@ -66,9 +60,10 @@ static enum ekb_err fill(struct ekb_record_open_loop *loop, const struct ekb_sta
             : (double)NAN;
     enum ekb_err err = copy_stretches(loop, client);
     if (err == EKB_OK) {
-        err = summarize(&loop->lag_ns, &tally->lag);
+        err = ekb_assemble_summarize(&loop->lag_ns, &tally->lag);
     }
-    return err != EKB_OK ? err : summarize(&loop->dropped_wait_ns, &tally->dropped_wait);
+    return err != EKB_OK ? err
+                         : ekb_assemble_summarize(&loop->dropped_wait_ns, &tally->dropped_wait);
 }
 
 static void check_drops(struct ekb_record *record, const struct ekb_record_stage *stage)
@@ -133,7 +128,7 @@ enum ekb_err ekb_open_loop_add(struct ekb_record *record, const struct ekb_stage
         struct ekb_record_arm *arm = &record->arms[record->num_arms - num_arms + i];
         const struct ekb_tally_arm *counted = &stage->client.tally->arms[i];
         arm->dropped = counted->dropped;
-        err = summarize(&arm->uncorrected_latency_ns, &counted->uncorrected);
+        err = ekb_assemble_summarize(&arm->uncorrected_latency_ns, &counted->uncorrected);
         if (arm->latency_ns.p99.known && arm->latency_ns.p99.value > p99_latency_ns) {
             p99_latency_ns = arm->latency_ns.p99.value;
         }

@@ -98,3 +98,18 @@ enum ekb_err ekb_staging_init(struct ekb_staging *staging, const struct ekb_plan
     }
     return err;
 }
+
+struct ekb_record_stage ekb_staging_label(const struct ekb_plan_stage *stage)
+{
+    struct ekb_record_stage label = {
+        .in_flight = stage->in_flight,
+        .warmup_ns = stage->num_warmup * stage->slice_ns,
+        .duration_ns = (stage->num_slices - stage->num_warmup) * stage->slice_ns,
+        .slice_ns = stage->slice_ns,
+        .floor_every = stage->floor_every,
+    };
+    EKB_RECORD_COPY(label.name, stage->name);
+    EKB_RECORD_COPY(label.shape, stage->rate_per_s > 0 ? "open-loop" : "closed-loop");
+    EKB_RECORD_COPY(label.client, stage->client == EKB_CLIENT_FULL ? "full" : "cheap");
+    return label;
+}

@@ -33,4 +33,7 @@ EKB_NODISCARD enum ekb_err ekb_staging_init(struct ekb_staging *staging,
                                             const struct ekb_stores *stores,
                                             struct ekb_fail *reterr_fail);
 
+// ekb_staging_label describes the stage for the record.
+struct ekb_record_stage ekb_staging_label(const struct ekb_plan_stage *stage);
+
 #endif

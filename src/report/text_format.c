@@ -52,17 +52,6 @@ const struct ekb_record_stage *text_find_stage(const struct ekb_record *record, 
     return NULL;
 }
 
-const struct ekb_record_cpu *text_find_cpu(const struct ekb_record_cpu *rows, size_t num_rows,
-                                           const char *stage)
-{
-    for (size_t i = 0; i < num_rows; i++) {
-        if (strcmp(rows[i].stage, stage) == 0) {
-            return &rows[i];
-        }
-    }
-    return NULL;
-}
-
 const struct ekb_record_arm *text_find_only_arm(const struct ekb_record *record)
 {
     const struct ekb_record_arm *only = NULL;

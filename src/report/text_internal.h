@@ -22,8 +22,6 @@ void text_wrapped(FILE *out, const char *format, ...) EKB_PRINTF(2, 3);
 // These find a part of the record; NULL if it is not there. `contrast` NULL: the first one. The
 // only arm: that of a cost stage that has just one, and so nothing to be compared with.
 const struct ekb_record_stage *text_find_stage(const struct ekb_record *record, const char *name);
-const struct ekb_record_cpu *text_find_cpu(const struct ekb_record_cpu *rows, size_t num_rows,
-                                           const char *stage);
 const struct ekb_record_arm *text_find_only_arm(const struct ekb_record *record);
 const struct ekb_record_effect *text_find_effect(const struct ekb_record *record,
                                                  const char *question, const char *metric,

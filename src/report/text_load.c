@@ -144,9 +144,9 @@ void text_write_load(FILE *out, const struct ekb_record *record)
         }
     }
     write_side(out, "server",
-               text_find_cpu(record->server_cpu, record->num_server_cpu, stage->name));
+               ekb_record_find_cpu(record->server_cpu, record->num_server_cpu, stage->name));
     write_side(out, "client",
-               text_find_cpu(record->client_cpu, record->num_client_cpu, stage->name));
+               ekb_record_find_cpu(record->client_cpu, record->num_client_cpu, stage->name));
 }
 
 static void write_floor_row(FILE *out, const char *name, const struct ekb_record_side_floor *floor)
@@ -236,9 +236,9 @@ void text_write_only_arm(FILE *out, const struct ekb_record *record)
     write_steps(out, "server", arm->server_cpu_interval_known, &arm->server_cpu_interval);
     write_steps(out, "client", arm->client_cpu_interval_known, &arm->client_cpu_interval);
     write_side(out, "server",
-               text_find_cpu(record->server_cpu, record->num_server_cpu, stage->name));
+               ekb_record_find_cpu(record->server_cpu, record->num_server_cpu, stage->name));
     write_side(out, "client",
-               text_find_cpu(record->client_cpu, record->num_client_cpu, stage->name));
+               ekb_record_find_cpu(record->client_cpu, record->num_client_cpu, stage->name));
 }
 
 static void write_distribution_row(FILE *out, const char *name,
@@ -277,6 +277,7 @@ void text_write_foreign_load(FILE *out, const struct ekb_record *record)
     write_distribution_row(out, "  the client's lag", &stage->open_loop.lag_ns);
     write_distribution_row(out, "  what was dropped would have waited",
                            &stage->open_loop.dropped_wait_ns);
-    write_side(out, "client",
-               text_find_cpu(record->client_cpu, record->num_client_cpu, record->arms[0].stage));
+    write_side(
+        out, "client",
+        ekb_record_find_cpu(record->client_cpu, record->num_client_cpu, record->arms[0].stage));
 }

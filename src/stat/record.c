@@ -177,3 +177,14 @@ const struct ekb_record_arm *ekb_record_find_arm(const struct ekb_record *record
     }
     return NULL;
 }
+
+const struct ekb_record_cpu *ekb_record_find_cpu(const struct ekb_record_cpu *rows, size_t num_rows,
+                                                 const char *stage)
+{
+    for (size_t i = 0; i < num_rows; i++) {
+        if (strcmp(rows[i].stage, stage) == 0) {
+            return &rows[i];
+        }
+    }
+    return NULL;
+}

@@ -50,6 +50,18 @@ ekubench() {
     env -- "$mark" "$bin" "$@"
 }
 
+# expect NAME STATUS: how the last `run` ended.
+expect() {
+    if ((status != $2)); then
+        fail "$1: status $status, not $2: $(cat -- "$dir/out" "$dir/err")"
+    fi
+}
+
+# says NAME TEXT: the last `run` said it.
+says() {
+    grep -qF -- "$2" "$dir/out" "$dir/err" || fail "$1: no \"$2\" in $(cat -- "$dir/out" "$dir/err")"
+}
+
 # skip_without_io_uring skips the test where the kernel refuses io_uring.
 skip_without_io_uring() {
     if "$bin" doctor --json 2>/dev/null | grep -A1 '"check": "io_uring"' | grep -q '"fail"'; then

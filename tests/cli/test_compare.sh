@@ -45,17 +45,6 @@ result() {
 JSON
 }
 
-# expect NAME STATUS: how the last one ended.
-expect() {
-    if ((status != $2)); then
-        fail "$1: status $status, not $2: $(cat -- "$dir/out" "$dir/err")"
-    fi
-}
-
-says() {
-    grep -qF -- "$2" "$dir/out" "$dir/err" || fail "$1: no \"$2\" in $(cat -- "$dir/out" "$dir/err")"
-}
-
 counts "$dir/base.json" 3000000 3100000
 counts "$dir/same.json" 3005900 3100000
 counts "$dir/slow.json" 3006100 3100000

@@ -20,17 +20,6 @@ sanitizers=${2-}
 
 needs /usr/bin/python3
 
-# expect NAME STATUS: how the last one ended.
-expect() {
-    if ((status != $2)); then
-        fail "$1: status $status, not $2: $(cat -- "$dir/out" "$dir/err")"
-    fi
-}
-
-says() {
-    grep -qF -- "$2" "$dir/out" "$dir/err" || fail "$1: no \"$2\" in $(cat -- "$dir/out" "$dir/err")"
-}
-
 # program NAME [LINE...]: a program that counts its runs in $n, which begin with 1, and then runs the
 # lines; `result NS [CLEAN]` in them writes a result into $d.
 program() {

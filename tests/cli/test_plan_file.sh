@@ -16,18 +16,6 @@ source "$root/tests/cli/lib.sh" "$1"
 
 needs /usr/bin/python3
 
-# expect NAME STATUS: how the last one ended.
-expect() {
-    if ((status != $2)); then
-        fail "$1: status $status, not $2: $(cat -- "$dir/out" "$dir/err")"
-    fi
-}
-
-# says NAME TEXT: the last one said it.
-says() {
-    grep -qF -- "$2" "$dir/out" "$dir/err" || fail "$1: no \"$2\" in $(cat -- "$dir/out" "$dir/err")"
-}
-
 # plan FILE LINE...
 plan() {
     local file=$1

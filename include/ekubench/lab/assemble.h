@@ -34,4 +34,8 @@ void ekb_assemble_kept_slices(struct ekb_slice_sum *out_slices, const struct ekb
 bool ekb_assemble_mean(struct ekb_estimate *out_estimate, const struct ekb_stage *stage,
                        const struct ekb_slice_sum *slices, enum ekb_slice_kind kind);
 
+// ekb_assemble_summarize summarizes the samples of `distribution`, if there are any. EKB_NOMEM.
+EKB_NODISCARD enum ekb_err ekb_assemble_summarize(struct ekb_record_summary *out,
+                                                  const struct ekb_distribution *distribution);
+
 #endif

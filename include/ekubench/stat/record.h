@@ -346,4 +346,8 @@ EKB_NODISCARD enum ekb_err ekb_record_to_json(char **out_text, const struct ekb_
 const struct ekb_record_arm *ekb_record_find_arm(const struct ekb_record *record, const char *stage,
                                                  const char *name);
 
+// ekb_record_find_cpu returns the row of `stage`, or NULL.
+const struct ekb_record_cpu *ekb_record_find_cpu(const struct ekb_record_cpu *rows, size_t num_rows,
+                                                 const char *stage);
+
 #endif
