@@ -3,7 +3,6 @@
 #include "ekubench/base/clock.h"
 #include "ekubench/base/units.h"
 #include "ekubench/lab/capacity.h"
-#include "ekubench/pki/mint.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -23,11 +22,6 @@ enum {
     OPTION_TARGET,
     OPTION_BUDGET,
     OPTION_FULL_CLIENT,
-    OPTION_TLS,
-    OPTION_KEY,
-    OPTION_EKU,
-    OPTION_DEPTH,
-    OPTION_SEED,
     OPTION_JSON,
 };
 
@@ -59,47 +53,6 @@ static double parse_share(const char *option, const char *text, struct argp_stat
         ekb_cli_refuse(state, "%s %s: a share such as 0.1%% is wanted", option, text);
     }
     return share;
-}
-
-// parse_treatment reads what the handshakes are.
-static error_t parse_treatment(int key, const char *text, struct argp_state *state)
-{
-    struct ekb_plan_settings *plan = &((struct arguments *)state->input)->settings.plan;
-    uint64_t count = 0;
-    switch (key) {
-    case OPTION_TLS:
-        if (ekb_tls_version_parse(&plan->version, text) != EKB_OK || plan->version == EKB_TLS_ANY) {
-            ekb_cli_refuse(state, "--tls %s: 1.2 or 1.3 is wanted", text);
-        }
-        plan->version_set = true;
-        return 0;
-    case OPTION_KEY:
-        if (ekb_key_type_parse(&plan->key_type, text) != EKB_OK) {
-            ekb_cli_refuse(state, "--key %s: " EKB_CLI_KEY_TYPES " is wanted", text);
-        }
-        plan->key_type_set = true;
-        return 0;
-    case OPTION_EKU:
-        if (ekb_eku_mode_parse(&plan->eku, text) != EKB_OK) {
-            ekb_cli_refuse(state, "--eku %s: on, off or none is wanted", text);
-        }
-        plan->eku_set = true;
-        return 0;
-    case OPTION_DEPTH:
-        if (ekb_units_parse_count(&count, text, 1, EKB_MINT_MAX_DEPTH) != EKB_OK) {
-            ekb_cli_refuse(state, "--depth %s: a count from 1 to %d is wanted", text,
-                           EKB_MINT_MAX_DEPTH);
-        }
-        plan->depth = (unsigned)count;
-        return 0;
-    case OPTION_SEED:
-        if (ekb_units_parse_count(&plan->seed, text, 1, UINT64_C(1) << 53) != EKB_OK) {
-            ekb_cli_refuse(state, "--seed %s: a whole number from 1 to 2^53 is wanted", text);
-        }
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
 }
 
 static error_t parse(int key, char *text, struct argp_state *state)
@@ -142,7 +95,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         }
         return 0;
     default:
-        return parse_treatment(key, text, state);
+        return ekb_cli_parse_treatment(&settings->plan, key, text, state);
     }
 }
 
@@ -157,11 +110,11 @@ static const struct argp_option options[] = {
      "A client that verifies the server, as real ones do (default: a cheap one, so that the client "
      "does not set the limit)",
      2},
-    {"tls", OPTION_TLS, "VERSION", 0, "1.3 (the default) or 1.2", 2},
-    {"key", OPTION_KEY, "TYPE", 0, "Keys of all certificates: " EKB_CLI_KEY_TYPES, 2},
-    {"eku", OPTION_EKU, "MODE", 0, "on (default), off or none", 2},
-    {"depth", OPTION_DEPTH, "N", 0, "Certificates above the client's leaf (default 1)", 2},
-    {"seed", OPTION_SEED, "N", 0, "Seed of the arrivals (default 1)", 2},
+    {"tls", EKB_CLI_OPTION_TLS, "VERSION", 0, "1.3 (the default) or 1.2", 2},
+    {"key", EKB_CLI_OPTION_KEY, "TYPE", 0, "Keys of all certificates: " EKB_CLI_KEY_TYPES, 2},
+    {"eku", EKB_CLI_OPTION_EKU, "MODE", 0, "on (default), off or none", 2},
+    {"depth", EKB_CLI_OPTION_DEPTH, "N", 0, "Certificates above the client's leaf (default 1)", 2},
+    {"seed", EKB_CLI_OPTION_SEED, "N", 0, "Seed of the arrivals (default 1)", 2},
     {"output", 'o', "DIR", 0, "Write result.json and report.txt into DIR", 3},
     {"json", OPTION_JSON, NULL, 0, "Print the result as JSON instead of tables", 3},
     {0},

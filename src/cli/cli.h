@@ -8,6 +8,7 @@
 #define EKUBENCH_SRC_CLI_H
 
 #include "ekubench/base/err.h"
+#include "ekubench/lab/plan.h"
 #include "ekubench/lab/session.h"
 #include "ekubench/stat/record.h"
 
@@ -65,9 +66,20 @@ EKB_NODISCARD enum ekb_err ekb_cli_parse_file(const struct argp *argp, const cha
 
 // ekb_cli_read_plan makes the plan of the file `path`, as `ekubench measure --plan` does. Errors of
 // ekb_cli_parse_file; EKB_USAGE.
-struct ekb_plan;
 EKB_NODISCARD enum ekb_err ekb_cli_read_plan(struct ekb_plan *out_plan, const char *path,
                                              struct ekb_fail *reterr_fail);
+
+// The options that say what handshakes are made: their keys, and ekb_cli_parse_treatment, which
+// obeys one of them, or returns ARGP_ERR_UNKNOWN.
+enum {
+    EKB_CLI_OPTION_TLS = 1024,
+    EKB_CLI_OPTION_KEY,
+    EKB_CLI_OPTION_EKU,
+    EKB_CLI_OPTION_DEPTH,
+    EKB_CLI_OPTION_SEED,
+};
+error_t ekb_cli_parse_treatment(struct ekb_plan_settings *plan, int key, const char *text,
+                                struct argp_state *state);
 
 // ekb_cli_parse_time reads the value of an option --at; wrong usage if it is no time.
 void ekb_cli_parse_time(int64_t *out_seconds, const char *text, struct argp_state *state);

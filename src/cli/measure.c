@@ -3,7 +3,6 @@
 #include "ekubench/base/units.h"
 #include "ekubench/lab/measure.h"
 #include "ekubench/lab/plan.h"
-#include "ekubench/pki/mint.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -18,38 +17,9 @@ struct arguments {
 };
 
 enum {
-    OPTION_SEED = 256,
-    OPTION_TLS,
-    OPTION_KEY,
-    OPTION_EKU,
-    OPTION_DEPTH,
-    OPTION_PRINT_PLAN,
+    OPTION_PRINT_PLAN = 256,
     OPTION_JSON,
 };
-
-// parse_treatment reads the options of the one arm of the plan "compare".
-static error_t parse_treatment(int key, const char *text, struct argp_state *state)
-{
-    struct ekb_plan_settings *settings = &((struct arguments *)state->input)->settings;
-    uint64_t count = 0;
-    switch (key) {
-    case OPTION_EKU:
-        if (ekb_eku_mode_parse(&settings->eku, text) != EKB_OK) {
-            ekb_cli_refuse(state, "--eku %s: on, off or none is wanted", text);
-        }
-        settings->eku_set = true;
-        return 0;
-    case OPTION_DEPTH:
-        if (ekb_units_parse_count(&count, text, 1, EKB_MINT_MAX_DEPTH) != EKB_OK) {
-            ekb_cli_refuse(state, "--depth %s: a count from 1 to %d is wanted", text,
-                           EKB_MINT_MAX_DEPTH);
-        }
-        settings->depth = (unsigned)count;
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
 
 static error_t parse(int key, char *text, struct argp_state *state)
 {
@@ -68,25 +38,6 @@ static error_t parse(int key, char *text, struct argp_state *state)
         }
         arguments->settings.in_flight = (uint32_t)count;
         return 0;
-    case OPTION_SEED:
-        if (ekb_units_parse_count(&count, text, 1, UINT64_C(1) << 53) != EKB_OK) {
-            ekb_cli_refuse(state, "--seed %s: a whole number from 1 to 2^53 is wanted", text);
-        }
-        arguments->settings.seed = count;
-        return 0;
-    case OPTION_TLS:
-        if (ekb_tls_version_parse(&arguments->settings.version, text) != EKB_OK ||
-            arguments->settings.version == EKB_TLS_ANY) {
-            ekb_cli_refuse(state, "--tls %s: 1.2 or 1.3 is wanted", text);
-        }
-        arguments->settings.version_set = true;
-        return 0;
-    case OPTION_KEY:
-        if (ekb_key_type_parse(&arguments->settings.key_type, text) != EKB_OK) {
-            ekb_cli_refuse(state, "--key %s: " EKB_CLI_KEY_TYPES " is wanted", text);
-        }
-        arguments->settings.key_type_set = true;
-        return 0;
     case OPTION_PRINT_PLAN:
         arguments->print_plan = true;
         return 0;
@@ -97,7 +48,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         ekb_cli_refuse(state, "unexpected argument \"%s\"", text);
         return 0;
     default:
-        return parse_treatment(key, text, state);
+        return ekb_cli_parse_treatment(&arguments->settings, key, text, state);
     }
 }
 
@@ -111,12 +62,12 @@ static const struct argp_option options[] = {
     {"output", 'o', "DIR", 0, "Write result.json and report.txt into DIR", 0},
     {"in-flight", 'n', "N", 0,
      "Connections in flight in the load stage (default 2000, in quick 1000)", 0},
-    {"tls", OPTION_TLS, "VERSION", 0, "1.3 (the default) or 1.2", 0},
-    {"key", OPTION_KEY, "TYPE", 0, "Keys of all certificates: " EKB_CLI_KEY_TYPES, 0},
-    {"eku", OPTION_EKU, "MODE", 0, "In the plan compare: on (default), off or none", 0},
-    {"depth", OPTION_DEPTH, "N", 0,
+    {"tls", EKB_CLI_OPTION_TLS, "VERSION", 0, "1.3 (the default) or 1.2", 0},
+    {"key", EKB_CLI_OPTION_KEY, "TYPE", 0, "Keys of all certificates: " EKB_CLI_KEY_TYPES, 0},
+    {"eku", EKB_CLI_OPTION_EKU, "MODE", 0, "In the plan compare: on (default), off or none", 0},
+    {"depth", EKB_CLI_OPTION_DEPTH, "N", 0,
      "In the plan compare: certificates above the client's leaf (default 1)", 0},
-    {"seed", OPTION_SEED, "N", 0,
+    {"seed", EKB_CLI_OPTION_SEED, "N", 0,
      "Seed of the order of arms (default 1): the same seed, the same order", 0},
     {"json", OPTION_JSON, NULL, 0, "Print the result as JSON instead of tables", 0},
     {0},
