@@ -67,4 +67,10 @@ JSON'
 bars 0 'precision' "${measured/CLEAN/true}" precision
 bars 1 'precision, not clean' "${measured/CLEAN/false}" precision
 
+verdict() { printf 'echo "{\\"verdict\\": \\"%s\\"}"' "$1"; }
+bars 0 'one of twenty differs' "((n == 3)) && $(verdict slower) || $(verdict equivalent)" same 20
+bars 1 'two of twenty differ' "((n < 3)) && $(verdict faster) || $(verdict equivalent)" same 20
+bars 1 'two are withheld' "((n < 3)) && $(verdict withheld) || $(verdict equivalent)" same 20
+bars 1 'two fail' "((n < 3)) && exit 3 || $(verdict equivalent)" same 20
+
 finish
