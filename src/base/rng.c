@@ -36,6 +36,11 @@ uint64_t ekb_rng_next(struct ekb_rng *rng)
     return result;
 }
 
+double ekb_rng_uniform(struct ekb_rng *rng)
+{
+    return (double)(ekb_rng_next(rng) >> 11) * 0x1p-53;
+}
+
 uint64_t ekb_rng_below(struct ekb_rng *rng, uint64_t bound)
 {
     assert(bound > 0);

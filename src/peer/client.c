@@ -12,10 +12,12 @@
 
 #include "ekubench/peer/ends.h"
 #include "ekubench/peer/sequence.h"
-#include "ekubench/store/store.h"
+#include "peer/client_config.h"
 #include "peer/engine.h"
+#include "peer/session_pool.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -38,6 +40,10 @@ struct client {
     size_t num_waiting;
     struct ekb_sequence sequence; // Of the arms with TLS, which come first.
     uint16_t num_tls_arms;
+    bool by_share; // Arms are drawn by their shares, with
+    struct ekb_rng shares;
+    struct ekb_session_pool *pools; // By arm: what its connections have brought.
+    char request[512];              // What is sent with EKB_CONFIRM_HTTP.
     struct ekb_address sources[MAX_SOURCES];
     size_t num_sources; // 0: the system chooses.
     size_t next_source;
@@ -48,70 +54,13 @@ struct client {
     bool gave_up;
 };
 
-static enum ekb_err make_config(struct ekb_tls_config **out_config,
-                                const struct ekb_client_arm *arm, struct ekb_fail *reterr_fail)
-{
-    struct ekb_store *store = NULL;
-    const bool full = arm->kind == EKB_CLIENT_FULL;
-    if (arm->flights != NULL) {
-        return ekb_tls_config_create_bare(out_config, EKB_ROLE_CLIENT, arm->flights);
-    }
-    const unsigned need = EKB_STORE_NEED_CLIENT | (full ? EKB_STORE_NEED_TRUST : 0u);
-    if (arm->store_path != NULL) {
-        const enum ekb_err err = ekb_store_load(&store, arm->store_path, need, reterr_fail);
-        if (err != EKB_OK) {
-            return err;
-        }
-    }
-    const struct ekb_tls_options tls = {
-        .role = EKB_ROLE_CLIENT,
-        .version = arm->version,
-        .identity = store != NULL ? ekb_store_identity(store, EKB_STORE_CLIENT) : NULL,
-        .trust = store != NULL ? ekb_store_trust(store) : NULL,
-        .policy = {.eku = EKB_EKU_ON,
-                   .verify = full ? EKB_VERIFY_FULL : EKB_VERIFY_RAW,
-                   .max_depth = EKB_POLICY_DEFAULT_MAX_DEPTH},
-        .sni = arm->sni,
-    };
-    const enum ekb_err err = ekb_tls_config_create(out_config, &tls, reterr_fail);
-    ekb_store_destroy(store);
-    return err;
-}
-
-static void destroy_configs(struct ekb_tls_config **configs, size_t num_configs)
-{
-    for (size_t i = 0; configs != NULL && i < num_configs; i++) {
-        ekb_tls_config_destroy(configs[i]);
-    }
-    free(configs);
-}
-
-static enum ekb_err make_configs(struct ekb_tls_config ***out_configs,
-                                 const struct ekb_client_options *options,
-                                 struct ekb_fail *reterr_fail)
-{
-    struct ekb_tls_config **configs = calloc(options->num_arms, sizeof(struct ekb_tls_config *));
-    if (configs == NULL) {
-        return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "arms");
-    }
-    for (size_t i = 0; i < options->num_arms; i++) {
-        const enum ekb_err err = make_config(&configs[i], &options->arms[i], reterr_fail);
-        if (err != EKB_OK) {
-            destroy_configs(configs, options->num_arms);
-            return err;
-        }
-    }
-    *out_configs = configs;
-    return EKB_OK;
-}
-
 enum ekb_err ekb_client_check(const struct ekb_client_options *options,
                               struct ekb_fail *reterr_fail)
 {
     struct ekb_tls_config **configs = NULL;
-    const enum ekb_err err = make_configs(&configs, options, reterr_fail);
+    const enum ekb_err err = ekb_client_configs_create(&configs, options, reterr_fail);
     if (err == EKB_OK) {
-        destroy_configs(configs, options->num_arms);
+        ekb_client_configs_destroy(configs, options->num_arms);
     }
     return err;
 }
@@ -144,32 +93,55 @@ static void refuse(struct client *client, struct ekb_conn *conn)
 static void note_negotiated(struct client *client, const struct ekb_conn *conn)
 {
     struct ekb_tally *tally = client->options->tally;
-    if (tally->cipher[0] == '\0') {
-        (void)strncpy(tally->version, ekb_endpoint_version_name(conn->endpoint),
-                      sizeof tally->version - 1);
-        (void)strncpy(tally->cipher, ekb_endpoint_cipher_name(conn->endpoint),
-                      sizeof tally->cipher - 1);
+    const struct ekb_endpoint *endpoint = conn->endpoint;
+    // A resumed handshake proves nothing with a signature.
+    if (tally->cipher[0] == '\0' && !ekb_endpoint_is_resumed(endpoint)) {
+        (void)snprintf(tally->version, sizeof tally->version, "%s",
+                       ekb_endpoint_version_name(endpoint));
+        (void)snprintf(tally->group, sizeof tally->group, "%s", ekb_endpoint_group_name(endpoint));
+        (void)snprintf(tally->signature, sizeof tally->signature, "%s",
+                       ekb_endpoint_signature_name(endpoint));
+        (void)snprintf(tally->cipher, sizeof tally->cipher, "%s",
+                       ekb_endpoint_cipher_name(endpoint));
     }
 }
 
-static bool is_confirmed(const struct client *client, const struct ekb_conn *conn)
+// ask sends the request whose answer is the verdict.
+static void ask(struct client *client, struct ekb_conn *conn)
 {
-    size_t wire_len;
-    if (client->options->confirm == EKB_CONFIRM_BYTE) {
-        return ekb_endpoint_app_len(conn->endpoint) > 0;
+    conn->asked = true;
+    ekb_endpoint_write(conn->endpoint, (const uint8_t *)client->request, strlen(client->request));
+}
+
+// come_to_verdict ends a connection whose endpoint has come to the server's verdict; false if there
+// is none yet.
+static bool come_to_verdict(struct client *client, struct ekb_conn *conn)
+{
+    switch (ekb_confirm_look(client->options->confirm, conn->endpoint, conn->asked)) {
+    case EKB_CONFIRM_STATE_ACCEPTED:
+        note_negotiated(client, conn);
+        finish(client, conn, EKB_OUTCOME_ACCEPTED, EKB_OK);
+        return true;
+    case EKB_CONFIRM_STATE_REFUSED:
+        finish(client, conn, EKB_OUTCOME_REJECTED, EKB_HTTP_REFUSED);
+        return true;
+    case EKB_CONFIRM_STATE_MALFORMED:
+        finish(client, conn, EKB_OUTCOME_FAILED, EKB_HTTP_MALFORMED);
+        return true;
+    case EKB_CONFIRM_STATE_ASK:
+        ask(client, conn);
+        return false;
+    case EKB_CONFIRM_STATE_WAITING:
+        break;
     }
-    (void)ekb_endpoint_pending(conn->endpoint, &wire_len);
-    return ekb_endpoint_state(conn->endpoint) == EKB_ENDPOINT_READY && wire_len == 0;
+    return false;
 }
 
 static void advance(struct client *client, struct ekb_conn *conn, enum ekb_recv_hint hint)
 {
     if (ekb_endpoint_state(conn->endpoint) == EKB_ENDPOINT_FAILED) {
         refuse(client, conn);
-    } else if (is_confirmed(client, conn)) {
-        note_negotiated(client, conn);
-        finish(client, conn, EKB_OUTCOME_ACCEPTED, EKB_OK);
-    } else if (!ekb_conn_send(&client->engine, conn)) {
+    } else if (!come_to_verdict(client, conn) && !ekb_conn_send(&client->engine, conn)) {
         if (ekb_endpoint_state(conn->endpoint) == EKB_ENDPOINT_CLOSED) {
             finish(client, conn, EKB_OUTCOME_FAILED, EKB_PEER_CLOSED);
         } else {
@@ -186,7 +158,8 @@ static void on_connected(struct client *client, struct ekb_conn *conn, int32_t r
     }
     conn->connected_ns = client->engine.mark_ns;
     conn->phase = EKB_CONN_HANDSHAKING;
-    ekb_endpoint_start(conn->endpoint, client->configs[conn->arm]);
+    const struct ekb_endpoint_choice choice = {.session = conn->session};
+    ekb_endpoint_start_as(conn->endpoint, client->configs[conn->arm], &choice);
     advance(client, conn, EKB_RECV_LATER);
 }
 
@@ -237,6 +210,24 @@ static const struct ekb_address *next_source(struct client *client)
     return &client->sources[client->next_source];
 }
 
+// draw_by_share draws an arm by the shares.
+static uint16_t draw_by_share(struct client *client)
+{
+    double left = ekb_rng_uniform(&client->shares);
+    uint16_t arm = 0;
+    for (uint16_t i = 0; i < client->num_tls_arms && left >= 0; i++) {
+        left -= client->options->arms[i].share;
+        arm = client->options->arms[i].share > 0 ? i : arm;
+    }
+    return arm;
+}
+
+// draw_arm draws an arm with TLS.
+static uint16_t draw_arm(struct client *client)
+{
+    return client->by_share ? draw_by_share(client) : ekb_sequence_next(&client->sequence);
+}
+
 // next_arm draws an arm with TLS; in TCP slices it takes the one without, and in a block the
 // block's.
 static uint16_t next_arm(struct client *client)
@@ -247,7 +238,7 @@ static uint16_t next_arm(struct client *client)
         return client->num_tls_arms;
     }
     if (block == UINT32_MAX) {
-        return ekb_sequence_next(&client->sequence);
+        return draw_arm(client);
     }
     const struct ekb_quadruple quadruple =
         ekb_quadruple_make(client->options->seed, block / EKB_QUADRUPLE_LEN);
@@ -266,13 +257,20 @@ static void start_one(struct client *client, uint64_t planned_ns)
 {
     struct ekb_engine *engine = &client->engine;
     enum ekb_err err = EKB_OK;
-    const uint16_t arm_index = next_arm(client);
+    uint16_t arm_index = next_arm(client);
+    struct ekb_tls_session *session = NULL;
+    if (client->options->arms[arm_index].resumes) {
+        const uint16_t session_arm = client->options->arms[arm_index].session_arm;
+        session = ekb_session_pool_take(&client->pools[session_arm]);
+        arm_index = session != NULL ? arm_index : session_arm;
+    }
     const struct ekb_address *target = &client->options->arms[arm_index].target;
 
     client->num_started++;
     struct ekb_conn *conn = ekb_conn_take(engine, -1, arm_index, planned_ns, engine->mark_ns);
     EKB_CHECK(conn != NULL);
     engine->current = conn;
+    conn->session = session;
     if (conn->fd < 0) {
         err = ekb_net_client_socket(&conn->fd, target->storage.ss_family, next_source(client));
     }
@@ -453,10 +451,34 @@ static bool turn(void *context, uint64_t now_ns)
     return true;
 }
 
-static enum ekb_outcome expected(const void *context, uint16_t arm)
+static bool is_expected(const void *context, const struct ekb_conn *conn)
 {
     const struct client *client = context;
-    return client->options->arms[arm].expect_accept ? EKB_OUTCOME_ACCEPTED : EKB_OUTCOME_REJECTED;
+    const struct ekb_client_arm *arm = &client->options->arms[conn->arm];
+    return conn->outcome == (arm->expect_accept ? EKB_OUTCOME_ACCEPTED : EKB_OUTCOME_REJECTED) &&
+           conn->resumed == arm->resumes;
+}
+
+// over keeps the session that the connection has brought, or the one that it was resumed from if
+// that may be offered again.
+static void over(void *context, struct ekb_conn *conn)
+{
+    struct client *client = context;
+    const struct ekb_client_arm *arm = &client->options->arms[conn->arm];
+    struct ekb_session_pool *pool = &client->pools[arm->resumes ? arm->session_arm : conn->arm];
+    struct ekb_tls_session *const brought = ekb_endpoint_take_session(conn->endpoint);
+    if (conn->outcome != EKB_OUTCOME_ACCEPTED || !(arm->keeps_sessions || arm->resumes)) {
+        ekb_tls_session_destroy(brought);
+    } else {
+        ekb_session_pool_put(pool, brought);
+    }
+    if (conn->session != NULL && conn->resumed && brought == NULL &&
+        !ekb_tls_session_is_single_use(conn->session)) {
+        ekb_session_pool_put(pool, conn->session);
+    } else {
+        ekb_tls_session_destroy(conn->session);
+    }
+    conn->session = NULL;
 }
 
 static void spread_sources(struct client *client)
@@ -514,10 +536,19 @@ static enum ekb_err make_floor_server(struct client *client, struct ekb_fail *re
     return ekb_ends_make_server(&client->floor_server, &spec, reterr_fail);
 }
 
+static void write_request(struct client *client)
+{
+    char address[EKB_ADDRESS_TEXT_LEN];
+    const struct ekb_client_arm *arm = &client->options->arms[0];
+    (void)snprintf(client->request, sizeof client->request,
+                   "GET / HTTP/1.1\r\nHost: %s\r\nUser-Agent: ekubench\r\nConnection: close\r\n\r\n",
+                   arm->sni != NULL ? arm->sni : ekb_address_format(address, &arm->target));
+}
+
 static enum ekb_err prepare(struct client *client, int control_fd, struct ekb_fail *reterr_fail)
 {
     const struct ekb_client_options *options = client->options;
-    enum ekb_err err = make_configs(&client->configs, options, reterr_fail);
+    enum ekb_err err = ekb_client_configs_create(&client->configs, options, reterr_fail);
     if (err == EKB_OK && options->floor_server_store != NULL) {
         err = make_floor_server(client, reterr_fail);
     }
@@ -537,6 +568,15 @@ static enum ekb_err prepare(struct client *client, int control_fd, struct ekb_fa
     }
     client->num_tls_arms = count_tls_arms(options);
     ekb_sequence_init(&client->sequence, client->num_tls_arms, options->seed);
+    ekb_rng_init(&client->shares, ~options->seed);
+    for (uint16_t i = 0; i < client->num_tls_arms; i++) {
+        client->by_share = client->by_share || options->arms[i].share > 0;
+    }
+    client->pools = calloc(options->num_arms, sizeof client->pools[0]);
+    if (client->pools == NULL) {
+        return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "arms");
+    }
+    write_request(client);
     spread_sources(client);
     const struct ekb_engine_options engine_options = {
         .max_connections = options->in_flight,
@@ -552,7 +592,8 @@ static enum ekb_err prepare(struct client *client, int control_fd, struct ekb_fa
     };
     const struct ekb_engine_role role = {.complete = complete,
                                          .turn = turn,
-                                         .expected = expected,
+                                         .is_expected = is_expected,
+                                         .over = over,
                                          .reuses_sockets = is_one_family(options),
                                          .context = client};
     return ekb_engine_init(&client->engine, &engine_options, &role, reterr_fail);
@@ -583,8 +624,12 @@ enum ekb_err ekb_client_run(const struct ekb_client_options *options, int contro
     }
 out:
     ekb_engine_deinit(&client.engine);
+    for (size_t i = 0; client.pools != NULL && i < options->num_arms; i++) {
+        ekb_session_pool_deinit(&client.pools[i]);
+    }
+    free(client.pools);
     free(client.waiting_ns);
     ekb_tls_config_destroy(client.floor_server);
-    destroy_configs(client.configs, options->num_arms);
+    ekb_client_configs_destroy(client.configs, options->num_arms);
     return err;
 }

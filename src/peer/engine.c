@@ -85,6 +85,7 @@ void ekb_engine_deinit(struct ekb_engine *engine)
                 (void)close(fds[i]);
             }
         }
+        ekb_tls_session_destroy(engine->conns[slot].session);
         ekb_endpoint_destroy(engine->conns[slot].endpoint);
     }
     ekb_memory_pair_destroy(engine->floor_pair);
@@ -212,6 +213,8 @@ struct ekb_conn *ekb_conn_take(struct ekb_engine *engine, int fd, uint16_t arm, 
     conn->expired = false;
     conn->was_reset = false;
     conn->ended = false;
+    conn->asked = false;
+    conn->resumed = false;
     conn->planned_ns = planned_ns;
     conn->started_ns = now_ns;
     conn->connected_ns = 0;
@@ -285,7 +288,9 @@ void ekb_conn_decide(struct ekb_engine *engine, struct ekb_conn *conn, enum ekb_
     conn->outcome = outcome;
     conn->verdict_ns = ekb_clock_now(&engine->options.clock);
     if (outcome == EKB_OUTCOME_ACCEPTED) {
+        conn->resumed = ekb_endpoint_is_resumed(conn->endpoint);
         arm->accepted++;
+        arm->resumed += conn->resumed ? 1 : 0;
     } else {
         arm->failures[err]++;
         *(outcome == EKB_OUTCOME_REJECTED ? &arm->rejected : &arm->failed) += 1;
@@ -359,7 +364,7 @@ static void keep_sample(struct ekb_engine *engine, const struct ekb_conn *conn)
 {
     struct ekb_tally *tally = engine->options.tally;
     struct ekb_tally_arm *arm = &tally->arms[conn->arm];
-    if (conn->outcome != engine->role.expected(engine->role.context, conn->arm)) {
+    if (!engine->role.is_expected(engine->role.context, conn)) {
         return;
     }
     keep_latency(engine, conn);
@@ -399,6 +404,9 @@ void ekb_conn_step_end(struct ekb_engine *engine, struct ekb_conn *conn)
 {
     if (conn->ended) {
         disarm(engine, conn);
+        if (engine->role.over != NULL) {
+            engine->role.over(engine->role.context, conn);
+        }
         ekb_endpoint_stop(conn->endpoint);
     }
     const uint64_t now_ns = ekb_clock_now(&engine->options.clock);

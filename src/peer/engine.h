@@ -60,6 +60,8 @@ struct ekb_conn {
                     // still read.
     bool expired;   // Its deadline has passed; it ends when the operation has.
     bool ended;     // Closed and released at the end of the present step.
+    bool asked;     // Client: its request is written.
+    bool resumed;   // When the verdict came.
     uint64_t planned_ns; // When it was due, and
     uint64_t started_ns; // when it was started.
     uint64_t connected_ns;
@@ -69,6 +71,7 @@ struct ekb_conn {
     uint64_t inject_ns; // Server: time to waste in this handshake.
     uint64_t sent_bytes;
     uint64_t received_bytes;
+    struct ekb_tls_session *session; // Client: what it offers to resume, owned; or NULL.
     struct ekb_endpoint *endpoint;
     uint8_t *rx; // EKB_CONN_RX_LEN bytes.
 };
@@ -93,8 +96,11 @@ struct ekb_engine_role {
     // True if the socket of a connection that came to a verdict may serve the next one (a client's
     // may).
     bool reuses_sockets;
-    // The outcome for which an arm's costs and latencies are kept.
-    enum ekb_outcome (*expected)(const void *context, uint16_t arm);
+    // True if the outcome of `conn` is what is expected in its arm: costs and latencies are those of
+    // such connections.
+    bool (*is_expected)(const void *context, const struct ekb_conn *conn);
+    // `conn` is over, and still has its endpoint. NULL: nothing is to be done.
+    void (*over)(void *context, struct ekb_conn *conn);
     // A connection has been rejected or has failed. NULL: nobody wants to know.
     void (*refused)(void *context, const struct ekb_conn *conn, enum ekb_err err);
     // The parent wants the role's configuration read anew. NULL: it has none.

@@ -76,9 +76,8 @@ static void draw(struct ekb_arrivals *arrivals)
         arrivals->operational += 1.0;
         return;
     }
-    // Uniform in (0, 1], of 53 bits.
-    const double uniform = ((double)(ekb_rng_next(&arrivals->rng) >> 11) + 1.0) * 0x1p-53;
-    arrivals->operational -= log(uniform);
+    // Not 0, of which there is no logarithm.
+    arrivals->operational -= log(ekb_rng_uniform(&arrivals->rng) + 0x1p-53);
 }
 
 void ekb_arrivals_init(struct ekb_arrivals *out_arrivals, const struct ekb_pace_stretch *stretches,

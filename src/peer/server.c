@@ -398,10 +398,12 @@ static bool turn(void *context, uint64_t now_ns)
     return true;
 }
 
-static enum ekb_outcome expected(const void *context, uint16_t arm)
+static bool is_expected(const void *context, const struct ekb_conn *conn)
 {
     const struct server *server = context;
-    return server->options->expect_accept[arm] != 0 ? EKB_OUTCOME_ACCEPTED : EKB_OUTCOME_REJECTED;
+    return conn->outcome == (server->options->expect_accept[conn->arm] != 0
+                                 ? EKB_OUTCOME_ACCEPTED
+                                 : EKB_OUTCOME_REJECTED);
 }
 
 static enum ekb_err make_floor_client(struct server *server, struct ekb_fail *reterr_fail)
@@ -445,7 +447,7 @@ static enum ekb_err prepare(struct server *server, int control_fd, struct ekb_fa
     const struct ekb_engine_role role = {.complete = complete,
                                          .accept = on_accept,
                                          .turn = turn,
-                                         .expected = expected,
+                                         .is_expected = is_expected,
                                          .refused = refused,
                                          .reload = reload,
                                          .context = server};

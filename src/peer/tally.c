@@ -140,6 +140,7 @@ static void merge_arm(struct ekb_tally_arm *to, const struct ekb_tally_arm *from
     to->rejected += from->rejected;
     to->failed += from->failed;
     to->unfinished += from->unfinished;
+    to->resumed += from->resumed;
     to->dropped += from->dropped;
     merge_counts(to->failures, from->failures, EKB_ERR_COUNT);
     merge_counts(to->alerts, from->alerts, EKB_TALLY_NUM_ALERTS);
@@ -180,6 +181,8 @@ static void merge_texts(struct ekb_tally *to, const struct ekb_tally *from)
     if (to->cipher[0] == '\0') {
         memcpy(to->version, from->version, sizeof to->version);
         memcpy(to->cipher, from->cipher, sizeof to->cipher);
+        memcpy(to->group, from->group, sizeof to->group);
+        memcpy(to->signature, from->signature, sizeof to->signature);
     }
 }
 

@@ -120,14 +120,6 @@ static int verify_chain(X509_STORE_CTX *store_context, void *arg)
 
 static bool set_common(SSL_CTX *context, enum ekb_tls_version version)
 {
-    // The library's default does not verify Ed25519 or P-521 signatures, and offers what it
-    // verifies.
-    static const uint16_t verify_prefs[] = {
-        SSL_SIGN_ECDSA_SECP256R1_SHA256, SSL_SIGN_ECDSA_SECP384R1_SHA384,
-        SSL_SIGN_ECDSA_SECP521R1_SHA512, SSL_SIGN_ED25519,
-        SSL_SIGN_RSA_PSS_RSAE_SHA256,    SSL_SIGN_RSA_PSS_RSAE_SHA384,
-        SSL_SIGN_RSA_PSS_RSAE_SHA512,    SSL_SIGN_RSA_PKCS1_SHA256,
-        SSL_SIGN_RSA_PKCS1_SHA384,       SSL_SIGN_RSA_PKCS1_SHA512};
     const uint16_t lowest = version == EKB_TLS_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION;
     const uint16_t highest = version == EKB_TLS_1_2 ? TLS1_2_VERSION : TLS1_3_VERSION;
 
@@ -135,19 +127,20 @@ static bool set_common(SSL_CTX *context, enum ekb_tls_version version)
     SSL_CTX_set_info_callback(context, ekb_endpoint_note_event);
     SSL_CTX_set_msg_callback(context, ekb_tls_look_at_message);
     return SSL_CTX_set_min_proto_version(context, lowest) == 1 &&
-           SSL_CTX_set_max_proto_version(context, highest) == 1 &&
-           SSL_CTX_set1_curves_list(context, EKB_TLS_GROUPS) == 1 &&
-           SSL_CTX_set_strict_cipher_list(context, EKB_TLS_CIPHERS) == 1 &&
-           SSL_CTX_set_verify_algorithm_prefs(context, verify_prefs,
-                                              sizeof verify_prefs / sizeof verify_prefs[0]) == 1;
+           SSL_CTX_set_max_proto_version(context, highest) == 1;
 }
 
 // set_resumption leaves the key of the tickets to the library, which makes one for each context.
-static bool set_resumption(SSL_CTX *context, enum ekb_tls_resumption resumption)
+static bool set_resumption(SSL_CTX *context, const struct ekb_tls_options *options)
 {
     static const uint8_t name[] = "ekubench";
-    if (resumption == EKB_TLS_RESUME_OFF) {
+    if (options->resumption == EKB_TLS_RESUME_OFF) {
         SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
+        return true;
+    }
+    if (options->role == EKB_ROLE_CLIENT) {
+        SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT);
+        SSL_CTX_sess_set_new_cb(context, ekb_endpoint_note_session);
         return true;
     }
     SSL_CTX_set_timeout(context, EKB_TLS_TICKET_S);
@@ -176,6 +169,46 @@ static enum ekb_err set_identity(SSL_CTX *context, const struct ekb_identity *id
     }
     free(buffers);
     return err;
+}
+
+// offer_both makes a server present the one or the other, as its client prefers.
+static enum ekb_err offer_both(SSL_CTX *context, const struct ekb_tls_options *options,
+                               struct ekb_fail *reterr_fail)
+{
+    const struct ekb_identity both[] = {*options->identity, *options->second_identity};
+    struct ekb_credentials *credentials = NULL;
+    // The library judges the second one here, not in the first handshake.
+    enum ekb_err err = set_identity(context, &both[1], reterr_fail);
+    if (err == EKB_OK) {
+        err = set_identity(context, &both[0], reterr_fail);
+    }
+    if (err != EKB_OK) {
+        return err;
+    }
+    if (ekb_credentials_create(&credentials, both, 2) != EKB_OK ||
+        ekb_credentials_offer(context, credentials) != EKB_OK) {
+        return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "certificate chain");
+    }
+    return EKB_OK;
+}
+
+static enum ekb_err set_identities(struct ekb_tls_config *config,
+                                   const struct ekb_tls_options *options,
+                                   struct ekb_fail *reterr_fail)
+{
+    if (options->second_identity != NULL) {
+        return offer_both(config->context, options, reterr_fail);
+    }
+    if (options->identities != NULL) {
+        const enum ekb_err err = ekb_credentials_create(&config->identities, options->identities,
+                                                        options->num_identities);
+        return err == EKB_OK ? err
+                             : ekb_fail_set(reterr_fail, err, 0, "certificates of clients");
+    }
+    if (options->identity != NULL && options->identity->chain != NULL) {
+        return set_identity(config->context, options->identity, reterr_fail);
+    }
+    return EKB_OK;
 }
 
 // set_judge gives the context its judge. A client verifies servers: for serverAuth.
@@ -243,6 +276,9 @@ static enum ekb_err check_options(const struct ekb_tls_options *options,
     if (identity != NULL && (identity->chain == NULL) != (identity->key == NULL)) {
         return ekb_fail_set(reterr_fail, EKB_USAGE, 0, "a certificate and a key belong together");
     }
+    if (options->role == EKB_ROLE_CLIENT && options->second_identity != NULL) {
+        return ekb_fail_set(reterr_fail, EKB_USAGE, 0, "only a server has a second certificate");
+    }
     if (options->role == EKB_ROLE_CLIENT && options->policy.verify != EKB_VERIFY_FULL &&
         options->policy.verify != EKB_VERIFY_RAW) {
         return ekb_fail_set(reterr_fail, EKB_USAGE, 0, "a TLS client verifies fully or not at all");
@@ -262,7 +298,6 @@ enum ekb_err ekb_tls_config_create(struct ekb_tls_config **out_config,
                                    const struct ekb_tls_options *options,
                                    struct ekb_fail *reterr_fail)
 {
-    const struct ekb_identity *identity = options->identity;
     enum ekb_err err = check_options(options, reterr_fail);
     if (err != EKB_OK) {
         return err;
@@ -278,19 +313,21 @@ enum ekb_err ekb_tls_config_create(struct ekb_tls_config **out_config,
     config->context = SSL_CTX_new(
         options->policy.verify == EKB_VERIFY_RAW ? TLS_with_buffers_method() : TLS_method());
     if (config->context == NULL || !set_common(config->context, options->version) ||
-        !set_resumption(config->context, options->resumption)) {
+        !set_resumption(config->context, options)) {
         err = library_fail(reterr_fail, EKB_TLS_INTERNAL, "TLS configuration");
+        goto out;
+    }
+    err = ekb_tls_prefer(config->context, &options->preferences, reterr_fail);
+    if (err != EKB_OK) {
         goto out;
     }
     if (options->sni != NULL && (config->sni = strdup(options->sni)) == NULL) {
         err = ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "TLS configuration");
         goto out;
     }
-    if (identity != NULL && identity->chain != NULL) {
-        err = set_identity(config->context, identity, reterr_fail);
-        if (err != EKB_OK) {
-            goto out;
-        }
+    err = set_identities(config, options, reterr_fail);
+    if (err != EKB_OK) {
+        goto out;
     }
     err = set_policy(config->context, options, reterr_fail);
     if (err != EKB_OK) {
@@ -327,6 +364,7 @@ void ekb_tls_config_destroy(struct ekb_tls_config *config)
 {
     if (config != NULL) {
         SSL_CTX_free(config->context);
+        ekb_credentials_destroy(config->identities);
         free((char *)(uintptr_t)config->sni);
         free(config);
     }

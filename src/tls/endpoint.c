@@ -38,6 +38,8 @@ struct ekb_endpoint {
     int alert_sent;
     int verify_result;
     uint32_t library_error;
+    uint32_t num_tickets;
+    SSL_SESSION *session; // The newest that came, or NULL.
 
     const uint8_t *rx; // The feed in progress.
     size_t rx_len;
@@ -146,7 +148,9 @@ void ekb_endpoint_destroy(struct ekb_endpoint *endpoint)
 void ekb_endpoint_stop(struct ekb_endpoint *endpoint)
 {
     SSL_free(endpoint->ssl);
+    SSL_SESSION_free(endpoint->session);
     endpoint->ssl = NULL;
+    endpoint->session = NULL;
     endpoint->tx_begin = 0;
     endpoint->tx_end = 0;
     endpoint->flights = NULL;
@@ -165,6 +169,20 @@ void ekb_endpoint_note_event(const SSL *ssl, int type, int value)
     } else {
         endpoint->alert_sent = value & 0xff;
     }
+}
+
+int ekb_endpoint_note_session(SSL *ssl, SSL_SESSION *session)
+{
+    struct ekb_endpoint *endpoint = BIO_get_data(SSL_get_rbio(ssl));
+    SSL_SESSION_free(endpoint->session);
+    endpoint->session = session;
+    return 1; // It is ours now.
+}
+
+void ekb_endpoint_note_ticket(const SSL *ssl)
+{
+    struct ekb_endpoint *endpoint = BIO_get_data(SSL_get_rbio(ssl));
+    endpoint->num_tickets++;
 }
 
 // What the library's reasons mean to us; any reason not here is EKB_TLS_PROTOCOL.
@@ -379,7 +397,32 @@ static void extra_work(void)
 #endif
 }
 
+// apply makes a client's connection what distinguishes it.
+static bool apply(struct ekb_endpoint *endpoint, const struct ekb_tls_config *config,
+                  const struct ekb_endpoint_choice *choice)
+{
+    if (config->sni != NULL && SSL_set_tlsext_host_name(endpoint->ssl, config->sni) != 1) {
+        return false;
+    }
+    if (config->identities != NULL) {
+        assert(choice->identity < config->identities->num);
+        if (!ekb_credential_present(endpoint->ssl, &config->identities->all[choice->identity])) {
+            return false;
+        }
+    }
+    return choice->session == NULL ||
+           SSL_set_session(endpoint->ssl, (SSL_SESSION *)(uintptr_t)choice->session) == 1;
+}
+
 enum ekb_err ekb_endpoint_start(struct ekb_endpoint *endpoint, const struct ekb_tls_config *config)
+{
+    const struct ekb_endpoint_choice none = {.identity = 0};
+    return ekb_endpoint_start_as(endpoint, config, &none);
+}
+
+enum ekb_err ekb_endpoint_start_as(struct ekb_endpoint *endpoint,
+                                   const struct ekb_tls_config *config,
+                                   const struct ekb_endpoint_choice *choice)
 {
     assert(endpoint->state == EKB_ENDPOINT_IDLE);
     extra_work();
@@ -388,6 +431,7 @@ enum ekb_err ekb_endpoint_start(struct ekb_endpoint *endpoint, const struct ekb_
     endpoint->alert_sent = -1;
     endpoint->verify_result = 0;
     endpoint->library_error = 0;
+    endpoint->num_tickets = 0;
     endpoint->rx_len = 0;
     endpoint->tx_begin = 0;
     endpoint->tx_end = 0;
@@ -413,7 +457,7 @@ enum ekb_err ekb_endpoint_start(struct ekb_endpoint *endpoint, const struct ekb_
         return EKB_OK;
     }
     SSL_set_connect_state(endpoint->ssl);
-    if (config->sni != NULL && SSL_set_tlsext_host_name(endpoint->ssl, config->sni) != 1) {
+    if (!apply(endpoint, config, choice)) {
         (void)fail(endpoint);
         endpoint->error = EKB_USAGE; // Ours, not the peer's.
         return endpoint->error;
@@ -527,6 +571,48 @@ const char *ekb_endpoint_cipher_name(const struct ekb_endpoint *endpoint)
 {
     const SSL_CIPHER *cipher = endpoint->ssl != NULL ? SSL_get_current_cipher(endpoint->ssl) : NULL;
     return cipher != NULL ? SSL_CIPHER_standard_name(cipher) : "";
+}
+
+const char *ekb_endpoint_group_name(const struct ekb_endpoint *endpoint)
+{
+    const uint16_t group = endpoint->ssl != NULL ? SSL_get_curve_id(endpoint->ssl) : 0;
+    const char *name = group != 0 ? SSL_get_curve_name(group) : NULL;
+    return name != NULL ? name : "";
+}
+
+const char *ekb_endpoint_signature_name(const struct ekb_endpoint *endpoint)
+{
+    const uint16_t algorithm =
+        endpoint->ssl != NULL ? SSL_get_peer_signature_algorithm(endpoint->ssl) : 0;
+    const char *name = algorithm != 0 ? SSL_get_signature_algorithm_name(algorithm, 1) : NULL;
+    return name != NULL ? name : "";
+}
+
+bool ekb_endpoint_is_resumed(const struct ekb_endpoint *endpoint)
+{
+    return endpoint->ssl != NULL && SSL_session_reused(endpoint->ssl) == 1;
+}
+
+uint32_t ekb_endpoint_num_tickets(const struct ekb_endpoint *endpoint)
+{
+    return endpoint->num_tickets;
+}
+
+struct ekb_tls_session *ekb_endpoint_take_session(struct ekb_endpoint *endpoint)
+{
+    SSL_SESSION *session = endpoint->session;
+    endpoint->session = NULL;
+    return (struct ekb_tls_session *)session;
+}
+
+void ekb_tls_session_destroy(struct ekb_tls_session *session)
+{
+    SSL_SESSION_free((SSL_SESSION *)session);
+}
+
+bool ekb_tls_session_is_single_use(const struct ekb_tls_session *session)
+{
+    return SSL_SESSION_should_be_single_use((const SSL_SESSION *)session) == 1;
 }
 
 size_t ekb_endpoint_num_peer_certs(const struct ekb_endpoint *endpoint)

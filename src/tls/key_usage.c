@@ -34,11 +34,16 @@ static bool leaf_of(CBS *out_leaf, const uint8_t *message, size_t message_len)
 void ekb_tls_look_at_message(int is_write, int version, int content_type, const void *message,
                              size_t message_len, SSL *ssl, void *arg)
 {
+    const uint8_t *const bytes = message;
     CBS leaf;
     (void)arg;
-    if (is_write == 0 && version == TLS1_3_VERSION && content_type == SSL3_RT_HANDSHAKE &&
-        leaf_of(&leaf, message, message_len) &&
-        !ekb_pki_may_sign(CBS_data(&leaf), CBS_len(&leaf))) {
+    if (is_write != 0 || content_type != SSL3_RT_HANDSHAKE || message_len == 0) {
+        return;
+    }
+    if (bytes[0] == SSL3_MT_NEW_SESSION_TICKET) {
+        ekb_endpoint_note_ticket(ssl);
+    } else if (version == TLS1_3_VERSION && leaf_of(&leaf, message, message_len) &&
+               !ekb_pki_may_sign(CBS_data(&leaf), CBS_len(&leaf))) {
         (void)SSL_send_fatal_alert(ssl, SSL_AD_UNSUPPORTED_CERTIFICATE);
     }
 }

@@ -80,6 +80,9 @@
     X(TLS_BAD_RECORD,            "tls_bad_record",            "a record did not authenticate or was malformed") \
     X(TLS_PROTOCOL,              "tls_protocol",              "the peer broke the TLS protocol")   \
     X(TLS_INTERNAL,              "tls_internal",              "the TLS library failed")            \
+    /* What follows the handshake. */                                                              \
+    X(HTTP_REFUSED,              "http_refused",              "the server's HTTP answer refuses the client") \
+    X(HTTP_MALFORMED,            "http_malformed",            "the server's answer is not HTTP")   \
     /* Certificate verification, one per X.509 verification result (pki/verdict). */               \
     X(VERIFY_UNSPECIFIED,        "verify_unspecified",        "unspecified certificate verification error") \
     X(VERIFY_NO_ISSUER,          "verify_no_issuer",          "unable to get issuer certificate")  \

@@ -20,6 +20,9 @@ void ekb_rng_init(struct ekb_rng *out_rng, uint64_t seed);
 // ekb_rng_next returns the next 64 uniform bits.
 uint64_t ekb_rng_next(struct ekb_rng *rng);
 
+// ekb_rng_uniform returns a number from 0 to below 1, of 53 bits.
+double ekb_rng_uniform(struct ekb_rng *rng);
+
 // ekb_rng_below returns a uniform integer in [0, bound) without modulo bias. `bound` is at least 1.
 uint64_t ekb_rng_below(struct ekb_rng *rng, uint64_t bound);
 

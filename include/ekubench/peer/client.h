@@ -7,8 +7,8 @@
 // those of many independent clients do. One that is due when `in_flight` are under way is dropped,
 // and counted; its successors are not late for it.
 //
-// Each new connection draws its arm from a seeded
-// block-randomised sequence. A handshake is accepted when the server's verdict has been seen, not
+// Each new connection draws its arm: from a seeded block-randomised sequence, or by the shares of
+// the arms. A handshake is accepted when the server's verdict has been seen, not
 // when the client's own handshake call returns: in TLS 1.3 that happens before the server has
 // looked at the client's certificate.
 //
@@ -20,6 +20,7 @@
 
 #include "ekubench/base/err.h"
 #include "ekubench/io/net.h"
+#include "ekubench/peer/confirm.h"
 #include "ekubench/peer/pace.h"
 #include "ekubench/peer/tally.h"
 #include "ekubench/peer/timeline.h"
@@ -29,13 +30,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-// What counts as the server's verdict.
-enum ekb_confirm {
-    EKB_CONFIRM_BYTE, // The first byte of application data.
-    EKB_CONFIRM_NONE, // Nothing: the end of the client's own handshake counts. In TLS 1.3 the
-                      // server may still reject.
-};
 
 // How much the client itself does.
 enum ekb_client_kind {
@@ -47,9 +41,17 @@ struct ekb_client_arm {
     struct ekb_address target;
     const char
         *store_path; // The client store to present and the CAs to trust; NULL: no certificate.
+    const char *ca_path; // A file of CAs to trust in the place of the store's, or NULL.
     enum ekb_tls_version version;
+    struct ekb_tls_preferences preferences;
     enum ekb_client_kind kind;
-    const char *sni;                   // Or NULL.
+    const char *sni; // Or NULL.
+    double share;    // Of the connections. 0 in all arms: each arm as often as the others.
+    bool keeps_sessions; // Those that its connections bring can be resumed, by arms that resume.
+    // Presents sessions of arm `session_arm`, one connection each in TLS 1.3, and only what is
+    // resumed counts as expected. As long as there is none, that arm has the connection.
+    bool resumes;
+    uint16_t session_arm;
     const struct ekb_flights *flights; // No TLS: as many bytes, in TCP slices only. NULL: TLS.
     bool expect_accept; // Else a rejection is what is expected, and what is measured.
 };

@@ -32,6 +32,7 @@ struct ekb_tally_arm {
     uint64_t rejected;
     uint64_t failed;
     uint64_t unfinished;
+    uint64_t resumed; // Of the accepted ones.
     uint64_t dropped; // Client, open loop: due when no connection was free; never started.
     uint64_t failures[EKB_ERR_COUNT];
     uint64_t alerts[EKB_TALLY_NUM_ALERTS]; // Client: received. Server: sent.
@@ -103,8 +104,10 @@ struct ekb_tally {
     uint64_t user_ns; // CPU of the measured part as the kernel splits it.
     uint64_t system_ns;
     char ring_setup[128];
-    char version[16]; // Negotiated in the last complete handshake.
+    char version[16]; // Negotiated in the first full handshake.
     char cipher[64];
+    char group[32];
+    char signature[32]; // The server's.
 };
 
 // ekb_tally_create makes an empty tally in newly-mapped shared memory; release it with

@@ -1,10 +1,10 @@
 // TLS configuration: everything that connections of one role and one policy have in common.
 //
 // A `struct ekb_tls_config` is made once and is constant afterwards. It holds its own references to
-// certificates and keys. Session resumption is off in both versions unless a server asks for it: no
+// certificates and keys. Session resumption is off in both versions unless it is asked for: no
 // tickets, no session cache, so that every connection is a full handshake. Groups and cipher suites
-// are pinned: runs with different ones are not comparable. Not shared between processes: each
-// worker makes its own.
+// are always named, never the library's defaults: runs with different ones are not comparable. Not
+// shared between processes: each worker makes its own.
 
 #ifndef EKUBENCH_TLS_CONFIG_H
 #define EKUBENCH_TLS_CONFIG_H
@@ -14,6 +14,7 @@
 #include "ekubench/pki/crl.h"
 #include "ekubench/pki/policy.h"
 #include "ekubench/store/store.h"
+#include "ekubench/tls/preferences.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,15 +31,6 @@ enum ekb_tls_version {
     EKB_TLS_NUM_VERSIONS
 };
 
-// Key agreement groups, most preferred first. TLS 1.2 with an ECDSA certificate needs its curve in
-// the list.
-#define EKB_TLS_GROUPS "X25519:P-256:P-384"
-// The TLS 1.2 suites, most preferred first; in TLS 1.3 the library takes AES-128-GCM where there is
-// AES hardware.
-#define EKB_TLS_CIPHERS                                                                            \
-    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"                                   \
-    "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384"
-
 // Told of the begin and the end of each certificate chain verification (so that the caller can time
 // it; this layer has no clock), and, if `probe` is set in the options, afterwards of a chain that
 // was accepted, which is for ekb_probe_measure (pki/probe) and for the time of the call only.
@@ -50,7 +42,8 @@ struct ekb_tls_observer {
     void *context;
 };
 
-// Whether a server gives its clients tickets (RFC 5077, RFC 8446 section 4.6.1). A connection that
+// Whether a server gives its clients tickets (RFC 5077, RFC 8446 section 4.6.1), and a client keeps
+// them (ekb_endpoint_take_session). A connection that
 // is resumed presents no certificate and is not verified again; the key of the tickets lives and
 // dies with the configuration, so that a ticket is good for the policy, trusted CA list and CRLs
 // under which it was given and for no others; and for EKB_TLS_TICKET_S at most, or until a
@@ -66,12 +59,19 @@ struct ekb_tls_options {
     enum ekb_tls_version version;
     const struct ekb_identity
         *identity; // What this side presents. A client's may be NULL: no certificate.
+    // Server: a second one, with a key of another kind; the client's preference decides which of
+    // them it gets. NULL: none.
+    const struct ekb_identity *second_identity;
+    // Client, in the place of `identity`: each connection presents one of them. NULL: none.
+    const struct ekb_identity *identities;
+    size_t num_identities;
+    struct ekb_tls_preferences preferences;
     const struct ekb_chain *trust; // CAs, perhaps none; may be NULL without EKB_VERIFY_FULL.
     const struct ekb_crls *crls;   // Or NULL: revocation is not checked.
     // Server: how clients are verified. Client: EKB_VERIFY_FULL (the server's chain, always for
     // serverAuth) or EKB_VERIFY_RAW (the server's certificate is not even parsed: a cheap client).
     struct ekb_policy policy;
-    enum ekb_tls_resumption resumption; // Server.
+    enum ekb_tls_resumption resumption;
     const int64_t *verify_at;           // Time of verification, seconds since the epoch; NULL: now.
     const char *sni;                    // Client: server name to ask for, or NULL.
     const struct ekb_tls_observer *observer; // Borrowed, or NULL.
@@ -107,7 +107,8 @@ EKB_NODISCARD enum ekb_err ekb_tls_config_create_bare(struct ekb_tls_config **ou
 // ekb_tls_config_create makes a newly-allocated configuration; release it with
 // `ekb_tls_config_destroy` (NULL is legal), even while connections that began with it go on.
 // `options` and what it points to are not kept, except the observer, which must outlive those
-// connections. EKB_USAGE if the options contradict each other, EKB_TLS_BAD_CERTIFICATE if the
+// connections. EKB_USAGE if the options contradict each other or the library does not know what is
+// preferred, EKB_TLS_BAD_CERTIFICATE if the
 // library refuses the identity (the detail has its reason), EKB_NOMEM, EKB_TLS_INTERNAL.
 EKB_NODISCARD enum ekb_err ekb_tls_config_create(struct ekb_tls_config **out_config,
                                                  const struct ekb_tls_options *options,

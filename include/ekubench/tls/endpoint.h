@@ -18,10 +18,12 @@
 #include "ekubench/base/err.h"
 #include "ekubench/tls/config.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct ekb_endpoint;
+struct ekb_tls_session; // What a client needs to resume.
 
 // What fits into one flight without waiting for the network; a longer one goes out in parts.
 #define EKB_ENDPOINT_TX_LEN 8192
@@ -46,6 +48,18 @@ void ekb_endpoint_destroy(struct ekb_endpoint *endpoint);
 // A client's first flight is pending afterwards. The endpoint must be idle. EKB_NOMEM; any TLS
 // error.
 enum ekb_err ekb_endpoint_start(struct ekb_endpoint *endpoint, const struct ekb_tls_config *config);
+
+// What distinguishes a client's connection from others of its configuration.
+struct ekb_endpoint_choice {
+    size_t identity; // Which of the configuration's identities it presents, if it has several.
+    const struct ekb_tls_session *session; // To resume, if the server agrees; NULL: none.
+};
+
+// ekb_endpoint_start_as is ekb_endpoint_start with a choice, which is not kept. EKB_NOMEM; any TLS
+// error.
+enum ekb_err ekb_endpoint_start_as(struct ekb_endpoint *endpoint,
+                                   const struct ekb_tls_config *config,
+                                   const struct ekb_endpoint_choice *choice);
 
 // ekb_endpoint_stop forgets the connection and releases what the library holds for it. Idle is
 // legal.
@@ -94,10 +108,33 @@ const char *ekb_endpoint_library_reason(const struct ekb_endpoint *endpoint);
 size_t ekb_endpoint_app_len(const struct ekb_endpoint *endpoint);
 const uint8_t *ekb_endpoint_app(const struct ekb_endpoint *endpoint);
 
-// ekb_endpoint_version_name and ekb_endpoint_cipher_name name what was negotiated ("TLSv1.3",
-// "TLS_AES_128_GCM_SHA256"); "" before that. Owned by the library.
+// ekb_endpoint_version_name, ekb_endpoint_cipher_name and ekb_endpoint_group_name name what was
+// negotiated ("TLSv1.3", "TLS_AES_128_GCM_SHA256", "X25519"); ekb_endpoint_signature_name the
+// algorithm with which the peer has proved that it holds its key ("ecdsa_secp256r1_sha256"). ""
+// before that. Owned by the library.
 const char *ekb_endpoint_version_name(const struct ekb_endpoint *endpoint);
 const char *ekb_endpoint_cipher_name(const struct ekb_endpoint *endpoint);
+const char *ekb_endpoint_group_name(const struct ekb_endpoint *endpoint);
+const char *ekb_endpoint_signature_name(const struct ekb_endpoint *endpoint);
+
+// Resumption (RFC 5077, RFC 8446 section 2.2).
+
+// ekb_endpoint_is_resumed is true if the server has resumed a session: no certificate was presented
+// or verified.
+bool ekb_endpoint_is_resumed(const struct ekb_endpoint *endpoint);
+
+// ekb_endpoint_num_tickets returns how many tickets the server has sent in this connection.
+uint32_t ekb_endpoint_num_tickets(const struct ekb_endpoint *endpoint);
+
+// ekb_endpoint_take_session returns the newest session that the connection has brought and that
+// was not taken yet, now the caller's (release it with ekb_tls_session_destroy; NULL is legal); NULL
+// if there is none. Only of a client whose configuration resumes.
+struct ekb_tls_session *ekb_endpoint_take_session(struct ekb_endpoint *endpoint);
+void ekb_tls_session_destroy(struct ekb_tls_session *session);
+
+// ekb_tls_session_is_single_use is true if a client should not offer it twice (TLS 1.3: RFC 8446
+// appendix C.4).
+bool ekb_tls_session_is_single_use(const struct ekb_tls_session *session);
 
 // ekb_endpoint_num_peer_certs returns how many certificates the peer sent (0 if none or not known).
 size_t ekb_endpoint_num_peer_certs(const struct ekb_endpoint *endpoint);
