@@ -18,6 +18,7 @@ static const struct unit duration_units[] = {{"ns", 1e0}, {"us", 1e3},   {"ms", 
 static const struct unit rate_units[] = {{"/s", 1.0},        {"k/s", 1e3},       {"M/s", 1e6},
                                          {"/m", 1.0 / 60},   {"k/m", 1e3 / 60},  {"M/m", 1e6 / 60},
                                          {"/h", 1.0 / 3600}, {"k/h", 1e3 / 3600}};
+static const struct unit share_units[] = {{"", 1.0}, {"%", 0.01}};
 static const struct unit count_units[] = {{"", 1e0}, {"k", 1e3}, {"M", 1e6}, {"G", 1e9}};
 
 // parse_with_unit reads an unsigned decimal number and one of `units`, and nothing else.
@@ -58,6 +59,18 @@ enum ekb_err ekb_units_parse_rate(double *out_per_s, const char *text)
         return EKB_USAGE;
     }
     *out_per_s = value;
+    return EKB_OK;
+}
+
+enum ekb_err ekb_units_parse_share(double *out_share, const char *text)
+{
+    double value;
+    if (parse_with_unit(&value, text, share_units, sizeof share_units / sizeof share_units[0]) !=
+            EKB_OK ||
+        !(value >= 0) || value > 1) {
+        return EKB_USAGE;
+    }
+    *out_share = value;
     return EKB_OK;
 }
 

@@ -37,6 +37,13 @@ enum {
     OPTION_CONFIRM,
     OPTION_TLS,
     OPTION_SNI,
+    OPTION_CA,
+    OPTION_GROUPS,
+    OPTION_CIPHERS,
+    OPTION_SIGNATURES,
+    OPTION_RESUME_SHARE,
+    OPTION_REJECT_SHARE,
+    OPTION_REJECT_STORE,
     OPTION_INSECURE,
     OPTION_EXPECT,
     OPTION_JSON,
@@ -185,8 +192,21 @@ static void check_arguments(struct arguments *arguments, struct argp_state *stat
     if (state->arg_num == 0) {
         ekb_cli_refuse(state, "the server's ADDR:PORT is wanted");
     }
-    if (arguments->settings.arm.store_path == NULL && !arguments->insecure) {
-        ekb_cli_refuse(state, "--store DIR (client certificate and CAs), or --insecure, is wanted");
+    const struct ekb_load_settings *settings = &arguments->settings;
+    if (settings->arm.store_path == NULL && settings->arm.ca_path == NULL && !arguments->insecure) {
+        ekb_cli_refuse(state, "--store DIR (client certificate and CAs), --ca FILE, or --insecure, "
+                              "is wanted");
+    }
+    if (arguments->insecure && settings->arm.ca_path != NULL) {
+        ekb_cli_refuse(state, "--ca verifies the server, --insecure does not: one of them");
+    }
+    if (settings->reject_store != NULL && !(settings->reject_share > 0)) {
+        ekb_cli_refuse(state, "--reject-store is of --reject-share");
+    }
+    if (!settings->arm.expect_accept &&
+        (settings->reject_share > 0 || settings->resume_share > 0)) {
+        ekb_cli_refuse(state, "--expect reject is of all: without --reject-share and "
+                              "--resume-share");
     }
     check_load(arguments, state);
 }
@@ -239,6 +259,73 @@ static error_t parse_shape(int key, char *text, struct argp_state *state)
     }
 }
 
+static double parse_share(const char *option, const char *text, struct argp_state *state)
+{
+    double share = 0;
+    if (ekb_units_parse_share(&share, text) != EKB_OK) {
+        ekb_cli_refuse(state, "%s %s: a share such as 5%% or 0.05 is wanted", option, text);
+    }
+    return share;
+}
+
+// prefer takes a list of preferences, if the library knows it.
+static void prefer(const char **list, const char *text, struct argp_state *state)
+{
+    struct arguments *arguments = state->input;
+    struct ekb_fail fail;
+    *list = text;
+    if (ekb_tls_preferences_check(&arguments->settings.arm.preferences, &fail) != EKB_OK) {
+        ekb_cli_refuse(state, "%s", fail.detail);
+    }
+}
+
+// parse_tls reads the options that say what a connection is.
+static error_t parse_tls(int key, char *text, struct argp_state *state)
+{
+    struct arguments *arguments = state->input;
+    struct ekb_load_settings *settings = &arguments->settings;
+    struct ekb_tls_preferences *preferences = &settings->arm.preferences;
+    switch (key) {
+    case OPTION_CONFIRM:
+        if (ekb_confirm_parse(&settings->confirm, text) != EKB_OK) {
+            ekb_cli_refuse(
+                state, "--confirm %s: first, byte, ticket, close, http or none is wanted", text);
+        }
+        return 0;
+    case OPTION_TLS:
+        if (ekb_tls_version_parse(&settings->arm.version, text) != EKB_OK) {
+            ekb_cli_refuse(state, "--tls %s: 1.2, 1.3 or any is wanted", text);
+        }
+        return 0;
+    case OPTION_SNI:
+        settings->arm.sni = text;
+        return 0;
+    case OPTION_CA:
+        settings->arm.ca_path = text;
+        return 0;
+    case OPTION_GROUPS:
+        prefer(&preferences->groups, text, state);
+        return 0;
+    case OPTION_CIPHERS:
+        prefer(&preferences->ciphers, text, state);
+        return 0;
+    case OPTION_SIGNATURES:
+        prefer(&preferences->signatures, text, state);
+        return 0;
+    case OPTION_RESUME_SHARE:
+        settings->resume_share = parse_share("--resume-share", text, state);
+        return 0;
+    case OPTION_REJECT_SHARE:
+        settings->reject_share = parse_share("--reject-share", text, state);
+        return 0;
+    case OPTION_REJECT_STORE:
+        settings->reject_store = text;
+        return 0;
+    default:
+        return parse_shape(key, text, state);
+    }
+}
+
 static error_t parse(int key, char *text, struct argp_state *state)
 {
     struct arguments *arguments = state->input;
@@ -264,18 +351,6 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case OPTION_DEADLINE:
         parse_duration(&settings->deadline_ns, "--deadline", text, 10 * EKB_NS_PER_MS, state);
         return 0;
-    case OPTION_CONFIRM:
-        settings->confirm = parse_word("--confirm", text, "byte", "none", state) ? EKB_CONFIRM_BYTE
-                                                                                 : EKB_CONFIRM_NONE;
-        return 0;
-    case OPTION_TLS:
-        if (ekb_tls_version_parse(&settings->arm.version, text) != EKB_OK) {
-            ekb_cli_refuse(state, "--tls %s: 1.2, 1.3 or any is wanted", text);
-        }
-        return 0;
-    case OPTION_SNI:
-        settings->arm.sni = text;
-        return 0;
     case OPTION_EXPECT:
         settings->arm.expect_accept = parse_word("--expect", text, "accept", "reject", state);
         return 0;
@@ -295,7 +370,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         check_arguments(arguments, state);
         return 0;
     default:
-        return parse_shape(key, text, state);
+        return parse_tls(key, text, state);
     }
 }
 
@@ -327,14 +402,35 @@ static const struct argp_option options[] = {
      0},
     {"deadline", OPTION_DEADLINE, "TIME", 0, "For one handshake (default 10s)", 0},
     {"confirm", OPTION_CONFIRM, "WHAT", 0,
-     "When a handshake counts as accepted: byte (default) = the server's first byte of application "
-     "data, as "
-     "`ekubench serve` sends it; none = the client's own handshake has ended, which in TLS 1.3 is "
-     "before "
-     "the server has seen the client's certificate",
+     "What counts as the server's verdict: first (default) = the first byte, ticket or close that "
+     "it "
+     "sends, in TLS 1.2 its Finished; byte, ticket or close = that; http = its answer to a request "
+     "(400, 401, 403, 495 and 496 are rejections); none = the client's own handshake has ended, "
+     "which "
+     "in TLS 1.3 is before the server has seen the client's certificate",
      0},
     {"tls", OPTION_TLS, "VERSION", 0, "1.2, 1.3 or any (default)", 0},
     {"sni", OPTION_SNI, "NAME", 0, "Server name to ask for", 0},
+    {"ca", OPTION_CA, "FILE", 0, "Trust the CAs in FILE (PEM) in the place of the store's", 0},
+    {"groups", OPTION_GROUPS, "LIST", 0,
+     "Key agreement groups, the most preferred first: X25519, P-256, P-384, P-521, hybrid (X25519 "
+     "with a post-quantum KEM); default " EKB_TLS_GROUPS,
+     0},
+    {"ciphers", OPTION_CIPHERS, "LIST", 0, "Cipher suites of TLS 1.2, by OpenSSL's names", 0},
+    {"signatures", OPTION_SIGNATURES, "LIST", 0,
+     "Signature algorithms to accept, the most preferred first, as "
+     "rsa_pss_rsae_sha256:ecdsa_secp256r1_sha256: decides which certificate a server with two "
+     "sends "
+     "(in TLS 1.2 the order of --ciphers does)",
+     0},
+    {"resume-share", OPTION_RESUME_SHARE, "SHARE", 0,
+     "Share of the connections that resume a session (30%, 0.3), of those not to be rejected; "
+     "proven: what is not resumed does not count as such",
+     0},
+    {"reject-share", OPTION_REJECT_SHARE, "SHARE", 0,
+     "Share of the connections that are to be rejected", 0},
+    {"reject-store", OPTION_REJECT_STORE, "DIR", 0,
+     "What those present: DIR's client.pem (default: no certificate)", 0},
     {"insecure", OPTION_INSECURE, NULL, 0,
      "Do not verify the server (cheap client: its certificate is not parsed)", 0},
     {"expect", OPTION_EXPECT, "accept|reject", 0,
@@ -354,7 +450,9 @@ static const char doc[] =
     "  ekubench load 127.0.0.1:7001 --store store -n 5000 --warmup 5s --ramp 3s\n"
     "  ekubench load 127.0.0.1:7001 --store store --rate 1500/s -t 30s\n"
     "  ekubench load 127.0.0.1:7001 --store store --steps 500/s:10s,1k/s:10s,2k/s:10s\n"
-    "  ekubench load localhost:443 --insecure --confirm none --count 1000";
+    "  ekubench load 127.0.0.1:7001 --store store --resume-share 30% --reject-share 5%\n"
+    "  ekubench load 127.0.0.1:8443 --ca ca.pem --confirm http -n 200   (nginx, haproxy)\n"
+    "  ekubench load localhost:443 --insecure --groups hybrid:X25519 --count 1000";
 
 static int run(const struct arguments *arguments)
 {
@@ -381,7 +479,7 @@ int ekb_cli_load(int argc, char **argv)
                                                .warmup_ns = EKB_NS_PER_S,
                                                .duration_ns = 10 * EKB_NS_PER_S,
                                                .deadline_ns = 10 * EKB_NS_PER_S,
-                                               .confirm = EKB_CONFIRM_BYTE}};
+                                               .confirm = EKB_CONFIRM_FIRST}};
     struct ekb_fail fail;
     arguments.settings.arm.version = EKB_TLS_ANY;
     arguments.settings.arm.expect_accept = true;

@@ -58,7 +58,8 @@ static enum ekb_err copy_outcomes(struct ekb_record_outcomes *out, const struct 
                                         .accepted = arm->accepted,
                                         .rejected = arm->rejected,
                                         .failed = arm->failed,
-                                        .unfinished = arm->unfinished};
+                                        .unfinished = arm->unfinished,
+                                        .resumed = arm->resumed};
     for (unsigned err = 0; err < EKB_ERR_COUNT; err++) {
         if (ekb_record_counts_add(&out->failures, ekb_err_name((enum ekb_err)err),
                                   arm->failures[err]) != EKB_OK) {
@@ -158,8 +159,20 @@ static void check_outcomes(struct ekb_record *record, const struct ekb_record_ar
             arm->stage, arm->name, arm->expect, (unsigned long long)client->accepted,
             (unsigned long long)client->rejected, (unsigned long long)client->failed);
     }
+    if (client->resumed != (arm->resumes ? client->accepted : 0)) {
+        ekb_record_add_reason(
+            record, "%s/%s: %llu of %llu accepted handshakes resumed a session, where %s should",
+            arm->stage, arm->name, (unsigned long long)client->resumed,
+            (unsigned long long)client->accepted, arm->resumes ? "all" : "none");
+    }
     if (!arm->server_known) {
         return;
+    }
+    if (server->resumed < client->resumed ||
+        server->resumed > client->resumed + client->unfinished + client->failed) {
+        ekb_record_add_reason(
+            record, "%s/%s: the server counts %llu resumed sessions, the client %llu", arm->stage,
+            arm->name, (unsigned long long)server->resumed, (unsigned long long)client->resumed);
     }
     if (server->started > client->started) {
         ekb_record_add_reason(record, "%s/%s: %llu connections came from somebody else", arm->stage,
@@ -548,4 +561,14 @@ enum ekb_err ekb_assemble_stage(struct ekb_record *record, const struct ekb_stag
         check_stage(record, stage);
     }
     return err;
+}
+
+void ekb_assemble_negotiated(struct ekb_record *record, const struct ekb_stage *stage)
+{
+    const struct ekb_tally *tally = stage->client.tally;
+    if (record->plan.cipher[0] == '\0') {
+        EKB_RECORD_COPY(record->plan.cipher, tally->cipher);
+        EKB_RECORD_COPY(record->plan.group, tally->group);
+        EKB_RECORD_COPY(record->plan.server_signature, tally->signature);
+    }
 }

@@ -125,7 +125,7 @@ static enum ekb_err run_stage(struct run *run, struct ekb_record *record, struct
     if (err == EKB_OK) {
         const struct ekb_record_stage label = ekb_staging_label(plan_stage);
         run->interrupted = run->interrupted || stage->interrupted;
-        EKB_RECORD_COPY(run->record->plan.cipher, stage->client.tally->cipher);
+        ekb_assemble_negotiated(run->record, stage);
         if (ekb_assemble_stage(record, stage, &label, staging->labels) != EKB_OK ||
             ekb_open_loop_add(record, stage, &staging->client) != EKB_OK) {
             err = ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "result");
@@ -344,7 +344,7 @@ static enum ekb_err prepare(struct run *run, struct ekb_fail *reterr_fail)
     EKB_RECORD_COPY(record->plan.tls, ekb_tls_version_name(run->plan.version));
     EKB_RECORD_COPY(record->plan.groups, EKB_TLS_GROUPS);
     EKB_RECORD_COPY(record->plan.key, ekb_key_type_name(run->plan.key_type));
-    EKB_RECORD_COPY(record->plan.confirm, "byte");
+    EKB_RECORD_COPY(record->plan.confirm, ekb_confirm_name(EKB_CONFIRM_BYTE));
     record->plan.seed = run->plan.seed;
     record->plan.server_workers = 1;
     record->plan.client_workers = 1;

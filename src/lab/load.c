@@ -12,6 +12,19 @@
 #define MIN_SLICE_NS (100 * EKB_NS_PER_MS)
 #define MAX_SLICES 10000
 
+// The arms of a load, those of shares in their order.
+enum {
+    ARM_FULL,
+    ARM_RESUMED,
+    ARM_REJECTED,
+    MAX_ARMS
+};
+struct arms {
+    struct ekb_client_arm arms[MAX_ARMS];
+    const char *names[MAX_ARMS];
+    size_t num;
+};
+
 static struct ekb_timeline make_timeline(const struct ekb_load_settings *settings)
 {
     const uint64_t total_ns = settings->warmup_ns + settings->duration_ns;
@@ -28,9 +41,11 @@ static void describe(struct ekb_record *record, const struct ekb_load_settings *
 {
     EKB_RECORD_COPY(record->plan.name, "load");
     EKB_RECORD_COPY(record->plan.tls, ekb_tls_version_name(settings->arm.version));
-    EKB_RECORD_COPY(record->plan.groups, EKB_TLS_GROUPS);
+    EKB_RECORD_COPY(record->plan.groups, settings->arm.preferences.groups != NULL
+                                             ? settings->arm.preferences.groups
+                                             : EKB_TLS_GROUPS);
     EKB_RECORD_COPY(record->plan.target, settings->target_text);
-    EKB_RECORD_COPY(record->plan.confirm, settings->confirm == EKB_CONFIRM_BYTE ? "byte" : "none");
+    EKB_RECORD_COPY(record->plan.confirm, ekb_confirm_name(settings->confirm));
     record->plan.seed = settings->seed;
     record->plan.client_workers = settings->num_workers;
     record->plan.deadline_ns = settings->deadline_ns;
@@ -52,30 +67,65 @@ static struct ekb_record_stage label_stage(const struct ekb_load_settings *setti
     return label;
 }
 
-// label_arm describes what the client presents.
-static enum ekb_err label_arm(struct ekb_record_arm *arm, struct ekb_record *record,
-                              const struct ekb_load_settings *settings,
-                              struct ekb_fail *reterr_fail)
+static struct ekb_client_arm *add_arm(struct arms *arms, const struct ekb_client_arm *like,
+                                      const char *name, double share)
+{
+    struct ekb_client_arm *arm = &arms->arms[arms->num];
+    *arm = *like;
+    arm->share = share;
+    arms->names[arms->num++] = name;
+    return arm;
+}
+
+// make_arms divides the load by its shares. Rejected clients present the other store's certificate,
+// or none, and trust what the others trust.
+static void make_arms(struct arms *arms, const struct ekb_load_settings *settings)
+{
+    const double resumes = settings->resume_share;
+    const double rejected = settings->reject_share;
+    const bool is_divided = resumes > 0 || rejected > 0;
+    struct ekb_client_arm *arm = add_arm(arms, &settings->arm, is_divided ? "full" : STAGE_NAME,
+                                         is_divided ? (1 - rejected) * (1 - resumes) : 0);
+    arm->keeps_sessions = resumes > 0;
+    if (resumes > 0) {
+        arm = add_arm(arms, &settings->arm, "resumed", (1 - rejected) * resumes);
+        arm->resumes = true;
+        arm->session_arm = ARM_FULL;
+    }
+    if (!(rejected > 0)) {
+        return;
+    }
+    arm = add_arm(arms, &settings->arm, "rejected", rejected);
+    arm->expect_accept = false;
+    arm->store_path = settings->reject_store;
+    arm->trust_store = settings->arm.store_path;
+}
+
+// label_arm describes what the clients of an arm present.
+static enum ekb_err label_arm(struct ekb_record_arm *label, struct ekb_record *record,
+                              const struct ekb_client_arm *arm, struct ekb_fail *reterr_fail)
 {
     struct ekb_store *store = NULL;
     char eku[EKB_EKU_TEXT_LEN];
-    EKB_RECORD_COPY(arm->name, "load");
-    EKB_RECORD_COPY(arm->tls, ekb_tls_version_name(settings->arm.version));
-    EKB_RECORD_COPY(arm->expect, settings->arm.expect_accept ? "accept" : "reject");
-    if (settings->arm.store_path == NULL) {
+    EKB_RECORD_COPY(label->tls, ekb_tls_version_name(arm->version));
+    EKB_RECORD_COPY(label->expect, arm->expect_accept ? "accept" : "reject");
+    label->resumes = arm->resumes;
+    if (arm->store_path == NULL) {
         return EKB_OK;
     }
-    const enum ekb_err err = ekb_store_load(&store, settings->arm.store_path, 0, reterr_fail);
+    const enum ekb_err err = ekb_store_load(&store, arm->store_path, 0, reterr_fail);
     if (err != EKB_OK) {
         return err;
     }
     const struct ekb_identity *identity = ekb_store_identity(store, EKB_STORE_CLIENT);
     if (identity->chain != NULL) {
         // The root is not sent: as many certificates as there are above the leaf.
-        arm->depth = ekb_chain_len(identity->chain);
-        EKB_RECORD_COPY(arm->client_eku, ekb_eku_format(eku, ekb_chain_eku(identity->chain, 0)));
-        EKB_RECORD_COPY(arm->key, ekb_key_type_name(ekb_key_type_of(identity->key)));
-        EKB_RECORD_COPY(record->plan.key, arm->key);
+        label->depth = ekb_chain_len(identity->chain);
+        EKB_RECORD_COPY(label->client_eku, ekb_eku_format(eku, ekb_chain_eku(identity->chain, 0)));
+        EKB_RECORD_COPY(label->key, ekb_key_type_name(ekb_key_type_of(identity->key)));
+        if (record->plan.key[0] == '\0') {
+            EKB_RECORD_COPY(record->plan.key, label->key);
+        }
     }
     ekb_store_destroy(store);
     return EKB_OK;
@@ -88,9 +138,12 @@ enum ekb_err ekb_load_run(struct ekb_record *out_record, const struct ekb_load_s
     const struct ekb_timeline timeline = make_timeline(settings);
     struct ekb_session_progress progress = {.control = control, .stage = STAGE_NAME};
     const struct ekb_stage_control stage_control = ekb_session_stage_control(&progress);
+    struct arms arms = {.num = 0};
+    struct ekb_record_arm labels[MAX_ARMS] = {0};
+    make_arms(&arms, settings);
     struct ekb_client_options client = {
-        .arms = &settings->arm,
-        .num_arms = 1,
+        .arms = arms.arms,
+        .num_arms = arms.num,
         .in_flight = settings->in_flight,
         .ramp_ns = settings->ramp_ns,
         .max_starts = settings->max_starts,
@@ -103,11 +156,11 @@ enum ekb_err ekb_load_run(struct ekb_record *out_record, const struct ekb_load_s
         .confirm = settings->confirm,
     };
     struct ekb_stage stage = {0};
-    struct ekb_record_arm arm = {0};
     describe(out_record, settings);
     enum ekb_err err = ekb_client_check(&client, reterr_fail);
-    if (err == EKB_OK) {
-        err = label_arm(&arm, out_record, settings, reterr_fail);
+    for (size_t i = 0; i < arms.num && err == EKB_OK; i++) {
+        EKB_RECORD_COPY(labels[i].name, arms.names[i]);
+        err = label_arm(&labels[i], out_record, &arms.arms[i], reterr_fail);
     }
     if (err == EKB_OK) {
         err = ekb_stage_run(&stage, NULL, &client, &timeline, &stage_control, reterr_fail);
@@ -115,8 +168,8 @@ enum ekb_err ekb_load_run(struct ekb_record *out_record, const struct ekb_load_s
     // Of a worker that died the others' results are left, and its own as far as it came.
     if (err == EKB_OK || (err == EKB_WORKER_DIED && stage.client.tally != NULL)) {
         const struct ekb_record_stage label = label_stage(settings, &timeline);
-        EKB_RECORD_COPY(out_record->plan.cipher, stage.client.tally->cipher);
-        if (ekb_assemble_stage(out_record, &stage, &label, &arm) != EKB_OK ||
+        ekb_assemble_negotiated(out_record, &stage);
+        if (ekb_assemble_stage(out_record, &stage, &label, labels) != EKB_OK ||
             ekb_open_loop_add(out_record, &stage, &client) != EKB_OK) {
             err = ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "result");
         }

@@ -94,9 +94,7 @@ static enum ekb_err run_stage(struct ekb_record *record, struct ekb_plan *plan, 
         if (err == EKB_OK) {
             err = add_answers(record, plan, plan_stage, &stage);
         }
-        if (record->plan.cipher[0] == '\0') {
-            EKB_RECORD_COPY(record->plan.cipher, stage.client.tally->cipher);
-        }
+        ekb_assemble_negotiated(record, &stage);
         if (err != EKB_OK) {
             (void)ekb_fail_set(reterr_fail, err, 0, "result");
         }
@@ -111,7 +109,7 @@ static void describe_plan(struct ekb_record *record, const struct ekb_plan *plan
     EKB_RECORD_COPY(record->plan.tls, ekb_tls_version_name(plan->version));
     EKB_RECORD_COPY(record->plan.groups, EKB_TLS_GROUPS);
     EKB_RECORD_COPY(record->plan.key, ekb_key_type_name(plan->key_type));
-    EKB_RECORD_COPY(record->plan.confirm, "byte");
+    EKB_RECORD_COPY(record->plan.confirm, ekb_confirm_name(EKB_CONFIRM_BYTE));
     record->plan.seed = plan->seed;
     record->plan.server_workers = 1;
     record->plan.client_workers = 1;

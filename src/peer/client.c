@@ -113,6 +113,12 @@ static void ask(struct client *client, struct ekb_conn *conn)
     ekb_endpoint_write(conn->endpoint, (const uint8_t *)client->request, strlen(client->request));
 }
 
+static void part(struct ekb_conn *conn)
+{
+    conn->asked = true;
+    ekb_endpoint_close(conn->endpoint);
+}
+
 // come_to_verdict ends a connection whose endpoint has come to the server's verdict; false if there
 // is none yet.
 static bool come_to_verdict(struct client *client, struct ekb_conn *conn)
@@ -130,6 +136,9 @@ static bool come_to_verdict(struct client *client, struct ekb_conn *conn)
         return true;
     case EKB_CONFIRM_STATE_ASK:
         ask(client, conn);
+        return false;
+    case EKB_CONFIRM_STATE_PART:
+        part(conn);
         return false;
     case EKB_CONFIRM_STATE_WAITING:
         break;
@@ -193,6 +202,9 @@ static void complete(void *context, struct ekb_conn *conn, const struct ekb_comp
     } else if (result > 0) {
         ekb_endpoint_feed(conn->endpoint, conn->rx, (size_t)result);
         advance(client, conn, EKB_RECV_NOW);
+    } else if (conn->asked && client->options->confirm == EKB_CONFIRM_FIRST) {
+        note_negotiated(client, conn);
+        finish(client, conn, EKB_OUTCOME_ACCEPTED, EKB_OK);
     } else {
         finish(client, conn, EKB_OUTCOME_FAILED,
                result < 0        ? ekb_net_err_from_errno(-result)
@@ -540,9 +552,10 @@ static void write_request(struct client *client)
 {
     char address[EKB_ADDRESS_TEXT_LEN];
     const struct ekb_client_arm *arm = &client->options->arms[0];
-    (void)snprintf(client->request, sizeof client->request,
-                   "GET / HTTP/1.1\r\nHost: %s\r\nUser-Agent: ekubench\r\nConnection: close\r\n\r\n",
-                   arm->sni != NULL ? arm->sni : ekb_address_format(address, &arm->target));
+    (void)snprintf(
+        client->request, sizeof client->request,
+        "GET / HTTP/1.1\r\nHost: %s\r\nUser-Agent: ekubench\r\nConnection: close\r\n\r\n",
+        arm->sni != NULL ? arm->sni : ekb_address_format(address, &arm->target));
 }
 
 static enum ekb_err prepare(struct client *client, int control_fd, struct ekb_fail *reterr_fail)

@@ -5,17 +5,40 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-// load_trust sets the CAs that `arm` trusts: borrowed from `store`, or read into `*owned`.
-static enum ekb_err load_trust(const struct ekb_chain **out_trust, struct ekb_chain **owned,
-                               const struct ekb_client_arm *arm, const struct ekb_store *store,
-                               struct ekb_fail *reterr_fail)
+// What a configuration is made from, owned.
+struct parts {
+    struct ekb_store *store;
+    struct ekb_store *trust_store;
+    struct ekb_chain *cas;
+};
+
+static void parts_deinit(struct parts *parts)
 {
+    ekb_chain_destroy(parts->cas);
+    ekb_store_destroy(parts->trust_store);
+    ekb_store_destroy(parts->store);
+}
+
+// load_parts reads what `arm` presents and trusts; `*out_trust` is borrowed from them.
+static enum ekb_err load_parts(struct parts *parts, const struct ekb_chain **out_trust,
+                               const struct ekb_client_arm *arm, struct ekb_fail *reterr_fail)
+{
+    const bool is_own = arm->trust_store == NULL && arm->ca_path == NULL;
+    const bool full = arm->kind == EKB_CLIENT_FULL;
+    const unsigned need = EKB_STORE_NEED_CLIENT | (full && is_own ? EKB_STORE_NEED_TRUST : 0u);
     enum ekb_err err = EKB_OK;
-    if (arm->ca_path != NULL) {
-        err = ekb_chain_read_pem(owned, arm->ca_path, reterr_fail);
-        *out_trust = *owned;
-    } else {
-        *out_trust = store != NULL ? ekb_store_trust(store) : NULL;
+    *out_trust = NULL;
+    if (arm->store_path != NULL) {
+        err = ekb_store_load(&parts->store, arm->store_path, need, reterr_fail);
+        *out_trust = err == EKB_OK ? ekb_store_trust(parts->store) : NULL;
+    }
+    if (err == EKB_OK && arm->ca_path != NULL) {
+        err = ekb_chain_read_pem(&parts->cas, arm->ca_path, reterr_fail);
+        *out_trust = parts->cas;
+    } else if (err == EKB_OK && full && arm->trust_store != NULL) {
+        err = ekb_store_load(&parts->trust_store, arm->trust_store, EKB_STORE_NEED_TRUST,
+                             reterr_fail);
+        *out_trust = err == EKB_OK ? ekb_store_trust(parts->trust_store) : NULL;
     }
     return err;
 }
@@ -23,38 +46,31 @@ static enum ekb_err load_trust(const struct ekb_chain **out_trust, struct ekb_ch
 static enum ekb_err make_config(struct ekb_tls_config **out_config,
                                 const struct ekb_client_arm *arm, struct ekb_fail *reterr_fail)
 {
-    struct ekb_store *store = NULL;
-    struct ekb_chain *trust = NULL;
+    struct parts parts = {.store = NULL};
     const bool full = arm->kind == EKB_CLIENT_FULL;
+    const struct ekb_chain *trust = NULL;
     if (arm->flights != NULL) {
         return ekb_tls_config_create_bare(out_config, EKB_ROLE_CLIENT, arm->flights);
     }
-    const unsigned need =
-        EKB_STORE_NEED_CLIENT | (full && arm->ca_path == NULL ? EKB_STORE_NEED_TRUST : 0u);
-    if (arm->store_path != NULL) {
-        const enum ekb_err err = ekb_store_load(&store, arm->store_path, need, reterr_fail);
-        if (err != EKB_OK) {
-            return err;
-        }
+    enum ekb_err err = load_parts(&parts, &trust, arm, reterr_fail);
+    if (err != EKB_OK) {
+        parts_deinit(&parts);
+        return err;
     }
-    struct ekb_tls_options tls = {
+    const struct ekb_tls_options tls = {
         .role = EKB_ROLE_CLIENT,
         .version = arm->version,
         .preferences = arm->preferences,
-        .identity = store != NULL ? ekb_store_identity(store, EKB_STORE_CLIENT) : NULL,
+        .identity = parts.store != NULL ? ekb_store_identity(parts.store, EKB_STORE_CLIENT) : NULL,
+        .trust = trust,
         .policy = {.eku = EKB_EKU_ON,
                    .verify = full ? EKB_VERIFY_FULL : EKB_VERIFY_RAW,
                    .max_depth = EKB_POLICY_DEFAULT_MAX_DEPTH},
-        .resumption =
-            arm->keeps_sessions || arm->resumes ? EKB_TLS_RESUME_ON : EKB_TLS_RESUME_OFF,
+        .resumption = arm->keeps_sessions || arm->resumes ? EKB_TLS_RESUME_ON : EKB_TLS_RESUME_OFF,
         .sni = arm->sni,
     };
-    enum ekb_err err = load_trust(&tls.trust, &trust, arm, store, reterr_fail);
-    if (err == EKB_OK) {
-        err = ekb_tls_config_create(out_config, &tls, reterr_fail);
-    }
-    ekb_chain_destroy(trust);
-    ekb_store_destroy(store);
+    err = ekb_tls_config_create(out_config, &tls, reterr_fail);
+    parts_deinit(&parts);
     return err;
 }
 

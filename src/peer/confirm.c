@@ -8,8 +8,8 @@
 #define STATUS_END 12
 
 static const char *const names[EKB_CONFIRM_NUM] = {
-    [EKB_CONFIRM_FIRST] = "first",   [EKB_CONFIRM_BYTE] = "byte", [EKB_CONFIRM_TICKET] = "ticket",
-    [EKB_CONFIRM_CLOSE] = "close",   [EKB_CONFIRM_HTTP] = "http", [EKB_CONFIRM_NONE] = "none",
+    [EKB_CONFIRM_FIRST] = "first", [EKB_CONFIRM_BYTE] = "byte", [EKB_CONFIRM_TICKET] = "ticket",
+    [EKB_CONFIRM_CLOSE] = "close", [EKB_CONFIRM_HTTP] = "http", [EKB_CONFIRM_NONE] = "none",
 };
 
 const char *ekb_confirm_name(enum ekb_confirm confirm)
@@ -56,6 +56,11 @@ static enum ekb_confirm_state look_at_answer(const struct ekb_endpoint *endpoint
     return EKB_CONFIRM_STATE_ACCEPTED;
 }
 
+static bool is_1_2(const struct ekb_endpoint *endpoint)
+{
+    return strcmp(ekb_endpoint_version_name(endpoint), "TLSv1.2") == 0;
+}
+
 static bool is_confirmed(enum ekb_confirm confirm, const struct ekb_endpoint *endpoint)
 {
     const enum ekb_endpoint_state state = ekb_endpoint_state(endpoint);
@@ -68,10 +73,10 @@ static bool is_confirmed(enum ekb_confirm confirm, const struct ekb_endpoint *en
     case EKB_CONFIRM_CLOSE:
         return state == EKB_ENDPOINT_CLOSED;
     case EKB_CONFIRM_FIRST:
-        return (over && ekb_endpoint_num_tickets(endpoint) > 0) ||
+        // A ticket of TLS 1.2 comes before the server's Finished.
+        return (over && ekb_endpoint_num_tickets(endpoint) > 0 && !is_1_2(endpoint)) ||
                ekb_endpoint_app_len(endpoint) > 0 || state == EKB_ENDPOINT_CLOSED ||
-               (has_ended(endpoint) &&
-                strcmp(ekb_endpoint_version_name(endpoint), "TLSv1.2") == 0);
+               (has_ended(endpoint) && is_1_2(endpoint) && !ekb_endpoint_is_resumed(endpoint));
     case EKB_CONFIRM_NONE:
         return has_ended(endpoint);
     case EKB_CONFIRM_HTTP:
@@ -87,5 +92,10 @@ enum ekb_confirm_state ekb_confirm_look(enum ekb_confirm confirm,
     if (confirm == EKB_CONFIRM_HTTP) {
         return !asked && has_ended(endpoint) ? EKB_CONFIRM_STATE_ASK : look_at_answer(endpoint);
     }
-    return is_confirmed(confirm, endpoint) ? EKB_CONFIRM_STATE_ACCEPTED : EKB_CONFIRM_STATE_WAITING;
+    if (is_confirmed(confirm, endpoint)) {
+        return EKB_CONFIRM_STATE_ACCEPTED;
+    }
+    return confirm == EKB_CONFIRM_FIRST && !asked && has_ended(endpoint) && is_1_2(endpoint)
+               ? EKB_CONFIRM_STATE_PART
+               : EKB_CONFIRM_STATE_WAITING;
 }

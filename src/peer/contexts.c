@@ -11,6 +11,13 @@ struct ekb_contexts {
     struct ekb_tls_config **configs; // By listener; some may be the same.
 };
 
+// What configurations are made from: the server's options and the store in hand.
+struct shop {
+    const struct ekb_server_options *options;
+    const struct ekb_tls_observer *observer;
+    struct ekb_store *store;
+};
+
 static bool have_one_store(const struct ekb_listener *a, const struct ekb_listener *b)
 {
     return a->store_path == b->store_path || (a->store_path != NULL && b->store_path != NULL &&
@@ -20,8 +27,9 @@ static bool have_one_store(const struct ekb_listener *a, const struct ekb_listen
 static bool are_alike(const struct ekb_listener *a, const struct ekb_listener *b)
 {
     return a->flights == b->flights && a->probe == b->probe && a->version == b->version &&
-           a->resumption == b->resumption && have_one_store(a, b) &&
-           ekb_policy_equal(&a->policy, &b->policy);
+           a->resumption == b->resumption && strcmp(a->groups, b->groups) == 0 &&
+           strcmp(a->ciphers, b->ciphers) == 0 && strcmp(a->second_store, b->second_store) == 0 &&
+           have_one_store(a, b) && ekb_policy_equal(&a->policy, &b->policy);
 }
 
 // load_store reads the store of `listener`, with all that its users need.
@@ -41,12 +49,49 @@ static enum ekb_err load_store(struct ekb_store **out_store,
     return ekb_store_load(out_store, path, need, reterr_fail);
 }
 
+static const char *text_or_null(const char *text)
+{
+    return text[0] != '\0' ? text : NULL;
+}
+
+// make_config makes the configuration of `listener` from its store.
+static enum ekb_err make_config(struct ekb_tls_config **out_config, const struct shop *shop,
+                                const struct ekb_listener *listener, struct ekb_fail *reterr_fail)
+{
+    const struct ekb_store *store = shop->store;
+    struct ekb_store *second = NULL;
+    struct ekb_tls_options tls = {
+        .role = EKB_ROLE_SERVER,
+        .version = listener->version,
+        .preferences = {.groups = text_or_null(listener->groups),
+                        .ciphers = text_or_null(listener->ciphers)},
+        .identity = ekb_store_identity(store, EKB_STORE_SERVER),
+        .trust = ekb_store_trust(store),
+        .crls = listener->policy.crl != EKB_CRL_OFF ? ekb_store_crls(store) : NULL,
+        .resumption = listener->resumption,
+        .verify_at = shop->options->verify_at,
+        .policy = listener->policy,
+        .observer = shop->observer,
+        .probe = listener->probe && shop->observer != NULL,
+    };
+    enum ekb_err err = EKB_OK;
+    if (listener->second_store[0] != '\0') {
+        err = ekb_store_load(&second, listener->second_store, EKB_STORE_NEED_SERVER, reterr_fail);
+    }
+    if (err == EKB_OK) {
+        tls.second_identity = second != NULL ? ekb_store_identity(second, EKB_STORE_SERVER) : NULL;
+        err = ekb_tls_config_create(out_config, &tls, reterr_fail);
+    }
+    ekb_store_destroy(second);
+    return err;
+}
+
 // fill reads each store once if the listeners that share it stand together.
 static enum ekb_err fill(struct ekb_contexts *contexts, const struct ekb_server_options *options,
                          const struct ekb_tls_observer *observer, struct ekb_fail *reterr_fail)
 {
     const struct ekb_listener *owner = NULL; // Of the store that is in hand.
-    struct ekb_store *store = NULL;
+    struct shop shop = {.options = options, .observer = observer};
     enum ekb_err err = EKB_OK;
     for (size_t i = 0; i < options->num_listeners && err == EKB_OK; i++) {
         const struct ekb_listener *listener = &options->listeners[i];
@@ -63,29 +108,17 @@ static enum ekb_err fill(struct ekb_contexts *contexts, const struct ekb_server_
             continue;
         }
         if (owner == NULL || !have_one_store(owner, listener)) {
-            ekb_store_destroy(store);
-            store = NULL;
+            ekb_store_destroy(shop.store);
+            shop.store = NULL;
             owner = listener;
-            err = load_store(&store, options, listener, reterr_fail);
+            err = load_store(&shop.store, options, listener, reterr_fail);
             if (err != EKB_OK) {
                 break;
             }
         }
-        const struct ekb_tls_options tls = {
-            .role = EKB_ROLE_SERVER,
-            .version = listener->version,
-            .identity = ekb_store_identity(store, EKB_STORE_SERVER),
-            .trust = ekb_store_trust(store),
-            .crls = listener->policy.crl != EKB_CRL_OFF ? ekb_store_crls(store) : NULL,
-            .resumption = listener->resumption,
-            .verify_at = options->verify_at,
-            .policy = listener->policy,
-            .observer = observer,
-            .probe = listener->probe && observer != NULL,
-        };
-        err = ekb_tls_config_create(&contexts->configs[i], &tls, reterr_fail);
+        err = make_config(&contexts->configs[i], &shop, listener, reterr_fail);
     }
-    ekb_store_destroy(store);
+    ekb_store_destroy(shop.store);
     return err;
 }
 

@@ -96,8 +96,8 @@ struct ekb_engine_role {
     // True if the socket of a connection that came to a verdict may serve the next one (a client's
     // may).
     bool reuses_sockets;
-    // True if the outcome of `conn` is what is expected in its arm: costs and latencies are those of
-    // such connections.
+    // True if the outcome of `conn` is what is expected in its arm: costs and latencies are those
+    // of such connections.
     bool (*is_expected)(const void *context, const struct ekb_conn *conn);
     // `conn` is over, and still has its endpoint. NULL: nothing is to be done.
     void (*over)(void *context, struct ekb_conn *conn);

@@ -49,6 +49,36 @@ static enum ekb_err parse_resume(struct ekb_listener *listener, const char *valu
     return EKB_OK;
 }
 
+// take_text copies `value` into the array `out_text`; EKB_USAGE if it is empty or does not fit.
+static enum ekb_err take_text(char *out_text, size_t text_len, const char *value)
+{
+    const size_t len = strlen(value);
+    if (len == 0 || len >= text_len) {
+        return EKB_USAGE;
+    }
+    memcpy(out_text, value, len + 1);
+    return EKB_OK;
+}
+
+static enum ekb_err parse_groups(struct ekb_listener *listener, const char *value)
+{
+    const struct ekb_tls_preferences preferences = {.groups = listener->groups};
+    const enum ekb_err err = take_text(listener->groups, sizeof listener->groups, value);
+    return err == EKB_OK ? ekb_tls_preferences_check(&preferences, NULL) : err;
+}
+
+static enum ekb_err parse_ciphers(struct ekb_listener *listener, const char *value)
+{
+    const struct ekb_tls_preferences preferences = {.ciphers = listener->ciphers};
+    const enum ekb_err err = take_text(listener->ciphers, sizeof listener->ciphers, value);
+    return err == EKB_OK ? ekb_tls_preferences_check(&preferences, NULL) : err;
+}
+
+static enum ekb_err parse_second(struct ekb_listener *listener, const char *value)
+{
+    return take_text(listener->second_store, sizeof listener->second_store, value);
+}
+
 static enum ekb_err parse_name(struct ekb_listener *listener, const char *value)
 {
     return ekb_name_parse(&listener->policy.name, value);
@@ -67,6 +97,9 @@ static const struct {
     {"crl", parse_crl, "auto, on or off"},
     {"resume", parse_resume, "on or off"},
     {"name", parse_name, "a DNS name, an IP address or an e-mail address"},
+    {"groups", parse_groups, "X25519, P-256, P-384, P-521 or hybrid, joined by colons,"},
+    {"ciphers", parse_ciphers, "suites of TLS 1.2 by OpenSSL's names, joined by colons,"},
+    {"second", parse_second, "the directory of another store"},
 };
 
 #define NUM_KEYS (sizeof keys / sizeof keys[0])
@@ -91,10 +124,11 @@ static enum ekb_err parse_option(struct ekb_listener *listener, bool named[NUM_K
         return ekb_fail_set(reterr_fail, EKB_USAGE, 0, "\"%s\" in \"%s\": %s is wanted", option,
                             text, keys[i].values);
     }
-    return ekb_fail_set(reterr_fail, EKB_USAGE, 0,
-                        "\"%s\" in \"%s\": eku=, eku-absent=, verify=, tls=, depth=, crl=, resume= "
-                        "and name= are known",
-                        option, text);
+    return ekb_fail_set(
+        reterr_fail, EKB_USAGE, 0,
+        "\"%s\" in \"%s\": eku=, eku-absent=, verify=, tls=, depth=, crl=, resume=, "
+        "name=, groups=, ciphers= and second= are known",
+        option, text);
 }
 
 enum ekb_err ekb_listener_parse(struct ekb_listener *out_listener, const char *text,
@@ -133,14 +167,16 @@ void ekb_listener_format(char *out_text, size_t text_len, const struct ekb_liste
     if (full) {
         (void)snprintf(depth, sizeof depth, ",depth=%u", policy->max_depth);
     }
-    (void)snprintf(out_text, text_len, "%s%s%s,verify=%s,tls=%s%s%s%s%s%s%s%s",
-                   ekb_address_format(address, &listener->address), full ? ",eku=" : "",
-                   full ? ekb_eku_mode_name(policy->eku) : "",
-                   ekb_verify_level_name(policy->verify), ekb_tls_version_name(listener->version),
-                   depth, absent_rejected ? ",eku-absent=reject" : "", crl_named ? ",crl=" : "",
-                   crl_named ? ekb_crl_mode_name(policy->crl) : "",
-                   listener->resumption == EKB_TLS_RESUME_ON ? ",resume=on" : "",
-                   has_name ? ",name=" : "", has_name ? policy->name.text : "");
+    (void)snprintf(
+        out_text, text_len, "%s%s%s,verify=%s,tls=%s%s%s%s%s%s%s%s%s%s%s%s%s%s",
+        ekb_address_format(address, &listener->address), full ? ",eku=" : "",
+        full ? ekb_eku_mode_name(policy->eku) : "", ekb_verify_level_name(policy->verify),
+        ekb_tls_version_name(listener->version), depth, absent_rejected ? ",eku-absent=reject" : "",
+        crl_named ? ",crl=" : "", crl_named ? ekb_crl_mode_name(policy->crl) : "",
+        listener->resumption == EKB_TLS_RESUME_ON ? ",resume=on" : "", has_name ? ",name=" : "",
+        has_name ? policy->name.text : "", listener->groups[0] != '\0' ? ",groups=" : "",
+        listener->groups, listener->ciphers[0] != '\0' ? ",ciphers=" : "", listener->ciphers,
+        listener->second_store[0] != '\0' ? ",second=" : "", listener->second_store);
 }
 
 void ekb_listener_take_terms(struct ekb_listener *listener, const struct ekb_listener *from)
@@ -148,4 +184,7 @@ void ekb_listener_take_terms(struct ekb_listener *listener, const struct ekb_lis
     listener->policy = from->policy;
     listener->version = from->version;
     listener->resumption = from->resumption;
+    memcpy(listener->groups, from->groups, sizeof listener->groups);
+    memcpy(listener->ciphers, from->ciphers, sizeof listener->ciphers);
+    memcpy(listener->second_store, from->second_store, sizeof listener->second_store);
 }

@@ -235,7 +235,9 @@ static void advance(struct server *server, struct ekb_conn *conn, enum ekb_recv_
     static const uint8_t confirmation = EKB_SERVER_CONFIRMATION;
     const enum ekb_endpoint_state state = ekb_endpoint_state(conn->endpoint);
 
-    if (state == EKB_ENDPOINT_READY && conn->phase == EKB_CONN_HANDSHAKING) {
+    const bool complete = state == EKB_ENDPOINT_READY || state == EKB_ENDPOINT_CLOSED;
+
+    if (complete && conn->phase == EKB_CONN_HANDSHAKING) {
         waste(server, conn->inject_ns);
         conn->phase = EKB_CONN_CONFIRMING;
         ekb_endpoint_write(conn->endpoint, &confirmation, 1);
@@ -401,9 +403,8 @@ static bool turn(void *context, uint64_t now_ns)
 static bool is_expected(const void *context, const struct ekb_conn *conn)
 {
     const struct server *server = context;
-    return conn->outcome == (server->options->expect_accept[conn->arm] != 0
-                                 ? EKB_OUTCOME_ACCEPTED
-                                 : EKB_OUTCOME_REJECTED);
+    return conn->outcome == (server->options->expect_accept[conn->arm] != 0 ? EKB_OUTCOME_ACCEPTED
+                                                                            : EKB_OUTCOME_REJECTED);
 }
 
 static enum ekb_err make_floor_client(struct server *server, struct ekb_fail *reterr_fail)

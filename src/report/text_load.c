@@ -254,6 +254,27 @@ static void write_distribution_row(FILE *out, const char *name,
                   (double)summary->moments.max / text_ms.divisor);
 }
 
+// meaning_of says what was taken for the server's verdict.
+static const char *meaning_of(const char *confirm)
+{
+    static const struct {
+        const char *confirm;
+        const char *meaning;
+    } rows[] = {
+        {"first", "the server's first byte, ticket or close was read (TLS 1.2: its Finished)"},
+        {"byte", "the server's first byte was read"},
+        {"ticket", "the server's first ticket was read"},
+        {"close", "the server closed in order"},
+        {"http", "the server's answer to a request does not refuse the client"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (strcmp(rows[i].confirm, confirm) == 0) {
+            return rows[i].meaning;
+        }
+    }
+    return "the client's own handshake ended (in TLS 1.3 the server may still reject)";
+}
+
 void text_write_foreign_load(FILE *out, const struct ekb_record *record)
 {
     if (strcmp(record->kind, "load") != 0 || record->num_arms == 0) {
@@ -264,10 +285,7 @@ void text_write_foreign_load(FILE *out, const struct ekb_record *record)
         return;
     }
     text_wrapped(out, "Target %s, %s client, accepted means: %s.", record->plan.target,
-                 stage->client,
-                 strcmp(record->plan.confirm, "byte") == 0
-                     ? "the server's first byte was read"
-                     : "the client's own handshake ended (in TLS 1.3 the server may still reject)");
+                 stage->client, meaning_of(record->plan.confirm));
     write_shape(out, stage);
     write_latency_head(out, "latency in ms");
     for (size_t i = 0; i < record->num_arms; i++) {

@@ -126,6 +126,7 @@ static void put_treatments(struct ekb_json_writer *writer, json_t *object,
     ekb_json_put(writer, object, "client_eku", ekb_json_text_or_null(arm->client_eku));
     ekb_json_put(writer, object, "tls", ekb_json_text(arm->tls));
     ekb_json_put(writer, object, "expect", ekb_json_text(arm->expect));
+    ekb_json_put(writer, object, "resumes", json_boolean(arm->resumes));
 }
 
 static json_t *plan_of(struct ekb_json_writer *writer, const struct ekb_record *record)
@@ -147,6 +148,9 @@ static json_t *plan_of(struct ekb_json_writer *writer, const struct ekb_record *
     ekb_json_put(writer, object, "tls", ekb_json_text_or_null(record->plan.tls));
     ekb_json_put(writer, object, "groups", ekb_json_text_or_null(record->plan.groups));
     ekb_json_put(writer, object, "cipher", ekb_json_text_or_null(record->plan.cipher));
+    ekb_json_put(writer, object, "group", ekb_json_text_or_null(record->plan.group));
+    ekb_json_put(writer, object, "server_signature",
+                 ekb_json_text_or_null(record->plan.server_signature));
     ekb_json_put(writer, object, "key", ekb_json_text_or_null(record->plan.key));
     ekb_json_put(writer, object, "target", ekb_json_text_or_null(record->plan.target));
     ekb_json_put(writer, object, "confirm", ekb_json_text_or_null(record->plan.confirm));
@@ -168,6 +172,7 @@ static void put_handshakes(struct ekb_json_writer *writer, json_t *object,
     ekb_json_put(writer, object, "rejected", ekb_json_u64(writer, outcomes->rejected));
     ekb_json_put(writer, object, "failed", ekb_json_u64(writer, outcomes->failed));
     ekb_json_put(writer, object, "unfinished", ekb_json_u64(writer, outcomes->unfinished));
+    ekb_json_put(writer, object, "resumed", ekb_json_u64(writer, outcomes->resumed));
 }
 
 static void put_causes(struct ekb_json_writer *writer, json_t *object,

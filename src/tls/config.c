@@ -202,8 +202,7 @@ static enum ekb_err set_identities(struct ekb_tls_config *config,
     if (options->identities != NULL) {
         const enum ekb_err err = ekb_credentials_create(&config->identities, options->identities,
                                                         options->num_identities);
-        return err == EKB_OK ? err
-                             : ekb_fail_set(reterr_fail, err, 0, "certificates of clients");
+        return err == EKB_OK ? err : ekb_fail_set(reterr_fail, err, 0, "certificates of clients");
     }
     if (options->identity != NULL && options->identity->chain != NULL) {
         return set_identity(config->context, options->identity, reterr_fail);

@@ -154,8 +154,7 @@ static bool authenticates(SSL *ssl, const EVP_PKEY *key, uint16_t suite)
         const SSL_CIPHER *cipher = sk_SSL_CIPHER_value(ours, i);
         if (SSL_CIPHER_get_protocol_id(cipher) == suite) {
             const int auth = SSL_CIPHER_get_auth_nid(cipher);
-            return EVP_PKEY_id(key) == EVP_PKEY_RSA ? auth == NID_auth_rsa
-                                                    : auth == NID_auth_ecdsa;
+            return EVP_PKEY_id(key) == EVP_PKEY_RSA ? auth == NID_auth_rsa : auth == NID_auth_ecdsa;
         }
     }
     return false;

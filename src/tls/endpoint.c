@@ -507,7 +507,8 @@ enum ekb_err ekb_endpoint_sent(struct ekb_endpoint *endpoint, size_t wire_len)
 
 enum ekb_err ekb_endpoint_write(struct ekb_endpoint *endpoint, const uint8_t *data, size_t data_len)
 {
-    assert(endpoint->state == EKB_ENDPOINT_READY && data_len <= 1024);
+    assert((endpoint->state == EKB_ENDPOINT_READY || endpoint->state == EKB_ENDPOINT_CLOSED) &&
+           data_len <= 1024);
     if (endpoint->flights != NULL) {
         bare_send(endpoint); // The last flight, whatever its length.
         return EKB_OK;
@@ -517,6 +518,13 @@ enum ekb_err ekb_endpoint_write(struct ekb_endpoint *endpoint, const uint8_t *da
         return EKB_OK;
     }
     return fail(endpoint);
+}
+
+void ekb_endpoint_close(struct ekb_endpoint *endpoint)
+{
+    assert(endpoint->state == EKB_ENDPOINT_READY && endpoint->flights == NULL);
+    (void)SSL_shutdown(endpoint->ssl); // It has not failed, and there is room: it cannot fail.
+    ERR_clear_error();
 }
 
 enum ekb_endpoint_state ekb_endpoint_state(const struct ekb_endpoint *endpoint)

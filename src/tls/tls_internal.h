@@ -28,8 +28,9 @@ struct ekb_credentials {
 struct ekb_tls_config {
     SSL_CTX *context;
     enum ekb_role role;
-    const char *sni;            // Owned copy, or NULL.
-    struct ekb_credentials *identities; // A client's, of which each connection presents one; or NULL.
+    const char *sni; // Owned copy, or NULL.
+    struct ekb_credentials
+        *identities;            // A client's, of which each connection presents one; or NULL.
     struct ekb_flights flights; // Of a bare configuration, which has no context.
 };
 

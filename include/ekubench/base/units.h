@@ -30,6 +30,10 @@ EKB_NODISCARD enum ekb_err ekb_units_parse_count(uint64_t *out_count, const char
 // times per second, above 0 and at most 10^9. EKB_USAGE if it is anything else.
 EKB_NODISCARD enum ekb_err ekb_units_parse_rate(double *out_per_s, const char *text);
 
+// ekb_units_parse_share reads a share of a whole, "5%", "0.1%" or "0.05", into a number from 0
+// to 1. EKB_USAGE if it is anything else.
+EKB_NODISCARD enum ekb_err ekb_units_parse_share(double *out_share, const char *text);
+
 // ekb_units_format_time writes seconds since the epoch as "2026-03-29T06:54:39Z".
 const char *ekb_units_format_time(char out_text[EKB_UNITS_TEXT_LEN], int64_t seconds);
 

@@ -38,4 +38,8 @@ bool ekb_assemble_mean(struct ekb_estimate *out_estimate, const struct ekb_stage
 EKB_NODISCARD enum ekb_err ekb_assemble_summarize(struct ekb_record_summary *out,
                                                   const struct ekb_distribution *distribution);
 
+// ekb_assemble_negotiated sets what the stage's first full handshake negotiated, unless it is known
+// already.
+void ekb_assemble_negotiated(struct ekb_record *record, const struct ekb_stage *stage);
+
 #endif

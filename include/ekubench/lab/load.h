@@ -14,9 +14,12 @@
 #define EKB_LOAD_MAX_STRETCHES 64
 
 struct ekb_load_settings {
-    struct ekb_client_arm arm;
-    const char *target_text; // As the user wrote it.
-    uint32_t in_flight;      // Open loop: at most.
+    struct ekb_client_arm arm; // Of those that are to be accepted after a full handshake.
+    double resume_share;       // Of the others: how many resume a session. From 0 to 1.
+    double reject_share;       // Of all: how many are to be rejected, with
+    const char *reject_store;  // the client certificate of this store; NULL: with none.
+    const char *target_text;   // As the user wrote it.
+    uint32_t in_flight;        // Open loop: at most.
     uint64_t ramp_ns; // Closed loop: how long it takes from none to `in_flight`, in the warm-up.
     // The rate of an open loop from its start on, the warm-up included; none: closed loop.
     struct ekb_pace_stretch stretches[EKB_LOAD_MAX_STRETCHES];

@@ -41,12 +41,14 @@ struct ekb_client_arm {
     struct ekb_address target;
     const char
         *store_path; // The client store to present and the CAs to trust; NULL: no certificate.
-    const char *ca_path; // A file of CAs to trust in the place of the store's, or NULL.
+    // In the place of the store's CAs: those of another store, or of a PEM file. NULL: none.
+    const char *trust_store;
+    const char *ca_path;
     enum ekb_tls_version version;
     struct ekb_tls_preferences preferences;
     enum ekb_client_kind kind;
-    const char *sni; // Or NULL.
-    double share;    // Of the connections. 0 in all arms: each arm as often as the others.
+    const char *sni;     // Or NULL.
+    double share;        // Of the connections. 0 in all arms: each arm as often as the others.
     bool keeps_sessions; // Those that its connections bring can be resumed, by arms that resume.
     // Presents sessions of arm `session_arm`, one connection each in TLS 1.3, and only what is
     // resumed counts as expected. As long as there is none, that arm has the connection.

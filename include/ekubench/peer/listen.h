@@ -1,6 +1,7 @@
 // A listener in one word:
 // "ADDR:PORT[,eku=on|off|none][,eku-absent=accept|reject][,verify=full|parse|raw|one-way]
-// [,tls=1.2|1.3|any][,depth=N][,crl=auto|on|off][,resume=on|off][,name=NAME]" (in one piece).
+// [,tls=1.2|1.3|any][,depth=N][,crl=auto|on|off][,resume=on|off][,name=NAME][,groups=LIST]
+// [,ciphers=LIST][,second=DIR]" (in one piece).
 
 #ifndef EKUBENCH_PEER_LISTEN_H
 #define EKUBENCH_PEER_LISTEN_H
@@ -12,8 +13,8 @@
 
 // ekb_listener_parse reads `text`. What it does not name is EKU mode on, an absent extension
 // accepted, full verification, any TLS version, the default depth, CRLs if the store has any, no
-// resumption, no name. EKB_USAGE (the detail names the bad part, or what is there twice),
-// EKB_NOT_FOUND if the address does not resolve.
+// resumption, no name, the usual groups and ciphers, one certificate. EKB_USAGE (the detail names
+// the bad part, or what is there twice), EKB_NOT_FOUND if the address does not resolve.
 EKB_NODISCARD enum ekb_err ekb_listener_parse(struct ekb_listener *out_listener, const char *text,
                                               struct ekb_fail *reterr_fail);
 
@@ -22,8 +23,8 @@ EKB_NODISCARD enum ekb_err ekb_listener_parse(struct ekb_listener *out_listener,
 // default; what chains are verified for only if they are.
 void ekb_listener_format(char *out_text, size_t text_len, const struct ekb_listener *listener);
 
-// ekb_listener_take_terms gives `listener` the policy, version and resumption of `from`; address
-// and socket stay.
+// ekb_listener_take_terms gives `listener` the policy, version, resumption, preferences and second
+// certificate of `from`; address and socket stay.
 void ekb_listener_take_terms(struct ekb_listener *listener, const struct ekb_listener *from);
 
 #endif

@@ -28,12 +28,22 @@
 // The confirmation.
 #define EKB_SERVER_CONFIRMATION 'K'
 
+#define EKB_LISTENER_LIST_LEN 256
+#define EKB_LISTENER_PATH_LEN 1024
+
 struct ekb_listener {
     struct ekb_address
         address; // Port 0: the system chooses; `ekb_server_open` stores what it chose.
     struct ekb_policy policy;
     enum ekb_tls_version version;
     enum ekb_tls_resumption resumption;
+    // As in struct ekb_tls_preferences; "": the usual ones. Not pointers, so that terms can be
+    // given to a worker in shared memory.
+    char groups[EKB_LISTENER_LIST_LEN];
+    char ciphers[EKB_LISTENER_LIST_LEN];
+    // A store whose server certificate is held beside the store's own ("": none): the client's
+    // preference decides which of them it gets.
+    char second_store[EKB_LISTENER_PATH_LEN];
     const char *store_path;            // Its own store; NULL: the server's.
     const struct ekb_flights *flights; // No TLS: as many bytes. NULL: TLS.
     bool probe;         // Timers inside of verification, on every connection (pki/probe).

@@ -61,6 +61,7 @@ struct ekb_record_outcomes {
     uint64_t rejected;
     uint64_t failed;
     uint64_t unfinished;
+    uint64_t resumed;                  // Of the accepted ones.
     struct ekb_record_counts failures; // Of rejected and failed ones, by stable code.
     struct ekb_record_counts alerts;   // Client: received. Server: sent.
 };
@@ -75,6 +76,7 @@ struct ekb_record_arm {
     char client_eku[64];               // EKUs in the client's leaf.
     char tls[8];                       // "1.2", "1.3", "any"
     char expect[8];                    // "accept", "reject"
+    bool resumes;                      // Its handshakes are expected to resume a session.
     struct ekb_record_outcomes client; // The arm's `handshakes`, `failures`, `alerts`.
     bool server_known;                 // False when the server was not ours.
     struct ekb_record_outcomes server;
@@ -272,9 +274,10 @@ struct ekb_record {
     struct {
         char name[EKB_RECORD_NAME_LEN];
         uint64_t seed; // At most INT64_MAX, to be readable from the file.
-        char tls[8], groups[64], cipher[64], key[EKB_RECORD_NAME_LEN];
-        char target[EKB_RECORD_TEXT_LEN]; // "" = the embedded server; else ADDR:PORT.
-        char confirm[16];                 // "byte", "none"
+        char tls[8], groups[256], cipher[64], key[EKB_RECORD_NAME_LEN];
+        char group[32], server_signature[32]; // Negotiated, as `cipher`.
+        char target[EKB_RECORD_TEXT_LEN];     // "" = the embedded server; else ADDR:PORT.
+        char confirm[16];                     // As ekb_confirm_name says.
         uint64_t server_workers, client_workers;
         uint64_t deadline_ns;
         struct ekb_record_stage *stages;

@@ -72,8 +72,8 @@ struct ekb_tls_options {
     // serverAuth) or EKB_VERIFY_RAW (the server's certificate is not even parsed: a cheap client).
     struct ekb_policy policy;
     enum ekb_tls_resumption resumption;
-    const int64_t *verify_at;           // Time of verification, seconds since the epoch; NULL: now.
-    const char *sni;                    // Client: server name to ask for, or NULL.
+    const int64_t *verify_at; // Time of verification, seconds since the epoch; NULL: now.
+    const char *sni;          // Client: server name to ask for, or NULL.
     const struct ekb_tls_observer *observer; // Borrowed, or NULL.
     bool probe;                              // Call the observer's `verified`.
 };

@@ -81,9 +81,14 @@ const uint8_t *ekb_endpoint_pending(const struct ekb_endpoint *endpoint, size_t 
 enum ekb_err ekb_endpoint_sent(struct ekb_endpoint *endpoint, size_t wire_len);
 
 // ekb_endpoint_write encrypts `data` (at most 1024 bytes) as application data, to be sent with what
-// is pending. The endpoint must be READY. Errors as `ekb_endpoint_feed`.
+// is pending. The endpoint must be READY, or CLOSED: the peer writes no more, but may read. Errors
+// as `ekb_endpoint_feed`.
 enum ekb_err ekb_endpoint_write(struct ekb_endpoint *endpoint, const uint8_t *data,
                                 size_t data_len);
+
+// ekb_endpoint_close says goodbye (close_notify), to be sent with what is pending: nothing may be
+// written afterwards, but reading goes on. The endpoint must be READY.
+void ekb_endpoint_close(struct ekb_endpoint *endpoint);
 
 // ekb_endpoint_state returns where the connection is; `ekb_endpoint_error` the first error, EKB_OK
 // if none.
@@ -127,8 +132,8 @@ bool ekb_endpoint_is_resumed(const struct ekb_endpoint *endpoint);
 uint32_t ekb_endpoint_num_tickets(const struct ekb_endpoint *endpoint);
 
 // ekb_endpoint_take_session returns the newest session that the connection has brought and that
-// was not taken yet, now the caller's (release it with ekb_tls_session_destroy; NULL is legal); NULL
-// if there is none. Only of a client whose configuration resumes.
+// was not taken yet, now the caller's (release it with ekb_tls_session_destroy; NULL is legal);
+// NULL if there is none. Only of a client whose configuration resumes.
 struct ekb_tls_session *ekb_endpoint_take_session(struct ekb_endpoint *endpoint);
 void ekb_tls_session_destroy(struct ekb_tls_session *session);
 

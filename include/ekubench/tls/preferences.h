@@ -35,13 +35,12 @@ struct ekb_tls_preferences {
 
 // ekb_tls_preferences_check returns EKB_OK if the library knows all of them, else EKB_USAGE with
 // the list that is wrong and what is known; EKB_NOMEM.
-EKB_NODISCARD enum ekb_err
-ekb_tls_preferences_check(const struct ekb_tls_preferences *preferences,
-                          struct ekb_fail *reterr_fail);
+EKB_NODISCARD enum ekb_err ekb_tls_preferences_check(const struct ekb_tls_preferences *preferences,
+                                                     struct ekb_fail *reterr_fail);
 
 // ekb_tls_preferences_equal is true if both prefer the same.
 bool ekb_tls_preferences_equal(const struct ekb_tls_preferences *a,
-                                const struct ekb_tls_preferences *b);
+                               const struct ekb_tls_preferences *b);
 
 // ekb_tls_hybrid_group returns the library's name of EKB_TLS_HYBRID: "X25519MLKEM768" or, before
 // that was a standard, "X25519KYBER"; NULL if it has none.
