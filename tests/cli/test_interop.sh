@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 #
-# With programs that others wrote: our server with OpenSSL and curl as clients, our client with OpenSSL and
-# nginx as servers, in TLS 1.2 and 1.3:
+# Our server with clients that others wrote, OpenSSL and curl, in TLS 1.2 and 1.3:
 # tests/cli/test_interop.sh EKUBENCH
 # exit status: 0 passed, 1 failed, 77 cannot be tested here
 
@@ -12,11 +11,10 @@ if (($# != 1)); then
     exit 2
 fi
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
-PATH=$PATH:/usr/sbin:/sbin
 # shellcheck source=tests/cli/lib.sh
 source "$root/tests/cli/lib.sh" "$1"
 
-needs openssl curl nginx /usr/bin/python3
+needs openssl curl /usr/bin/python3
 skip_without_io_uring
 
 # One node, and a client of each kind whose CA it trusts.
@@ -29,7 +27,6 @@ for usage in clientAuth serverAuth; do
         fail "trust add: status $status: $(cat -- "$dir/err")"
         finish
     fi
-    cp -L -- "$store/ca.pem" "$dir/trust-$usage.pem"
 done
 # A client that nobody trusts.
 run ekubench pki mint "$dir/stranger"
@@ -96,115 +93,5 @@ for line in '6 unsupported certificate purpose' '2 unable to get local issuer ce
     fi
 done
 
-# Our client.
-
-# expect_load NAME WANTED ARGUMENT...: `ekubench load` of ten handshakes; WANTED is accepted or rejected.
-expect_load() {
-    local name=$1 wanted=$2 expect=accept
-    shift 2
-    if [[ $wanted == rejected ]]; then
-        expect=reject
-    fi
-    run ekubench load "$@" --count 10 -n 2 --json --expect "$expect" --deadline 5s
-    if [[ $(json "$dir/out" "r['arms'][0]['handshakes']['$wanted']") != 10 ]]; then
-        fail "$name: wanted $wanted: $(cat -- "$dir/out" "$dir/err")"
-    fi
-}
-
-# A port that is free now; nobody else is here to take it.
-free_port() {
-    /usr/bin/python3 -c 'import socket
-s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
-}
-
-# shellcheck disable=SC2317 # It is called by `await`.
-is_open() {
-    /usr/bin/python3 -c 'import socket, sys
-socket.create_connection(("127.0.0.1", int(sys.argv[1])), 1).close()' "$1"
-}
-
-# openssl s_server verifies as a TLS server of OpenSSL does, and sends a banner, which is the confirmation.
-cp -- "$dir/trust-serverAuth.pem" "$dir/all-cas.pem"
-for version in 1.2 1.3; do
-    port=$(free_port)
-    env -- "$mark" openssl s_server -accept "127.0.0.1:$port" "-tls${version/./_}" -www -quiet \
-        -cert "$store/server.pem" -key "$store/privkey.pem" -CAfile "$dir/all-cas.pem" -Verify 5 \
-        -verify_return_error >"$dir/s_server.out" 2>&1 &
-    server_pid=$!
-    if await 's_server' is_open "$port"; then
-        # With -www it waits for a request: the client's own handshake is all there is to see. In TLS 1.2
-        # that comes after the server's verdict.
-        for client in clientAuth serverAuth; do
-            rm -rf -- "$dir/present"
-            cp -rL -- "$dir/$client" "$dir/present"
-            cp -L -- "$store/ca.pem" "$dir/present/ca.pem"
-            wanted=accepted
-            if [[ $client == serverAuth && $version == 1.2 ]]; then
-                wanted=rejected
-            fi
-            expect_load "s_server, TLS $version, $client" "$wanted" "127.0.0.1:$port" \
-                --store "$dir/present" --tls "$version" --confirm none
-        done
-    fi
-    kill "$server_pid"
-    wait "$server_pid" 2>/dev/null || true
-done
-
-# nginx ends the handshake before it judges the certificate, whatever the version: it answers a request
-# with 400 then. Hence it is loaded with clients that it accepts.
-port=$(free_port)
-mkdir -- "$dir/nginx"
-cat >"$dir/nginx/nginx.conf" <<CONF
-daemon off;
-worker_processes 1;
-error_log $dir/nginx/error.log;
-pid $dir/nginx/nginx.pid;
-events { worker_connections 256; }
-http {
-    access_log off;
-    client_body_temp_path $dir/nginx/1;
-    proxy_temp_path $dir/nginx/2;
-    fastcgi_temp_path $dir/nginx/3;
-    uwsgi_temp_path $dir/nginx/4;
-    scgi_temp_path $dir/nginx/5;
-    server {
-        listen 127.0.0.1:$port ssl;
-        ssl_protocols TLSv1.2 TLSv1.3;
-        ssl_certificate $store/server.pem;
-        ssl_certificate_key $store/privkey.pem;
-        ssl_client_certificate $dir/all-cas.pem;
-        ssl_verify_client on;
-        ssl_verify_depth 5;
-        return 200 "served\n";
-    }
-}
-CONF
-env -- "$mark" nginx -p "$dir/nginx" -c "$dir/nginx/nginx.conf" >"$dir/nginx/out" 2>&1 &
-server_pid=$!
-if await nginx is_open "$port"; then
-    rm -rf -- "$dir/present"
-    cp -rL -- "$dir/clientAuth" "$dir/present"
-    cp -L -- "$store/ca.pem" "$dir/present/ca.pem"
-    for version in 1.2 1.3; do
-        expect_load "nginx, TLS $version" accepted "127.0.0.1:$port" --store "$dir/present" \
-            --tls "$version" --confirm none
-    done
-    # That it did verify, and as we do: over curl.
-    for client in clientAuth serverAuth stranger; do
-        run curl --silent --max-time 5 --cacert "$store/ca.pem" --cert "$dir/$client/client.pem" \
-            --key "$dir/$client/clientprivkey.pem" "https://127.0.0.1:$port/"
-        served=no
-        if grep -q '^served' "$dir/out"; then
-            served=yes
-        fi
-        if [[ $client/$served != clientAuth/yes && $client/$served != *[hr]/no ]]; then
-            fail "nginx, $client: served: $served: $(cat -- "$dir/out" "$dir/err")"
-        fi
-    done
-else
-    cat -- "$dir/nginx/out" "$dir/nginx/error.log" >&2 || true
-fi
-kill "$server_pid"
-wait "$server_pid" 2>/dev/null || true
 expect_nothing_left interop
 finish
