@@ -109,7 +109,9 @@ static const struct argp_option options[] = {
      "eku-absent=accept|reject (a leaf without the extension; default accept), "
      "verify=full|parse|raw|one-way (default full), tls=1.2|1.3|any (default any), depth=N "
      "(default 32), crl=auto|on|off (client-ca.crl; default auto: if it is there), resume=on|off "
-     "(tickets; default off), name=NAME (that the client must have). Port 0: any free port",
+     "(tickets; default off), name=NAME (that the client must have), groups=X25519:P-256:... (or "
+     "hybrid), ciphers=... (of TLS 1.2), second=DIR (a store whose server certificate, of another "
+     "kind of key, is held beside: the client's preference decides). Port 0: any free port",
      0},
     {"max-connections", 'm', "N", 0,
      "Connections open at a time (default 4096); more are reset and counted", 0},
