@@ -82,6 +82,11 @@ static const struct row server_linearity_rows[] = {
 static const struct row timer_rows[] = {{DIFFERENCE, EKB_PLAN_PROBE_ARM, "on-d2", NULL}};
 static const struct row reject_rows[] = {{DIFFERENCE, "reject-d1", "on-d1", NULL}};
 
+static const struct row resumed_rows[] = {
+    {DIFFERENCE, EKB_PLAN_RESUMED_ARM, "on-d1", NULL},
+    {DIFFERENCE, EKB_PLAN_TICKETS_ARM, "on-d1", NULL},
+};
+
 static const struct row injected_rows[] = {
     {DIFFERENCE, "inject-1us", "on-d1", NULL},
     {DIFFERENCE, "inject-5us", "on-d1", NULL},
@@ -107,6 +112,9 @@ static const struct family families[] = {
     {EKB_EFFECT_TIMERS, SERVER_CPU, 0, ROWS(timer_rows)},
     {EKB_EFFECT_REJECT, SERVER_CPU, 0, ROWS(reject_rows)},
     {EKB_EFFECT_REJECT, CLIENT_CPU, 0, ROWS(reject_rows)},
+    {EKB_EFFECT_RESUMED, SERVER_CPU, 0, ROWS(resumed_rows)},
+    {EKB_EFFECT_RESUMED, CLIENT_CPU, 0, ROWS(resumed_rows)},
+    {EKB_EFFECT_RESUMED, WIRE, 0, ROWS(resumed_rows)},
     {EKB_EFFECT_INJECTED, SERVER_CPU, 0, ROWS(injected_rows)},
     {EKB_EFFECT_STORES, SERVER_CPU, 0, ROWS(store_rows)},
     {EKB_EFFECT_STORES, CLIENT_CPU, 0, ROWS(store_rows)},

@@ -115,6 +115,10 @@ static void make_cost_stage(struct ekb_plan_stage *stage, uint32_t num_slices)
     policy = plan_policy();
     add_arm(stage, EKB_PLAN_PROBE_ARM, policy, 2, BOTH);
     stage->arms[stage->num_arms - 1].probe = true;
+    add_arm(stage, EKB_PLAN_TICKETS_ARM, policy, 1, BOTH);
+    stage->arms[stage->num_arms - 1].tickets = true;
+    add_arm(stage, EKB_PLAN_RESUMED_ARM, policy, 1, BOTH);
+    stage->arms[stage->num_arms - 1].resumes = true;
     add_rungs(stage);
     add_server_depths(stage);
 }

@@ -13,11 +13,21 @@ uint32_t ekb_staging_room(const struct ekb_plan_stage *stage)
     return stage->in_flight * ROOM_FACTOR + ROOM_SPARE;
 }
 
+// first_with_tickets returns the index of the arm whose sessions the others resume.
+static uint16_t first_with_tickets(const struct ekb_plan_stage *stage)
+{
+    uint16_t arm = 0;
+    while (arm + 1u < stage->num_arms && !stage->arms[arm].tickets) {
+        arm++;
+    }
+    return arm;
+}
+
 static void label_arm(struct ekb_record_arm *label, const struct ekb_plan *plan,
                       const struct ekb_plan_arm *arm)
 {
     char eku[64];
-    *label = (struct ekb_record_arm){.depth = arm->depth};
+    *label = (struct ekb_record_arm){.depth = arm->depth, .resumes = arm->resumes};
     EKB_RECORD_COPY(label->name, arm->name);
     EKB_RECORD_COPY(label->eku, ekb_eku_mode_name(arm->policy.eku));
     EKB_RECORD_COPY(label->verify,
@@ -44,16 +54,17 @@ enum ekb_err ekb_staging_init(struct ekb_staging *staging, const struct ekb_plan
     }
     for (size_t i = 0; i < stage->num_arms; i++) {
         const struct ekb_plan_arm *arm = &stage->arms[i];
-        staging->listeners[i] =
-            (struct ekb_listener){.address = loopback,
-                                  .policy = arm->policy,
-                                  .version = plan->version,
-                                  .store_path = ekb_stores_server(stores, arm),
-                                  .flights = arm->bare_tcp ? &staging->flights : NULL,
-                                  .inject_ns = arm->inject_ns,
-                                  .probe = arm->probe,
-                                  .arm = (uint16_t)i,
-                                  .fd = -1};
+        staging->listeners[i] = (struct ekb_listener){
+            .address = loopback,
+            .policy = arm->policy,
+            .version = plan->version,
+            .store_path = ekb_stores_server(stores, arm),
+            .flights = arm->bare_tcp ? &staging->flights : NULL,
+            .resumption = arm->tickets || arm->resumes ? EKB_TLS_RESUME_ON : EKB_TLS_RESUME_OFF,
+            .inject_ns = arm->inject_ns,
+            .probe = arm->probe,
+            .arm = (uint16_t)i,
+            .fd = -1};
         staging->expect_accept[i] = arm->expect_accept ? 1 : 0;
         label_arm(&staging->labels[i], plan, arm);
     }
@@ -77,6 +88,9 @@ enum ekb_err ekb_staging_init(struct ekb_staging *staging, const struct ekb_plan
                                     .version = plan->version,
                                     .flights = stage->arms[i].bare_tcp ? &staging->flights : NULL,
                                     .kind = stage->client,
+                                    .keeps_sessions = stage->arms[i].tickets,
+                                    .resumes = stage->arms[i].resumes,
+                                    .session_arm = first_with_tickets(stage),
                                     .expect_accept = stage->arms[i].expect_accept};
     }
     staging->client = (struct ekb_client_options){

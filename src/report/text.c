@@ -116,6 +116,7 @@ static void write_costs(FILE *out, const struct ekb_record *record)
     text_write_eku(out, record);
     text_write_depth(out, record);
     text_write_rejects(out, record);
+    text_write_resumed(out, record);
 }
 
 // strip_line_ends removes the blanks that columns leave at the ends of lines.

@@ -359,3 +359,33 @@ void text_write_rejects(FILE *out, const struct ekb_record *record)
                  text_interval(level, &rejected->server_cpu_interval, text_us),
                  write_comparison(comparison, record));
 }
+
+// Resumption.
+
+void text_write_resumed(FILE *out, const struct ekb_record *record)
+{
+    const struct ekb_record_arm *resumed =
+        ekb_record_find_arm(record, EKB_STAGE_COST, EKB_ARM_RESUMED);
+    const struct ekb_record_effect *server =
+        text_find_effect(record, EKB_EFFECT_RESUMED, EKB_METRIC_SERVER_CPU, EKB_CONTRAST_RESUMED);
+    const struct ekb_record_effect *client =
+        text_find_effect(record, EKB_EFFECT_RESUMED, EKB_METRIC_CLIENT_CPU, EKB_CONTRAST_RESUMED);
+    const struct ekb_record_effect *tickets =
+        text_find_effect(record, EKB_EFFECT_RESUMED, EKB_METRIC_SERVER_CPU, EKB_CONTRAST_TICKETS);
+    char level[64];
+    char texts[3][64];
+    if (resumed == NULL || !resumed->server_cpu_interval_known || server == NULL ||
+        client == NULL || tickets == NULL) {
+        return;
+    }
+    text_rule(out, "What does a resumed handshake cost?");
+    text_wrapped(
+        out,
+        "By ticket, nothing presented or verified: %s us of server CPU. Compared to a full "
+        "handshake: server %s us, client %s us. Giving the tickets costs the server %s us "
+        "in a full one.",
+        text_interval(level, &resumed->server_cpu_interval, text_us),
+        text_signed_interval(texts[0], server, text_us),
+        text_signed_interval(texts[1], client, text_us),
+        text_signed_interval(texts[2], tickets, text_us));
+}

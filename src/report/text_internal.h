@@ -52,6 +52,7 @@ void text_write_ladder(FILE *out, const struct ekb_record *record);
 void text_write_eku(FILE *out, const struct ekb_record *record);
 void text_write_depth(FILE *out, const struct ekb_record *record);
 void text_write_rejects(FILE *out, const struct ekb_record *record);
+void text_write_resumed(FILE *out, const struct ekb_record *record);
 void text_write_load(FILE *out, const struct ekb_record *record);
 void text_write_floors(FILE *out, const struct ekb_record *record);
 void text_write_foreign_load(FILE *out, const struct ekb_record *record);

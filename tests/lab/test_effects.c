@@ -137,7 +137,7 @@ Test(effects, answers_every_question_when_all_arms_are_there)
 
     cr_assert_eq(ekb_effects_add(&record, &plan, &stage), EKB_OK);
 
-    cr_expect_eq(record.num_effects, 44, "%zu effects", record.num_effects);
+    cr_expect_eq(record.num_effects, 50, "%zu effects", record.num_effects);
     (void)find(EKB_EFFECT_CONTROL, "on-d1-again - on-d1");
     (void)find(EKB_EFFECT_EKU, "on-d1 - none-d1");
     (void)find(EKB_EFFECT_EKU, "off-d1 - none-d1");
@@ -150,6 +150,8 @@ Test(effects, answers_every_question_when_all_arms_are_there)
     (void)find(EKB_EFFECT_LADDER, "name-d1 - on-d1");
     (void)find(EKB_EFFECT_LADDER, "crl-d1 - name-d1");
     (void)find(EKB_EFFECT_REJECT, "reject-d1 - on-d1");
+    (void)find(EKB_EFFECT_RESUMED, EKB_CONTRAST_RESUMED);
+    (void)find(EKB_EFFECT_RESUMED, EKB_CONTRAST_TICKETS);
     (void)find(EKB_EFFECT_DEPTH, "EKU on: per certificate, depth 1 to 5");
     (void)find(EKB_EFFECT_SERVER_DEPTH, "server's chain: per certificate, depth 1 to 5");
     (void)find(EKB_EFFECT_LINEARITY, "client's chain: curvature over depth 1 to 5");

@@ -145,6 +145,23 @@ Test(plan, has_a_control_that_is_the_same_arm_again)
     cr_expect_eq(once->expect_accept, again->expect_accept);
 }
 
+Test(plan, resumes_in_one_arm_what_another_brings)
+{
+    const struct ekb_plan plan = builtin("standard");
+    const struct ekb_plan_arm *full = arm_of(&plan, EKB_PLAN_STAGE_COST, "on-d1");
+    const struct ekb_plan_arm *tickets = arm_of(&plan, EKB_PLAN_STAGE_COST, EKB_PLAN_TICKETS_ARM);
+    const struct ekb_plan_arm *resumed = arm_of(&plan, EKB_PLAN_STAGE_COST, EKB_PLAN_RESUMED_ARM);
+
+    cr_expect(tickets->tickets && !tickets->resumes);
+    cr_expect(resumed->resumes && !resumed->tickets);
+    cr_expect(!full->tickets && !full->resumes);
+    // Else they could not resume it, and would not compare.
+    cr_expect(ekb_policy_equal(&tickets->policy, &resumed->policy));
+    cr_expect(ekb_policy_equal(&tickets->policy, &full->policy));
+    cr_expect_eq(tickets->depth, full->depth);
+    cr_expect_eq(tickets->client_eku, full->client_eku);
+}
+
 Test(plan, expects_a_rejection_of_one_arm_only)
 {
     const struct ekb_plan plan = builtin("standard");

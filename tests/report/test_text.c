@@ -221,6 +221,12 @@ static void fill_effects(void)
                "faster by 169 us [168 us, 170 us]");
     add_effect(EKB_EFFECT_REJECT, client, "reject-d1 - on-d1", E(3600, 1900, 5300),
                "slower by 3.60 us [1.90 us, 5.30 us]");
+    add_effect(EKB_EFFECT_RESUMED, server, EKB_CONTRAST_RESUMED, E(-210000, -212000, -208000),
+               "faster by 210 us [208 us, 212 us]");
+    add_effect(EKB_EFFECT_RESUMED, client, EKB_CONTRAST_RESUMED, E(-150000, -151000, -149000),
+               "faster by 150 us [149 us, 151 us]");
+    add_effect(EKB_EFFECT_RESUMED, server, EKB_CONTRAST_TICKETS, E(9000, 8000, 10000),
+               "slower by 9.00 us [8.00 us, 10.0 us]");
 #undef E
 }
 
@@ -241,6 +247,7 @@ static void fill_measurement(void)
         }
     }
     set_server_cpu(add_arm("cost", "one-way", 1000), 133000, 132800, 133200);
+    set_server_cpu(add_arm("cost", EKB_ARM_RESUMED, 1000), 115000, 114000, 116000);
     struct ekb_record_arm *rejected = add_arm("cost", "reject-d1", 0);
     set_server_cpu(rejected, 156000, 155000, 157000);
     SET_TEXT(rejected->expect, "reject");
@@ -535,6 +542,25 @@ Test(text, says_more_when_a_rejected_client_costs_more)
     cr_expect(says("takes 12.0 us [9.0, 14.0] more than an"), "%s", text);
 }
 
+Test(text, says_what_a_resumed_handshake_costs_and_what_tickets_do)
+{
+    fill_measurement();
+    write_report();
+    cr_expect(says("nothing presented or verified: 115.0 [114.0, 116.0] us of server CPU"), "%s",
+              text);
+    cr_expect(says("server -210.0 [-212.0, -208.0] us, client -150.0 [-151.0, -149.0] us"), "%s",
+              text);
+    cr_expect(says("the tickets costs the server +9.0 [8.0, 10.0] us in a full one"), "%s", text);
+}
+
+Test(text, says_nothing_of_resumption_that_was_not_measured)
+{
+    fill_measurement();
+    remove_effects(EKB_EFFECT_RESUMED);
+    write_report();
+    cr_expect(!says("What does a resumed handshake cost?"), "%s", text);
+}
+
 Test(text, has_its_sections_in_their_order)
 {
     static const char *const titles[] = {
@@ -543,6 +569,7 @@ Test(text, has_its_sections_in_their_order)
         "\nWhat does the EKU check cost?\n",
         "\nWhat does each extra certificate cost?\n",
         "\nWhat does a rejected client cost?\n",
+        "\nWhat does a resumed handshake cost?\n",
         "\nUnder load\n",
         "\nFloors: how much of it is this tool?\n",
         "\nValidity\n",
@@ -768,7 +795,7 @@ Test(text, adds_up_all_arms)
 
     write_report();
 
-    cr_expect(has("38000 handshakes: 37000 accepted, 1000 rejected, 0 failed, 0 unfinished."), "%s",
+    cr_expect(has("39000 handshakes: 38000 accepted, 1000 rejected, 0 failed, 0 unfinished."), "%s",
               line_with("handshakes:"));
 }
 
@@ -1097,6 +1124,7 @@ Test(text, compares_a_rejected_client_only_when_that_is_known)
 {
     fill_measurement();
     remove_effects(EKB_EFFECT_REJECT);
+    remove_effects(EKB_EFFECT_RESUMED);
 
     write_report();
 

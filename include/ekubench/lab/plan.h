@@ -38,6 +38,8 @@ struct ekb_plan_arm {
     uint64_t inject_ns; // CPU time that the server wastes in each handshake: a known effect.
     bool probe;         // Timers inside of verification.
     bool bare_tcp;      // No TLS: the bytes of arm 0's handshake. The last arm of a floor stage.
+    bool tickets;       // The server gives tickets, and the client keeps them,
+    bool resumes; // for this arm, whose connections resume: of the stage's first with tickets.
     bool expect_accept;
 };
 
@@ -92,6 +94,8 @@ extern const unsigned ekb_plan_depths[EKB_PLAN_NUM_DEPTHS];
 #define EKB_PLAN_SERVER_DEPTH_ARM "server-d%u"
 #define EKB_PLAN_TCP_ARM "tcp"
 #define EKB_PLAN_PROBE_ARM "timed-d2" // As on-d2, with timers.
+#define EKB_PLAN_TICKETS_ARM EKB_ARM_TICKETS
+#define EKB_PLAN_RESUMED_ARM EKB_ARM_RESUMED
 
 // The names in the certificates of a run.
 #define EKB_PLAN_SERVER_NAME "server.ekubench.test"

@@ -15,7 +15,7 @@
 #define EKB_EFFECT_LADDER "What does each rung of verification add?"
 #define EKB_EFFECT_TIMERS "What do the timers inside of verification cost?"
 #define EKB_EFFECT_REJECT "What does a rejected client cost?"
-
+#define EKB_EFFECT_RESUMED "What does a resumed handshake cost?"
 #define EKB_EFFECT_STORES "What does the other store change?"
 #define EKB_EFFECT_INJECTED "What is found of a known effect?"
 
@@ -28,6 +28,13 @@
 #define EKB_METRIC_PURPOSE "purpose_check_ns"   // By certificate.
 #define EKB_METRIC_PARSE "parse_ns"             // By certificate.
 #define EKB_METRIC_VERIFY "verify_chain_ns"
+
+// Arms that a reader looks for: a full handshake whose client gets tickets, and one that presents
+// such a ticket.
+#define EKB_ARM_TICKETS "tickets-d1"
+#define EKB_ARM_RESUMED "resumed-d1"
+#define EKB_CONTRAST_RESUMED EKB_ARM_RESUMED " - on-d1"
+#define EKB_CONTRAST_TICKETS EKB_ARM_TICKETS " - on-d1"
 
 // Contrasts that are no difference of two arms.
 #define EKB_CONTRAST_PURPOSE_TIMER "purpose check, per certificate: timer - empty timer"
