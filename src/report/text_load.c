@@ -65,7 +65,9 @@ static void write_latency_row(FILE *out, const struct ekb_record *record,
     char p99[32];
     char p999[32];
     char rate_text[32] = "-";
-    write_rate(rate_text, rate_of(record, arm));
+    if (strcmp(arm->expect, "reject") != 0) { // Rates are of those accepted.
+        write_rate(rate_text, rate_of(record, arm));
+    }
     (void)fprintf(out, "%-16s %10llu %9llu %7llu %9s", arm->name,
                   (unsigned long long)arm->client.accepted,
                   (unsigned long long)arm->client.rejected, (unsigned long long)arm->client.failed,

@@ -561,6 +561,19 @@ Test(text, says_nothing_of_resumption_that_was_not_measured)
     cr_expect(!says("What does a resumed handshake cost?"), "%s", text);
 }
 
+// Rates are of those accepted: 0/s would look like a rate.
+Test(text, gives_no_rate_of_an_arm_that_is_to_be_rejected)
+{
+    fill_head("load");
+    add_stage("load", 100);
+    struct ekb_record_arm *rejected = add_arm("load", "rejected", 0);
+    SET_TEXT(rejected->expect, "reject");
+    rejected->client = (struct ekb_record_outcomes){.started = 7, .rejected = 7};
+    add_rate("load", "rejected", 0);
+    write_report();
+    cr_expect(has("\nrejected                  0         7       0         -"), "%s", text);
+}
+
 Test(text, has_its_sections_in_their_order)
 {
     static const char *const titles[] = {
