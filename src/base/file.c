@@ -162,8 +162,14 @@ static bool sync_directory(const char *path)
     return done;
 }
 
-enum ekb_err ekb_file_write_atomic(const char *path, const void *data, size_t len, unsigned mode,
-                                   struct ekb_fail *reterr_fail)
+// Whether what is written survives a crash of the machine from then on.
+enum durability {
+    DURABLE,
+    NOT_YET,
+};
+
+static enum ekb_err write_file(const char *path, const void *data, size_t len, unsigned mode,
+                               enum durability durability, struct ekb_fail *reterr_fail)
 {
     enum ekb_err err = EKB_OK;
     char *temporary = NULL;
@@ -177,13 +183,13 @@ enum ekb_err ekb_file_write_atomic(const char *path, const void *data, size_t le
         err = system_fail(reterr_fail, path);
         goto out;
     }
-    if (fchmod(fd, (mode_t)mode) != 0 || !write_all(fd, data, len) || fsync(fd) != 0 ||
-        rename(temporary, path) != 0) {
+    if (fchmod(fd, (mode_t)mode) != 0 || !write_all(fd, data, len) ||
+        (durability == DURABLE && fsync(fd) != 0) || rename(temporary, path) != 0) {
         err = system_fail(reterr_fail, path);
         (void)unlink(temporary);
         goto out;
     }
-    if (!sync_directory(path)) {
+    if (durability == DURABLE && !sync_directory(path)) {
         err = system_fail(reterr_fail, path);
     }
 out:
@@ -191,6 +197,29 @@ out:
         (void)close(fd);
     }
     free(temporary);
+    return err;
+}
+
+enum ekb_err ekb_file_write_atomic(const char *path, const void *data, size_t len, unsigned mode,
+                                   struct ekb_fail *reterr_fail)
+{
+    return write_file(path, data, len, mode, DURABLE, reterr_fail);
+}
+
+enum ekb_err ekb_file_write_unsynced(const char *path, const void *data, size_t len, unsigned mode,
+                                     struct ekb_fail *reterr_fail)
+{
+    return write_file(path, data, len, mode, NOT_YET, reterr_fail);
+}
+
+enum ekb_err ekb_file_sync(const char *path, struct ekb_fail *reterr_fail)
+{
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return system_fail(reterr_fail, path);
+    }
+    const enum ekb_err err = syncfs(fd) == 0 ? EKB_OK : system_fail(reterr_fail, path);
+    (void)close(fd);
     return err;
 }
 

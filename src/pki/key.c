@@ -287,8 +287,8 @@ enum ekb_err ekb_key_read_pem(struct ekb_key **out_key, const char *path,
     return err;
 }
 
-enum ekb_err ekb_key_write_pem(const struct ekb_key *key, const char *path,
-                               struct ekb_fail *reterr_fail)
+enum ekb_err ekb_key_to_pem(uint8_t **out_text, size_t *out_len, const struct ekb_key *key,
+                            struct ekb_fail *reterr_fail)
 {
     CBB cbb;
     uint8_t *der = NULL;
@@ -300,16 +300,25 @@ enum ekb_err ekb_key_write_pem(const struct ekb_key *key, const char *path,
         CBB_cleanup(&cbb);
         return ekb_pki_fail(reterr_fail, "encoding a key");
     }
-    const size_t max_len = ekb_pem_encoded_len(PKCS8_LABEL, der_len);
-    enum ekb_err err = EKB_OK;
-    uint8_t *text = malloc(max_len);
-    if (text == NULL) {
-        err = ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%s", path);
-    } else {
-        const size_t text_len = ekb_pem_encode(text, PKCS8_LABEL, der, der_len);
+    // Just as long as the text and its zero, so that who has the length can overwrite all of it.
+    uint8_t *text = malloc(ekb_pem_encoded_len(PKCS8_LABEL, der_len));
+    if (text != NULL) {
+        *out_len = ekb_pem_encode(text, PKCS8_LABEL, der, der_len);
+        *out_text = text;
+    }
+    OPENSSL_free(der);
+    return text != NULL ? EKB_OK : ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "encoding a key");
+}
+
+enum ekb_err ekb_key_write_pem(const struct ekb_key *key, const char *path,
+                               struct ekb_fail *reterr_fail)
+{
+    uint8_t *text = NULL;
+    size_t text_len = 0;
+    enum ekb_err err = ekb_key_to_pem(&text, &text_len, key, reterr_fail);
+    if (err == EKB_OK) {
         err = ekb_file_write_atomic(path, text, text_len, 0600, reterr_fail);
     }
-    ekb_file_free_secret(text, max_len);
-    OPENSSL_free(der);
+    ekb_file_free_secret(text, text_len);
     return err;
 }

@@ -340,6 +340,26 @@ Test(file, fails_to_write_when_the_directory_is_missing)
     cr_assert_eq(num_entries(), 0u, "%zu", num_entries());
 }
 
+Test(file, replaces_the_whole_file_when_it_is_synced_later)
+{
+    fixture_write_text(path, "old content");
+
+    cr_assert_eq(ekb_file_write_unsynced(path, "new", 3, 0640, NULL), EKB_OK);
+    cr_assert_eq(ekb_file_sync(dir.path, NULL), EKB_OK);
+
+    assert_content("new");
+    cr_expect_eq(fixture_mode(path), 0640u, "%04o", fixture_mode(path));
+    cr_expect_eq(num_entries(), 1u, "%zu", num_entries());
+}
+
+Test(file, fails_to_sync_what_is_missing)
+{
+    struct ekb_fail fail = {0};
+
+    cr_expect_eq(ekb_file_sync("/nonexistent", &fail), EKB_NOT_FOUND);
+    cr_expect_not_null(strstr(fail.detail, "/nonexistent"), "%s", fail.detail);
+}
+
 // Directories.
 
 static enum ekb_err make(const char *name, unsigned mode)

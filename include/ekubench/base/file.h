@@ -30,6 +30,14 @@ void ekb_file_free_secret(uint8_t *data, size_t len);
 EKB_NODISCARD enum ekb_err ekb_file_write_atomic(const char *path, const void *data, size_t len,
                                                  unsigned mode, struct ekb_fail *reterr_fail);
 
+// ekb_file_write_unsynced is the same for one file of thousands: no reader ever finds half of it,
+// but it is sure to survive a crash of the machine only once ekb_file_sync was called, which waits
+// for the whole file system that `path`, a file or a directory, is on. Errors of
+// ekb_file_write_atomic.
+EKB_NODISCARD enum ekb_err ekb_file_write_unsynced(const char *path, const void *data, size_t len,
+                                                   unsigned mode, struct ekb_fail *reterr_fail);
+EKB_NODISCARD enum ekb_err ekb_file_sync(const char *path, struct ekb_fail *reterr_fail);
+
 // ekb_file_make_dirs creates `path` and its missing parents with permission bits `mode`. An
 // existing directory is fine.
 EKB_NODISCARD enum ekb_err ekb_file_make_dirs(const char *path, unsigned mode,

@@ -48,6 +48,11 @@ EKB_NODISCARD enum ekb_err ekb_key_generate(struct ekb_key **out_key, enum ekb_k
 EKB_NODISCARD enum ekb_err ekb_key_read_pem(struct ekb_key **out_key, const char *path,
                                             struct ekb_fail *reterr_fail);
 
+// ekb_key_to_pem returns `key` as PKCS #8 PEM text with a terminating zero that `*out_len` does not
+// count, newly allocated; free it with `ekb_file_free_secret`. EKB_NOMEM, EKB_TLS_INTERNAL.
+EKB_NODISCARD enum ekb_err ekb_key_to_pem(uint8_t **out_text, size_t *out_len,
+                                          const struct ekb_key *key, struct ekb_fail *reterr_fail);
+
 // ekb_key_write_pem writes `key` to `path` as PKCS #8 PEM with mode 0600, whole or not at all.
 // EKB_NOMEM, EKB_TLS_INTERNAL, errors of ekb_file_write_atomic.
 EKB_NODISCARD enum ekb_err ekb_key_write_pem(const struct ekb_key *key, const char *path,
