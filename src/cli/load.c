@@ -20,6 +20,7 @@ struct arguments {
     bool in_flight_set;
     bool arrivals_set;
     bool count_set;
+    bool pick_set;
     bool insecure;
     enum ekb_cli_format format;
 };
@@ -44,6 +45,8 @@ enum {
     OPTION_RESUME_SHARE,
     OPTION_REJECT_SHARE,
     OPTION_REJECT_STORE,
+    OPTION_IDENTITIES,
+    OPTION_PICK,
     OPTION_INSECURE,
     OPTION_EXPECT,
     OPTION_JSON,
@@ -200,6 +203,9 @@ static void check_arguments(struct arguments *arguments, struct argp_state *stat
     if (arguments->insecure && settings->arm.ca_path != NULL) {
         ekb_cli_refuse(state, "--ca verifies the server, --insecure does not: one of them");
     }
+    if (arguments->pick_set && settings->arm.identities == NULL) {
+        ekb_cli_refuse(state, "--pick is of --identities");
+    }
     if (settings->reject_store != NULL && !(settings->reject_share > 0)) {
         ekb_cli_refuse(state, "--reject-store is of --reject-share");
     }
@@ -321,6 +327,18 @@ static error_t parse_tls(int key, char *text, struct argp_state *state)
     case OPTION_REJECT_STORE:
         settings->reject_store = text;
         return 0;
+    case OPTION_IDENTITIES:
+        settings->arm.identities = text;
+        return 0;
+    case OPTION_PICK:
+        if (ekb_pick_parse(&settings->arm.pick, text) != EKB_OK) {
+            ekb_cli_refuse(state,
+                           "--pick %s: round-robin, uniform, zipf or zipf:EXPONENT (0 to 10) "
+                           "is wanted",
+                           text);
+        }
+        arguments->pick_set = true;
+        return 0;
     default:
         return parse_shape(key, text, state);
     }
@@ -423,6 +441,12 @@ static const struct argp_option options[] = {
      "sends "
      "(in TLS 1.2 the order of --ciphers does)",
      0},
+    {"identities", OPTION_IDENTITIES, "DIR", 0,
+     "Present those in DIR, in the place of the store's (`ekubench pki mint --count` makes them): "
+     "PEM files with a key and its chain each",
+     0},
+    {"pick", OPTION_PICK, "RULE", 0,
+     "Which of them a connection presents: round-robin (default), uniform, zipf, zipf:EXPONENT", 0},
     {"resume-share", OPTION_RESUME_SHARE, "SHARE", 0,
      "Share of the connections that resume a session (30%, 0.3), of those not to be rejected; "
      "proven: what is not resumed does not count as such",

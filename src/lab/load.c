@@ -3,6 +3,7 @@
 #include "ekubench/base/clock.h"
 #include "ekubench/lab/assemble.h"
 #include "ekubench/lab/open_loop.h"
+#include "ekubench/store/identities.h"
 #include "ekubench/store/store.h"
 
 #include <stdio.h>
@@ -97,8 +98,38 @@ static void make_arms(struct arms *arms, const struct ekb_load_settings *setting
     }
     arm = add_arm(arms, &settings->arm, "rejected", rejected);
     arm->expect_accept = false;
+    arm->identities = NULL;
     arm->store_path = settings->reject_store;
     arm->trust_store = settings->arm.store_path;
+}
+
+// label_identity describes a chain, to which the root does not belong: it is not sent.
+static void label_identity(struct ekb_record_arm *label, struct ekb_record *record,
+                           const struct ekb_identity *identity)
+{
+    char eku[EKB_EKU_TEXT_LEN];
+    label->depth = ekb_chain_len(identity->chain);
+    EKB_RECORD_COPY(label->client_eku, ekb_eku_format(eku, ekb_chain_eku(identity->chain, 0)));
+    EKB_RECORD_COPY(label->key, ekb_key_type_name(ekb_key_type_of(identity->key)));
+    if (record->plan.key[0] == '\0') {
+        EKB_RECORD_COPY(record->plan.key, label->key);
+    }
+}
+
+// label_identities describes those of a directory by the first of them.
+static enum ekb_err label_identities(struct ekb_record_arm *label, struct ekb_record *record,
+                                     const struct ekb_client_arm *arm, struct ekb_fail *reterr_fail)
+{
+    char rule[EKB_PICK_TEXT_LEN];
+    struct ekb_identities identities = {.num = 0};
+    const enum ekb_err err = ekb_identities_read(&identities, arm->identities, reterr_fail);
+    if (err == EKB_OK) {
+        label_identity(label, record, &identities.all[0]);
+        label->identities = identities.num;
+        EKB_RECORD_COPY(label->pick, ekb_pick_format(rule, &arm->pick));
+    }
+    ekb_identities_deinit(&identities);
+    return err;
 }
 
 // label_arm describes what the clients of an arm present.
@@ -106,10 +137,12 @@ static enum ekb_err label_arm(struct ekb_record_arm *label, struct ekb_record *r
                               const struct ekb_client_arm *arm, struct ekb_fail *reterr_fail)
 {
     struct ekb_store *store = NULL;
-    char eku[EKB_EKU_TEXT_LEN];
     EKB_RECORD_COPY(label->tls, ekb_tls_version_name(arm->version));
     EKB_RECORD_COPY(label->expect, arm->expect_accept ? "accept" : "reject");
     label->resumes = arm->resumes;
+    if (arm->identities != NULL) {
+        return label_identities(label, record, arm, reterr_fail);
+    }
     if (arm->store_path == NULL) {
         return EKB_OK;
     }
@@ -119,13 +152,8 @@ static enum ekb_err label_arm(struct ekb_record_arm *label, struct ekb_record *r
     }
     const struct ekb_identity *identity = ekb_store_identity(store, EKB_STORE_CLIENT);
     if (identity->chain != NULL) {
-        // The root is not sent: as many certificates as there are above the leaf.
-        label->depth = ekb_chain_len(identity->chain);
-        EKB_RECORD_COPY(label->client_eku, ekb_eku_format(eku, ekb_chain_eku(identity->chain, 0)));
-        EKB_RECORD_COPY(label->key, ekb_key_type_name(ekb_key_type_of(identity->key)));
-        if (record->plan.key[0] == '\0') {
-            EKB_RECORD_COPY(record->plan.key, label->key);
-        }
+        label_identity(label, record, identity);
+        label->identities = 1;
     }
     ekb_store_destroy(store);
     return EKB_OK;

@@ -27,7 +27,8 @@ static void label_arm(struct ekb_record_arm *label, const struct ekb_plan *plan,
                       const struct ekb_plan_arm *arm)
 {
     char eku[64];
-    *label = (struct ekb_record_arm){.depth = arm->depth, .resumes = arm->resumes};
+    *label = (struct ekb_record_arm){
+        .depth = arm->depth, .resumes = arm->resumes, .identities = arm->depth > 0 ? 1 : 0};
     EKB_RECORD_COPY(label->name, arm->name);
     EKB_RECORD_COPY(label->eku, ekb_eku_mode_name(arm->policy.eku));
     EKB_RECORD_COPY(label->verify,

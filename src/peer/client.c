@@ -12,9 +12,9 @@
 
 #include "ekubench/peer/ends.h"
 #include "ekubench/peer/sequence.h"
+#include "peer/client_choice.h"
 #include "peer/client_config.h"
 #include "peer/engine.h"
-#include "peer/session_pool.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -38,12 +38,8 @@ struct client {
     uint64_t due_ns;      // The next arrival, after the origin; UINT64_MAX: none.
     uint64_t *waiting_ns; // Planned starts of dropped arrivals since a connection was free.
     size_t num_waiting;
-    struct ekb_sequence sequence; // Of the arms with TLS, which come first.
-    uint16_t num_tls_arms;
-    bool by_share; // Arms are drawn by their shares, with
-    struct ekb_rng shares;
-    struct ekb_session_pool *pools; // By arm: what its connections have brought.
-    char request[512];              // What is sent with EKB_CONFIRM_HTTP.
+    struct ekb_client_choice choice;
+    char request[512]; // What is sent with EKB_CONFIRM_HTTP.
     struct ekb_address sources[MAX_SOURCES];
     size_t num_sources; // 0: the system chooses.
     size_t next_source;
@@ -167,7 +163,9 @@ static void on_connected(struct client *client, struct ekb_conn *conn, int32_t r
     }
     conn->connected_ns = client->engine.mark_ns;
     conn->phase = EKB_CONN_HANDSHAKING;
-    const struct ekb_endpoint_choice choice = {.session = conn->session};
+    const struct ekb_endpoint_choice choice = {
+        .identity = ekb_client_choice_identity(&client->choice, conn->arm),
+        .session = conn->session};
     ekb_endpoint_start_as(conn->endpoint, client->configs[conn->arm], &choice);
     advance(client, conn, EKB_RECV_LATER);
 }
@@ -222,24 +220,6 @@ static const struct ekb_address *next_source(struct client *client)
     return &client->sources[client->next_source];
 }
 
-// draw_by_share draws an arm by the shares.
-static uint16_t draw_by_share(struct client *client)
-{
-    double left = ekb_rng_uniform(&client->shares);
-    uint16_t arm = 0;
-    for (uint16_t i = 0; i < client->num_tls_arms && left >= 0; i++) {
-        left -= client->options->arms[i].share;
-        arm = client->options->arms[i].share > 0 ? i : arm;
-    }
-    return arm;
-}
-
-// draw_arm draws an arm with TLS.
-static uint16_t draw_arm(struct client *client)
-{
-    return client->by_share ? draw_by_share(client) : ekb_sequence_next(&client->sequence);
-}
-
 // next_arm draws an arm with TLS; in TCP slices it takes the one without, and in a block the
 // block's.
 static uint16_t next_arm(struct client *client)
@@ -247,10 +227,10 @@ static uint16_t next_arm(struct client *client)
     const struct ekb_timeline *timeline = client->options->timeline;
     const uint32_t block = ekb_timeline_block(timeline, client->engine.slice);
     if (ekb_engine_slice_kind(&client->engine) == EKB_SLICE_TCP) {
-        return client->num_tls_arms;
+        return client->choice.num_tls_arms;
     }
     if (block == UINT32_MAX) {
-        return draw_arm(client);
+        return ekb_client_choice_arm(&client->choice);
     }
     const struct ekb_quadruple quadruple =
         ekb_quadruple_make(client->options->seed, block / EKB_QUADRUPLE_LEN);
@@ -270,12 +250,7 @@ static void start_one(struct client *client, uint64_t planned_ns)
     struct ekb_engine *engine = &client->engine;
     enum ekb_err err = EKB_OK;
     uint16_t arm_index = next_arm(client);
-    struct ekb_tls_session *session = NULL;
-    if (client->options->arms[arm_index].resumes) {
-        const uint16_t session_arm = client->options->arms[arm_index].session_arm;
-        session = ekb_session_pool_take(&client->pools[session_arm]);
-        arm_index = session != NULL ? arm_index : session_arm;
-    }
+    struct ekb_tls_session *const session = ekb_client_choice_session(&client->choice, &arm_index);
     const struct ekb_address *target = &client->options->arms[arm_index].target;
 
     client->num_started++;
@@ -471,26 +446,10 @@ static bool is_expected(const void *context, const struct ekb_conn *conn)
            conn->resumed == arm->resumes;
 }
 
-// over keeps the session that the connection has brought, or the one that it was resumed from if
-// that may be offered again.
 static void over(void *context, struct ekb_conn *conn)
 {
     struct client *client = context;
-    const struct ekb_client_arm *arm = &client->options->arms[conn->arm];
-    struct ekb_session_pool *pool = &client->pools[arm->resumes ? arm->session_arm : conn->arm];
-    struct ekb_tls_session *const brought = ekb_endpoint_take_session(conn->endpoint);
-    if (conn->outcome != EKB_OUTCOME_ACCEPTED || !(arm->keeps_sessions || arm->resumes)) {
-        ekb_tls_session_destroy(brought);
-    } else {
-        ekb_session_pool_put(pool, brought);
-    }
-    if (conn->session != NULL && conn->resumed && brought == NULL &&
-        !ekb_tls_session_is_single_use(conn->session)) {
-        ekb_session_pool_put(pool, conn->session);
-    } else {
-        ekb_tls_session_destroy(conn->session);
-    }
-    conn->session = NULL;
+    ekb_client_choice_over(&client->choice, conn);
 }
 
 static void spread_sources(struct client *client)
@@ -527,17 +486,6 @@ static bool is_one_family(const struct ekb_client_options *options)
         }
     }
     return true;
-}
-
-static uint16_t count_tls_arms(const struct ekb_client_options *options)
-{
-    uint16_t count = 0;
-    while (count < options->num_arms && options->arms[count].flights == NULL) {
-        count++;
-    }
-    EKB_CHECK(count > 0);
-    EKB_CHECK(options->timeline->block_slices == 0 || count == EKB_QUADRUPLE_NUM_ARMS);
-    return count;
 }
 
 static enum ekb_err make_floor_server(struct client *client, struct ekb_fail *reterr_fail)
@@ -579,14 +527,7 @@ static enum ekb_err prepare(struct client *client, int control_fd, struct ekb_fa
         // The kernel's habit of 50 us would be the generator's lag.
         (void)prctl(PR_SET_TIMERSLACK, 1UL);
     }
-    client->num_tls_arms = count_tls_arms(options);
-    ekb_sequence_init(&client->sequence, client->num_tls_arms, options->seed);
-    ekb_rng_init(&client->shares, ~options->seed);
-    for (uint16_t i = 0; i < client->num_tls_arms; i++) {
-        client->by_share = client->by_share || options->arms[i].share > 0;
-    }
-    client->pools = calloc(options->num_arms, sizeof client->pools[0]);
-    if (client->pools == NULL) {
+    if (ekb_client_choice_init(&client->choice, options, client->configs) != EKB_OK) {
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "arms");
     }
     write_request(client);
@@ -637,10 +578,7 @@ enum ekb_err ekb_client_run(const struct ekb_client_options *options, int contro
     }
 out:
     ekb_engine_deinit(&client.engine);
-    for (size_t i = 0; client.pools != NULL && i < options->num_arms; i++) {
-        ekb_session_pool_deinit(&client.pools[i]);
-    }
-    free(client.pools);
+    ekb_client_choice_deinit(&client.choice);
     free(client.waiting_ns);
     ekb_tls_config_destroy(client.floor_server);
     ekb_client_configs_destroy(client.configs, options->num_arms);

@@ -1,5 +1,6 @@
 #include "peer/client_config.h"
 
+#include "ekubench/store/identities.h"
 #include "ekubench/store/store.h"
 
 #include <stdbool.h>
@@ -10,10 +11,12 @@ struct parts {
     struct ekb_store *store;
     struct ekb_store *trust_store;
     struct ekb_chain *cas;
+    struct ekb_identities identities;
 };
 
 static void parts_deinit(struct parts *parts)
 {
+    ekb_identities_deinit(&parts->identities);
     ekb_chain_destroy(parts->cas);
     ekb_store_destroy(parts->trust_store);
     ekb_store_destroy(parts->store);
@@ -25,12 +28,16 @@ static enum ekb_err load_parts(struct parts *parts, const struct ekb_chain **out
 {
     const bool is_own = arm->trust_store == NULL && arm->ca_path == NULL;
     const bool full = arm->kind == EKB_CLIENT_FULL;
-    const unsigned need = EKB_STORE_NEED_CLIENT | (full && is_own ? EKB_STORE_NEED_TRUST : 0u);
+    const unsigned need = (arm->identities == NULL ? EKB_STORE_NEED_CLIENT : 0u) |
+                          (full && is_own ? EKB_STORE_NEED_TRUST : 0u);
     enum ekb_err err = EKB_OK;
     *out_trust = NULL;
     if (arm->store_path != NULL) {
         err = ekb_store_load(&parts->store, arm->store_path, need, reterr_fail);
         *out_trust = err == EKB_OK ? ekb_store_trust(parts->store) : NULL;
+    }
+    if (err == EKB_OK && arm->identities != NULL) {
+        err = ekb_identities_read(&parts->identities, arm->identities, reterr_fail);
     }
     if (err == EKB_OK && arm->ca_path != NULL) {
         err = ekb_chain_read_pem(&parts->cas, arm->ca_path, reterr_fail);
@@ -62,6 +69,8 @@ static enum ekb_err make_config(struct ekb_tls_config **out_config,
         .version = arm->version,
         .preferences = arm->preferences,
         .identity = parts.store != NULL ? ekb_store_identity(parts.store, EKB_STORE_CLIENT) : NULL,
+        .identities = parts.identities.all,
+        .num_identities = parts.identities.num,
         .trust = trust,
         .policy = {.eku = EKB_EKU_ON,
                    .verify = full ? EKB_VERIFY_FULL : EKB_VERIFY_RAW,

@@ -127,6 +127,8 @@ static void put_treatments(struct ekb_json_writer *writer, json_t *object,
     ekb_json_put(writer, object, "tls", ekb_json_text(arm->tls));
     ekb_json_put(writer, object, "expect", ekb_json_text(arm->expect));
     ekb_json_put(writer, object, "resumes", json_boolean(arm->resumes));
+    ekb_json_put(writer, object, "identities", ekb_json_u64(writer, arm->identities));
+    ekb_json_put(writer, object, "pick", ekb_json_text_or_null(arm->pick));
 }
 
 static json_t *plan_of(struct ekb_json_writer *writer, const struct ekb_record *record)

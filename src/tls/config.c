@@ -369,6 +369,11 @@ void ekb_tls_config_destroy(struct ekb_tls_config *config)
     }
 }
 
+size_t ekb_tls_config_num_identities(const struct ekb_tls_config *config)
+{
+    return config->identities != NULL ? config->identities->num : 0;
+}
+
 enum ekb_role ekb_tls_config_role(const struct ekb_tls_config *config)
 {
     return config->role;

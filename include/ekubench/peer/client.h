@@ -22,6 +22,7 @@
 #include "ekubench/io/net.h"
 #include "ekubench/peer/confirm.h"
 #include "ekubench/peer/pace.h"
+#include "ekubench/peer/pick.h"
 #include "ekubench/peer/tally.h"
 #include "ekubench/peer/timeline.h"
 #include "ekubench/pki/policy.h"
@@ -41,6 +42,10 @@ struct ekb_client_arm {
     struct ekb_address target;
     const char
         *store_path; // The client store to present and the CAs to trust; NULL: no certificate.
+    // A directory of identities (store/identities), of which each connection presents the one that
+    // is picked, in the place of the store's; or NULL.
+    const char *identities;
+    struct ekb_pick_rule pick;
     // In the place of the store's CAs: those of another store, or of a PEM file. NULL: none.
     const char *trust_store;
     const char *ca_path;

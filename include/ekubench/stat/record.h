@@ -77,6 +77,8 @@ struct ekb_record_arm {
     char tls[8];                       // "1.2", "1.3", "any"
     char expect[8];                    // "accept", "reject"
     bool resumes;                      // Its handshakes are expected to resume a session.
+    uint64_t identities;               // How many its clients present in all.
+    char pick[32];                     // By which rule they pick one; "" = there is one.
     struct ekb_record_outcomes client; // The arm's `handshakes`, `failures`, `alerts`.
     bool server_known;                 // False when the server was not ours.
     struct ekb_record_outcomes server;

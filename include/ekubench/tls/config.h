@@ -115,6 +115,10 @@ EKB_NODISCARD enum ekb_err ekb_tls_config_create(struct ekb_tls_config **out_con
                                                  struct ekb_fail *reterr_fail);
 void ekb_tls_config_destroy(struct ekb_tls_config *config);
 
+// ekb_tls_config_num_identities returns how many identities a client's connections choose from; 0
+// if there is nothing to choose.
+size_t ekb_tls_config_num_identities(const struct ekb_tls_config *config);
+
 // ekb_tls_config_role returns the role that `config` was made for.
 enum ekb_role ekb_tls_config_role(const struct ekb_tls_config *config);
 
