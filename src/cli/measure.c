@@ -54,14 +54,18 @@ static error_t parse(int key, char *text, struct argp_state *state)
 
 static const struct argp_option options[] = {
     {"plan", 'p', "NAME|FILE", 0,
-     "Built-in plan: quick (at most 45 s), standard (at most 120 s, the default) or compare (one "
-     "arm, 3 s); or an INI file (with a / or ending in .ini) with these options as keys; what the "
+     "Built-in plan: quick (at most 45 s), standard (at most 120 s, the default), rejects (clients "
+     "with the wrong usage, of an unknown CA, expired, revoked, without a certificate; 20 s) or "
+     "compare (one arm, 3 s); or an INI file (with a / or ending in .ini) with these options as "
+     "keys; what the "
      "command line says goes before it",
      0},
     {"print-plan", OPTION_PRINT_PLAN, NULL, 0, "Print the plan as such a file, and do nothing", 0},
     {"output", 'o', "DIR", 0, "Write result.json and report.txt into DIR", 0},
     {"in-flight", 'n', "N", 0,
-     "Connections in flight in the load stage (default 2000, in quick 1000)", 0},
+     "Connections in flight in the load stage (default 2000, in quick 1000), or in the only one "
+     "(rejects: 4, compare: 64)",
+     0},
     {"tls", EKB_CLI_OPTION_TLS, "VERSION", 0, "1.3 (the default) or 1.2", 0},
     {"key", EKB_CLI_OPTION_KEY, "TYPE", 0, "Keys of all certificates: " EKB_CLI_KEY_TYPES, 0},
     {"eku", EKB_CLI_OPTION_EKU, "MODE", 0, "In the plan compare: on (default), off or none", 0},
@@ -141,9 +145,10 @@ static enum ekb_err make_plan(struct ekb_plan *out_plan, const struct arguments 
 {
     const enum ekb_err err = ekb_plan_builtin(out_plan, arguments->plan, &arguments->settings);
     if (err == EKB_NOT_FOUND) {
-        return ekb_fail_set(reterr_fail, EKB_USAGE, 0,
-                            "there is no plan \"%s\"; the plans are quick, standard and compare",
-                            arguments->plan);
+        return ekb_fail_set(
+            reterr_fail, EKB_USAGE, 0,
+            "there is no plan \"%s\"; the plans are quick, standard, rejects and compare",
+            arguments->plan);
     }
     if (err == EKB_USAGE) {
         return ekb_fail_set(reterr_fail, EKB_USAGE, 0,

@@ -80,7 +80,13 @@ static const struct row server_linearity_rows[] = {
     {CURVATURE, EKB_PLAN_SERVER_DEPTH_ARM, NULL, EKB_CONTRAST_SERVER_CURVE},
 };
 static const struct row timer_rows[] = {{DIFFERENCE, EKB_PLAN_PROBE_ARM, "on-d2", NULL}};
-static const struct row reject_rows[] = {{DIFFERENCE, "reject-d1", "on-d1", NULL}};
+static const struct row reject_rows[] = {
+    {DIFFERENCE, EKB_ARM_REJECT_EKU, EKB_ARM_ACCEPT, NULL},
+    {DIFFERENCE, EKB_ARM_REJECT_CA, EKB_ARM_ACCEPT, NULL},
+    {DIFFERENCE, EKB_ARM_REJECT_EXPIRED, EKB_ARM_ACCEPT, NULL},
+    {DIFFERENCE, EKB_ARM_REJECT_REVOKED, EKB_ARM_ACCEPT_CRL, NULL},
+    {DIFFERENCE, EKB_ARM_REJECT_NONE, EKB_ARM_ACCEPT, NULL},
+};
 
 static const struct row resumed_rows[] = {
     {DIFFERENCE, EKB_PLAN_RESUMED_ARM, "on-d1", NULL},

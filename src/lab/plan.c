@@ -206,6 +206,44 @@ static void make_compare_stage(struct ekb_plan_stage *stage,
     add_arm(stage, name, policy, depth, BOTH);
 }
 
+// add_reject adds a client with a fault.
+static void add_reject(struct ekb_plan_stage *stage, const char *name, struct ekb_policy policy,
+                       enum ekb_client_fault fault)
+{
+    // One that presents nothing has no chain.
+    add_arm(stage, name, policy, fault == EKB_CLIENT_FAULT_NO_CERTIFICATE ? 0 : 1, BOTH);
+    stage->arms[stage->num_arms - 1].fault = fault;
+    stage->arms[stage->num_arms - 1].client_eku =
+        fault == EKB_CLIENT_FAULT_WRONG_EKU ? EKB_EKU_SERVER_AUTH : BOTH;
+    stage->arms[stage->num_arms - 1].expect_accept = false;
+}
+
+// Each kind of client that is rejected, and accepted ones to compare them with: one whose CRL is
+// consulted, as the revoked one's is.
+static void make_rejects_stage(struct ekb_plan_stage *stage,
+                               const struct ekb_plan_settings *settings)
+{
+    const struct ekb_policy policy = plan_policy();
+    struct ekb_policy with_crl = policy;
+    with_crl.crl = EKB_CRL_ON;
+    *stage = (struct ekb_plan_stage){
+        .name = EKB_PLAN_STAGE_COST,
+        .in_flight = settings->in_flight != 0 ? settings->in_flight : 4,
+        .slice_ns = 250 * EKB_NS_PER_MS,
+        .num_warmup = 4,
+        .num_slices = 4 + 76,
+        .client = EKB_CLIENT_FULL,
+    };
+    add_arm(stage, EKB_ARM_ACCEPT, policy, 1, BOTH);
+    add_arm(stage, EKB_ARM_ACCEPT "-again", policy, 1, BOTH);
+    add_arm(stage, EKB_ARM_ACCEPT_CRL, with_crl, 1, BOTH);
+    add_reject(stage, EKB_ARM_REJECT_EKU, policy, EKB_CLIENT_FAULT_WRONG_EKU);
+    add_reject(stage, EKB_ARM_REJECT_CA, policy, EKB_CLIENT_FAULT_UNKNOWN_CA);
+    add_reject(stage, EKB_ARM_REJECT_EXPIRED, policy, EKB_CLIENT_FAULT_EXPIRED);
+    add_reject(stage, EKB_ARM_REJECT_REVOKED, with_crl, EKB_CLIENT_FAULT_REVOKED);
+    add_reject(stage, EKB_ARM_REJECT_NONE, policy, EKB_CLIENT_FAULT_NO_CERTIFICATE);
+}
+
 enum ekb_err ekb_plan_builtin(struct ekb_plan *out_plan, const char *name,
                               const struct ekb_plan_settings *settings)
 {
@@ -214,7 +252,8 @@ enum ekb_err ekb_plan_builtin(struct ekb_plan *out_plan, const char *name,
         length++;
     }
     const bool is_compare = strcmp(name, EKB_PLAN_COMPARE) == 0;
-    if (length == sizeof lengths / sizeof lengths[0] && !is_compare) {
+    const bool is_rejects = strcmp(name, EKB_PLAN_REJECTS) == 0;
+    if (length == sizeof lengths / sizeof lengths[0] && !is_compare && !is_rejects) {
         return EKB_NOT_FOUND;
     }
 
@@ -230,9 +269,13 @@ enum ekb_err ekb_plan_builtin(struct ekb_plan *out_plan, const char *name,
         .num_stages = 4,
     };
     (void)snprintf(out_plan->name, sizeof out_plan->name, "%s", name);
-    if (is_compare) {
+    if (is_compare || is_rejects) {
         out_plan->num_stages = 1;
-        make_compare_stage(&out_plan->stages[0], settings);
+        if (is_compare) {
+            make_compare_stage(&out_plan->stages[0], settings);
+        } else {
+            make_rejects_stage(&out_plan->stages[0], settings);
+        }
         return EKB_OK;
     }
     out_plan->resolve_ns = lengths[length].resolve_ns;

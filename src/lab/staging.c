@@ -83,9 +83,11 @@ enum ekb_err ekb_staging_init(struct ekb_staging *staging, const struct ekb_plan
         err = ekb_server_open(&staging->server, reterr_fail);
     }
     for (size_t i = 0; i < stage->num_arms; i++) {
+        const char *store_path = ekb_stores_client(stores, &stage->arms[i]);
         staging->client_arms[i] =
             (struct ekb_client_arm){.target = staging->listeners[i].address,
-                                    .store_path = ekb_stores_client(stores, &stage->arms[i]),
+                                    .store_path = store_path,
+                                    .ca_path = store_path == NULL ? ekb_stores_trust(stores) : NULL,
                                     .version = plan->version,
                                     .flights = stage->arms[i].bare_tcp ? &staging->flights : NULL,
                                     .kind = stage->client,

@@ -295,7 +295,9 @@ static void write_slope_lines(FILE *out, const struct ekb_record *record)
 
 void text_write_depth(FILE *out, const struct ekb_record *record)
 {
-    if (cost_arm(record, "on", 1) == NULL || text_find_stage(record, EKB_STAGE_COST) == NULL) {
+    // With one depth there is none.
+    if (cost_arm(record, "on", 1) == NULL || cost_arm(record, "on", text_depths[1]) == NULL ||
+        text_find_stage(record, EKB_STAGE_COST) == NULL) {
         return;
     }
     text_rule(out, "What does each extra certificate cost?");
@@ -322,42 +324,6 @@ void text_write_depth(FILE *out, const struct ekb_record *record)
     (void)fputc('\n', out);
     write_slope_lines(out, record);
     write_linearity(out, record);
-}
-
-// Rejects.
-
-// write_comparison compares a rejected client to an accepted one, if that is known.
-static const char *write_comparison(char out_text[256], const struct ekb_record *record)
-{
-    char server[64];
-    char client[64];
-    const struct ekb_record_effect *of_server =
-        text_find_effect(record, EKB_EFFECT_REJECT, EKB_METRIC_SERVER_CPU, NULL);
-    const struct ekb_record_effect *of_client =
-        text_find_effect(record, EKB_EFFECT_REJECT, EKB_METRIC_CLIENT_CPU, NULL);
-    out_text[0] = '\0';
-    if (of_server != NULL && of_client != NULL) {
-        (void)snprintf(out_text, 256,
-                       " Compared to an accepted client: server %s us, client %s us.",
-                       text_signed_interval(server, of_server, text_us),
-                       text_signed_interval(client, of_client, text_us));
-    }
-    return out_text;
-}
-
-void text_write_rejects(FILE *out, const struct ekb_record *record)
-{
-    const struct ekb_record_arm *rejected =
-        ekb_record_find_arm(record, EKB_STAGE_COST, "reject-d1");
-    char level[64];
-    char comparison[256];
-    if (rejected == NULL || !rejected->server_cpu_interval_known) {
-        return;
-    }
-    text_rule(out, "What does a rejected client cost?");
-    text_wrapped(out, "EKU checking on, a leaf without clientAuth: %s us of server CPU.%s",
-                 text_interval(level, &rejected->server_cpu_interval, text_us),
-                 write_comparison(comparison, record));
 }
 
 // Resumption.

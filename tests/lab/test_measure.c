@@ -306,6 +306,96 @@ Test(measure, runs_with_tls_1_2)
     expect_no_reason_about("expected to");
 }
 
+struct reject_case {
+    const char *arm;
+    const char *err;                          // As the server sees it,
+    const char *alerts[EKB_TLS_NUM_VERSIONS]; // and what the client is told.
+};
+
+// count_is is true if of `counts` there is `name` alone, `wanted` times.
+static bool count_is(const struct ekb_record_counts *counts, const char *name, uint64_t wanted)
+{
+    return counts->num_items == 1 && strcmp(counts->items[0].name, name) == 0 &&
+           counts->items[0].count == wanted;
+}
+
+// run_rejects runs the stage of the plan "rejects", in a few short slices.
+static void run_rejects(enum ekb_tls_version version)
+{
+    const struct ekb_plan_settings settings = {.version = version, .version_set = true};
+    cr_assert_eq(ekb_plan_builtin(&plan, EKB_PLAN_REJECTS, &settings), EKB_OK);
+    plan.stages[0].slice_ns = 100 * EKB_NS_PER_MS;
+    plan.stages[0].num_warmup = 1;
+    plan.stages[0].num_slices = 1 + 12;
+    run_well();
+    expect_no_reason_about("expected to");
+    expect_no_reason_about("counts");
+}
+
+Test(measure, rejects_each_kind_of_client_with_the_alert_that_fits)
+{
+#define BOTH_VERSIONS(alert)                                                                       \
+    {                                                                                              \
+        [EKB_TLS_1_2] = (alert), [EKB_TLS_1_3] = (alert)                                           \
+    }
+    static const struct reject_case cases[] = {
+        {"reject-d1", "verify_purpose", BOTH_VERSIONS("unsupported_certificate")},
+        {"reject-ca-d1", "verify_no_local_issuer", BOTH_VERSIONS("unknown_ca")},
+        {"reject-expired-d1", "verify_expired", BOTH_VERSIONS("certificate_expired")},
+        {"reject-revoked-d1", "verify_revoked", BOTH_VERSIONS("certificate_revoked")},
+        {"reject-none",
+         "tls_no_certificate",
+         {[EKB_TLS_1_2] = "handshake_failure", [EKB_TLS_1_3] = "certificate_required"}},
+    };
+    static const enum ekb_tls_version versions[] = {EKB_TLS_1_2, EKB_TLS_1_3};
+
+    for (size_t v = 0; v < 2; v++) {
+        run_rejects(versions[v]);
+
+        for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+            const struct ekb_record_arm *arm =
+                ekb_record_find_arm(&record, EKB_STAGE_COST, cases[i].arm);
+            const char *alert = cases[i].alerts[versions[v]];
+            cr_assert_not_null(arm, "%s", cases[i].arm);
+            cr_expect_gt(arm->client.rejected, 0, "%s, %s", arm->name, arm->tls);
+            cr_expect_eq(arm->client.accepted, 0, "%s, %s", arm->name, arm->tls);
+            cr_expect(count_is(&arm->client.alerts, alert, arm->client.rejected), "%s, %s: no %s",
+                      arm->name, arm->tls, alert);
+            cr_expect(count_is(&arm->server.failures, cases[i].err, arm->server.rejected),
+                      "%s, %s: not %s but %s", arm->name, arm->tls, cases[i].err,
+                      arm->server.failures.num_items > 0 ? arm->server.failures.items[0].name : "");
+            cr_expect(arm->latency_ns.known, "%s", arm->name);
+            expect_reconciled(arm);
+        }
+        for (size_t i = 0; i < 3; i++) {
+            cr_expect_gt(record.arms[i].client.accepted, 0, "%s", record.arms[i].name);
+            cr_expect_eq(record.arms[i].client.rejected, 0, "%s", record.arms[i].name);
+        }
+        ekb_record_deinit(&record);
+        record = (struct ekb_record){0};
+    }
+}
+
+Test(measure, compares_each_kind_of_rejected_client_to_an_accepted_one)
+{
+    static const char *const contrasts[] = {"reject-d1 - on-d1", "reject-ca-d1 - on-d1",
+                                            "reject-expired-d1 - on-d1",
+                                            "reject-revoked-d1 - crl-d1", "reject-none - on-d1"};
+    run_rejects(EKB_TLS_1_3);
+    // A busy machine may leave too few slices for any.
+    const struct ekb_record_stage *stage = &record.plan.stages[0];
+    const bool enough = stage->num_slices - stage->num_slices_dropped >= EKB_ESTIMATE_MIN_N;
+
+    for (size_t i = 0; i < sizeof contrasts / sizeof contrasts[0]; i++) {
+        bool found = false;
+        for (size_t j = 0; j < record.num_effects; j++) {
+            found = found || (strcmp(record.effects[j].question, EKB_EFFECT_REJECT) == 0 &&
+                              strcmp(record.effects[j].contrast, contrasts[i]) == 0);
+        }
+        cr_expect_eq(found, enough, "%s", contrasts[i]);
+    }
+}
+
 Test(measure, leaves_nothing_behind_when_done)
 {
     run_well();

@@ -436,7 +436,48 @@ Test(plan, knows_mode_and_depth_in_compare_only)
     for (size_t i = 0; i < 2; i++) {
         struct ekb_plan plan = {.seed = 4711};
         cr_expect_eq(ekb_plan_builtin(&plan, "quick", &settings[i]), EKB_USAGE);
+        cr_expect_eq(ekb_plan_builtin(&plan, EKB_PLAN_REJECTS, &settings[i]), EKB_USAGE);
         cr_expect_eq(plan.seed, 4711);
+    }
+}
+
+// Clients that are rejected.
+
+Test(plan, has_clients_with_every_fault_in_rejects)
+{
+    const struct ekb_plan plan = builtin(EKB_PLAN_REJECTS);
+    size_t num_by_fault[EKB_CLIENT_FAULT_NUM] = {0};
+    const struct ekb_plan_arm *accepted = arm_of(&plan, EKB_PLAN_STAGE_COST, "on-d1");
+    const struct ekb_plan_arm *with_crl = arm_of(&plan, EKB_PLAN_STAGE_COST, "crl-d1");
+
+    for (size_t a = 0; a < plan.stages[0].num_arms; a++) {
+        const struct ekb_plan_arm *arm = &plan.stages[0].arms[a];
+        const bool looks_up = arm->fault == EKB_CLIENT_FAULT_REVOKED || arm == with_crl;
+        num_by_fault[arm->fault]++;
+        cr_expect_eq(arm->expect_accept, arm->fault == EKB_CLIENT_FAULT_NONE, "%s", arm->name);
+        cr_expect(ekb_policy_equal(&arm->policy, looks_up ? &with_crl->policy : &accepted->policy),
+                  "%s", arm->name);
+        cr_expect_eq(arm->policy.crl, looks_up ? EKB_CRL_ON : EKB_CRL_OFF, "%s", arm->name);
+    }
+
+    cr_expect_eq(plan.num_stages, 1);
+    cr_expect_eq(num_by_fault[EKB_CLIENT_FAULT_NONE], 3); // The control is one of them.
+    for (unsigned fault = 1; fault < EKB_CLIENT_FAULT_NUM; fault++) {
+        cr_expect_eq(num_by_fault[fault], 1, "%s",
+                     ekb_client_fault_name((enum ekb_client_fault)fault));
+    }
+    cr_expect_leq(ekb_plan_duration_ns(&plan), 20 * EKB_NS_PER_S);
+}
+
+Test(plan, has_no_minted_fault_but_in_rejects)
+{
+    for (size_t i = 0; i < NUM_NAMES; i++) {
+        const struct ekb_plan plan = builtin(names[i]);
+        for (size_t s = 0; s < plan.num_stages; s++) {
+            for (size_t a = 0; a < plan.stages[s].num_arms; a++) {
+                cr_expect_eq(plan.stages[s].arms[a].fault, EKB_CLIENT_FAULT_NONE);
+            }
+        }
     }
 }
 

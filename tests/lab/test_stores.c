@@ -2,6 +2,7 @@
 
 #include "support/fixtures.h"
 
+#include "ekubench/pki/verify.h"
 #include "ekubench/store/store.h"
 
 #include <criterion/criterion.h>
@@ -130,6 +131,82 @@ Test(stores, gives_the_same_chain_when_arms_present_the_same)
     cr_expect_str_neq(on, deeper);
     cr_expect_str_neq(once, rejected);
 
+    ekb_stores_destroy(stores);
+}
+
+// Faults.
+
+static const struct ekb_plan_arm *reject_arm(enum ekb_client_fault fault)
+{
+    const struct ekb_plan_settings settings = {0};
+    cr_assert_eq(ekb_plan_builtin(&plan, EKB_PLAN_REJECTS, &settings), EKB_OK);
+    for (size_t a = 0; a < plan.stages[0].num_arms; a++) {
+        if (plan.stages[0].arms[a].fault == fault) {
+            return &plan.stages[0].arms[a];
+        }
+    }
+    cr_assert_fail("no arm with that fault");
+    return NULL;
+}
+
+// judge verifies the client of `arm` as its server does.
+static enum ekb_err judge(const struct ekb_stores *stores, const struct ekb_plan_arm *arm)
+{
+    struct ekb_verifier *verifier = NULL;
+    struct ekb_verify_outcome outcome = {0};
+    struct ekb_store *server = load(ekb_stores_server(stores, arm), EKB_STORE_NEED_CRLS);
+    struct ekb_store *client = load(ekb_stores_client(stores, arm), EKB_STORE_NEED_CLIENT);
+    const struct ekb_verify_options options = {
+        .trust = ekb_store_trust(server), .crls = ekb_store_crls(server), .policy = arm->policy};
+    cr_assert_eq(ekb_verifier_create(&verifier, &options, NULL), EKB_OK);
+    cr_assert_eq(ekb_verifier_check(verifier, ekb_store_identity(client, EKB_STORE_CLIENT)->chain,
+                                    &outcome, NULL),
+                 EKB_OK);
+    ekb_verifier_destroy(verifier);
+    ekb_store_destroy(client);
+    ekb_store_destroy(server);
+    return outcome.err;
+}
+
+Test(stores, has_clients_with_the_fault_of_their_arm)
+{
+    static const enum ekb_err wanted[EKB_CLIENT_FAULT_NUM] = {
+        [EKB_CLIENT_FAULT_NONE] = EKB_OK,
+        [EKB_CLIENT_FAULT_WRONG_EKU] = EKB_VERIFY_PURPOSE,
+        [EKB_CLIENT_FAULT_UNKNOWN_CA] = EKB_VERIFY_NO_LOCAL_ISSUER,
+        [EKB_CLIENT_FAULT_EXPIRED] = EKB_VERIFY_EXPIRED,
+        [EKB_CLIENT_FAULT_REVOKED] = EKB_VERIFY_REVOKED,
+    };
+    (void)reject_arm(EKB_CLIENT_FAULT_NONE);
+    struct ekb_plan_stage *stage = &plan.stages[0];
+    // Chains of another length have other CAs, and other lists.
+    for (size_t a = 0; a < stage->num_arms; a += 2) {
+        stage->arms[a].depth = stage->arms[a].depth > 0 ? 3 : 0;
+    }
+    struct ekb_stores *stores = create();
+
+    for (size_t a = 0; a < stage->num_arms; a++) {
+        const struct ekb_plan_arm *arm = &stage->arms[a];
+        if (arm->fault != EKB_CLIENT_FAULT_NO_CERTIFICATE) {
+            const enum ekb_err err = judge(stores, arm);
+            cr_expect_eq(err, wanted[arm->fault], "%s: %s", arm->name, ekb_err_name(err));
+        }
+    }
+
+    ekb_stores_destroy(stores);
+}
+
+Test(stores, has_only_the_root_for_a_client_without_a_certificate)
+{
+    const struct ekb_plan_arm *arm = reject_arm(EKB_CLIENT_FAULT_NO_CERTIFICATE);
+    struct ekb_stores *stores = create();
+    struct ekb_chain *trust = NULL;
+
+    cr_expect_null(ekb_stores_client(stores, arm));
+    cr_assert_eq(ekb_chain_read_pem(&trust, ekb_stores_trust(stores), NULL), EKB_OK);
+
+    cr_expect_eq(ekb_chain_len(trust), 1);
+    ekb_chain_destroy(trust);
     ekb_stores_destroy(stores);
 }
 

@@ -1147,6 +1147,91 @@ Test(text, compares_a_rejected_client_only_when_that_is_known)
     cr_expect(!has("Compared to"), "%s", text);
 }
 
+// A run of the plan "rejects".
+static void fill_rejects(void)
+{
+    static const struct {
+        const char *name;
+        const char *alert;
+        double cost;
+    } arms[] = {
+        {"on-d1", NULL, 310000},
+        {"crl-d1", NULL, 330000},
+        {"reject-d1", "unsupported_certificate", 156000},
+        {"reject-ca-d1", "unknown_ca", 160000},
+        {"reject-expired-d1", "certificate_expired", 240000},
+        {"reject-revoked-d1", "certificate_revoked", 250000},
+        {"reject-none", "certificate_required", 140000},
+    };
+    fill_head("measure");
+    add_stage("cost", 4);
+    for (size_t i = 0; i < sizeof arms / sizeof arms[0]; i++) {
+        struct ekb_record_arm *arm = add_arm("cost", arms[i].name, 1000);
+        set_server_cpu(arm, arms[i].cost, arms[i].cost - 1000, arms[i].cost + 1000);
+        set_latency(arm);
+        if (arms[i].alert != NULL) {
+            SET_TEXT(arm->expect, "reject");
+            arm->client = (struct ekb_record_outcomes){.started = 1000, .rejected = 1000};
+            cr_assert_eq(ekb_record_counts_add(&arm->client.alerts, arms[i].alert, 1000), EKB_OK);
+        }
+    }
+    add_effect(EKB_EFFECT_REJECT, EKB_METRIC_SERVER_CPU, "reject-d1 - on-d1",
+               (struct ekb_estimate){-154000, -155000, -153000, 60}, "faster");
+    add_effect(EKB_EFFECT_REJECT, EKB_METRIC_SERVER_CPU, "reject-revoked-d1 - crl-d1",
+               (struct ekb_estimate){-80000, -81000, -79000, 60}, "faster");
+}
+
+Test(text, has_a_row_for_each_kind_of_client_when_several_are_rejected)
+{
+    static const struct {
+        const char *label;
+        const char *cost;
+        const char *difference;
+        const char *alert;
+    } rows[] = {
+        {"accepted ", "310.0 [309.0, 311.0]", "", ""},
+        {"accepted, CRL consulted", "330.0 [329.0, 331.0]", "", ""},
+        {"usage not clientAuth", "156.0 [155.0, 157.0]", "-154.0 [-155.0, -153.0]",
+         "unsupported_certificate"},
+        {"unknown CA", "160.0 [159.0, 161.0]", "-", "unknown_ca"},
+        {"expired", "240.0 [239.0, 241.0]", "-", "certificate_expired"},
+        {"revoked, CRL consulted", "250.0 [249.0, 251.0]", "-80.0 [-81.0, -79.0]",
+         "certificate_revoked"},
+        {"no certificate", "140.0 [139.0, 141.0]", "-", "certificate_required"},
+    };
+    fill_rejects();
+
+    write_report();
+
+    cr_expect(has("\nWhat does a rejected client cost?\n"), "%s", text);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char begin[64];
+        (void)snprintf(begin, sizeof begin, "\n%s", rows[i].label);
+        const char *row = strstr(text, begin);
+        cr_assert_not_null(row, "no row %s in %s", rows[i].label, text);
+        char line[256];
+        (void)snprintf(line, sizeof line, "%.*s", (int)strcspn(row + 1, "\n"), row + 1);
+        cr_expect(strstr(line, rows[i].cost) != NULL, "%s", line);
+        cr_expect(strstr(line, rows[i].difference) != NULL, "%s", line);
+        cr_expect(strstr(line, rows[i].alert) != NULL, "%s", line);
+        cr_expect_leq(strlen(line), 120, "%s", line);
+    }
+    // Of one depth there is nothing to say.
+    cr_expect(!has("What does each extra certificate cost?"), "%s", text);
+}
+
+Test(text, has_no_row_for_a_kind_that_is_not_there)
+{
+    fill_rejects();
+    record.num_arms -= 1; // That of no certificate.
+
+    write_report();
+
+    cr_expect(has("\nrevoked, CRL consulted "), "%s", text);
+    cr_expect(!has("no certificate"), "%s", text);
+    record.num_arms += 1;
+}
+
 // Validity.
 
 Test(text, says_that_it_is_clean_when_it_is)

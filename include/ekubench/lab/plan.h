@@ -10,6 +10,7 @@
 #include "ekubench/base/clock.h"
 #include "ekubench/base/err.h"
 #include "ekubench/peer/client.h"
+#include "ekubench/pki/client_fault.h"
 #include "ekubench/pki/key.h"
 #include "ekubench/pki/policy.h"
 #include "ekubench/stat/words.h"
@@ -31,9 +32,10 @@
 struct ekb_plan_arm {
     char name[EKB_PLAN_NAME_LEN];
     struct ekb_policy policy;
-    unsigned depth;        // Certificates above the leaf of the client's chain.
-    unsigned client_eku;   // EKB_EKU_* of the client's leaf.
-    unsigned server_depth; // Certificates above the leaf of the server's chain.
+    unsigned depth;              // Certificates above the leaf of the client's chain.
+    unsigned client_eku;         // EKB_EKU_* of the client's leaf.
+    enum ekb_client_fault fault; // Of the client's certificate, where it is minted.
+    unsigned server_depth;       // Certificates above the leaf of the server's chain.
     const char *store;  // Where both sides' identities are from, borrowed; NULL: they are minted.
     uint64_t inject_ns; // CPU time that the server wastes in each handshake: a known effect.
     bool probe;         // Timers inside of verification.
@@ -102,12 +104,14 @@ extern const unsigned ekb_plan_depths[EKB_PLAN_NUM_DEPTHS];
 #define EKB_PLAN_CLIENT_NAME "client.ekubench.test"
 
 #define EKB_PLAN_COMPARE "compare"
+#define EKB_PLAN_REJECTS "rejects"
 #define EKB_PLAN_DEFAULT_SEED 1
 #define EKB_PLAN_DEFAULT_IN_FLIGHT 2000
 
 // ekb_plan_builtin makes the plan called `name`: "quick" (at most 45 s in all), "standard" (at
-// most 120 s), or "compare" (3 s: one arm, to be run again and again). EKB_NOT_FOUND if there is no
-// such plan, EKB_USAGE if the settings have what only another one knows.
+// most 120 s), "rejects" (20 s: clients of every kind that is rejected, beside accepted ones), or
+// "compare" (3 s: one arm, to be run again and again). EKB_NOT_FOUND if there is no such plan,
+// EKB_USAGE if the settings have what only another one knows.
 EKB_NODISCARD enum ekb_err ekb_plan_builtin(struct ekb_plan *out_plan, const char *name,
                                             const struct ekb_plan_settings *settings);
 

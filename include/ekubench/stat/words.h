@@ -49,6 +49,16 @@
 #define EKB_CONTRAST_CLIENT_CURVE "client's chain: curvature over depth 1 to 5"
 #define EKB_CONTRAST_SERVER_CURVE "server's chain: curvature over depth 1 to 5"
 
+// Arms of clients that are rejected, by what is wrong with them, and the accepted ones that they
+// are compared with: "crl-d1" where CRLs are consulted.
+#define EKB_ARM_REJECT_EKU "reject-d1"
+#define EKB_ARM_REJECT_CA "reject-ca-d1"
+#define EKB_ARM_REJECT_EXPIRED "reject-expired-d1"
+#define EKB_ARM_REJECT_REVOKED "reject-revoked-d1"
+#define EKB_ARM_REJECT_NONE "reject-none"
+#define EKB_ARM_ACCEPT "on-d1"
+#define EKB_ARM_ACCEPT_CRL "crl-d1"
+
 // Stages of the built-in plans.
 #define EKB_STAGE_PILOT "pilot"
 #define EKB_STAGE_COST "cost"
