@@ -129,22 +129,15 @@ static const char doc[] =
     "  ekubench capacity --slo p99=20ms\n"
     "  ekubench capacity --slo p99=5ms --key rsa2048 --depth 2 --target 50k/s";
 
-static int run(const struct arguments *arguments)
+static enum ekb_err run(struct ekb_record *out_record, const void *settings,
+                        const struct ekb_session_control *control, struct ekb_fail *reterr_fail)
 {
-    struct ekb_record record;
-    struct ekb_fail fail = {0};
-    struct ekb_cli_progress progress;
-    ekb_cli_progress_init(&progress);
-    const struct ekb_session_control control = {
-        .progress = ekb_cli_progress_show, .context = &progress, .stop = ekb_cli_stop_flag()};
-    const enum ekb_err err = ekb_capacity_run(&record, &arguments->settings, &control, &fail);
-    ekb_cli_progress_end(&progress);
-    int status = ekb_cli_finish(&record, err, &fail, arguments->output, arguments->format);
-    if (status == EKB_EXIT_OK && strcmp(record.capacity.state, "exhausted") == 0) {
-        status = EKB_EXIT_INCONCLUSIVE;
-    }
-    ekb_record_deinit(&record);
-    return status;
+    return ekb_capacity_run(out_record, settings, control, reterr_fail);
+}
+
+static int judge(const struct ekb_record *record)
+{
+    return strcmp(record->capacity.state, "exhausted") == 0 ? EKB_EXIT_INCONCLUSIVE : EKB_EXIT_OK;
 }
 
 int ekb_cli_capacity(int argc, char **argv)
@@ -156,5 +149,6 @@ int ekb_cli_capacity(int argc, char **argv)
     if (arguments.output != NULL && ekb_cli_claim_output(arguments.output, &fail) != EKB_OK) {
         return ekb_cli_fail(&fail);
     }
-    return run(&arguments);
+    const struct ekb_cli_job job = {.run = run, .what = &arguments.settings};
+    return ekb_cli_run_to_end(&job, judge, arguments.output, arguments.format);
 }

@@ -337,3 +337,29 @@ int ekb_cli_finish(struct ekb_record *record, enum ekb_err err, struct ekb_fail 
     }
     return status == EKB_EXIT_OK && !ekb_record_is_clean(record) ? EKB_EXIT_ENVIRONMENT : status;
 }
+
+enum ekb_err ekb_cli_run(struct ekb_record *out_record, const struct ekb_cli_job *job,
+                         struct ekb_fail *reterr_fail)
+{
+    struct ekb_cli_progress progress;
+    ekb_cli_progress_init(&progress);
+    const struct ekb_session_control control = {
+        .progress = ekb_cli_progress_show, .context = &progress, .stop = ekb_cli_stop_flag()};
+    const enum ekb_err err = job->run(out_record, job->what, &control, reterr_fail);
+    ekb_cli_progress_end(&progress);
+    return err;
+}
+
+int ekb_cli_run_to_end(const struct ekb_cli_job *job, int (*judge)(const struct ekb_record *record),
+                       const char *output, enum ekb_cli_format format)
+{
+    struct ekb_record record;
+    struct ekb_fail fail = {0};
+    const enum ekb_err err = ekb_cli_run(&record, job, &fail);
+    int status = ekb_cli_finish(&record, err, &fail, output, format);
+    if (status == EKB_EXIT_OK && judge != NULL) {
+        status = judge(&record);
+    }
+    ekb_record_deinit(&record);
+    return status;
+}

@@ -140,6 +140,28 @@ int ekb_cli_print_json(json_t *value);
 // ekb_file_make_dirs; EKB_PERMISSION.
 EKB_NODISCARD enum ekb_err ekb_cli_claim_output(const char *path, struct ekb_fail *reterr_fail);
 
+// What a command runs: a function of the lab and what it is given.
+struct ekb_cli_job {
+    enum ekb_err (*run)(struct ekb_record *out_record, const void *what,
+                        const struct ekb_session_control *control, struct ekb_fail *reterr_fail);
+    const void *what;
+};
+
+// ekb_cli_run runs `job` with a progress line, until a signal says stop. `*out_record` and errors
+// as the function has them.
+EKB_NODISCARD enum ekb_err ekb_cli_run(struct ekb_record *out_record, const struct ekb_cli_job *job,
+                                       struct ekb_fail *reterr_fail);
+
+// ekb_cli_measure_plan is the function of a job that measures the plan `plan`.
+EKB_NODISCARD enum ekb_err ekb_cli_measure_plan(struct ekb_record *out_record, const void *plan,
+                                                const struct ekb_session_control *control,
+                                                struct ekb_fail *reterr_fail);
+
+// ekb_cli_run_to_end runs `job` and ends it as ekb_cli_finish does. `judge` (NULL: nobody) has the
+// last word on the exit status of a run that went well.
+int ekb_cli_run_to_end(const struct ekb_cli_job *job, int (*judge)(const struct ekb_record *record),
+                       const char *output, enum ekb_cli_format format);
+
 // ekb_cli_finish ends a run: says what went wrong (`err` with `fail`), writes result.json and
 // report.txt into the directory `output` (NULL: nowhere), each whole or not at all, prints the
 // record on standard output, and returns the exit status. What was measured before an error is

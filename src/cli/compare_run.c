@@ -4,7 +4,6 @@
 #include "ekubench/base/file.h"
 #include "ekubench/base/process.h"
 #include "ekubench/lab/instructions.h"
-#include "ekubench/lab/measure.h"
 #include "ekubench/lab/plan.h"
 #include "ekubench/peer/sequence.h"
 #include "ekubench/stat/check.h"
@@ -483,14 +482,10 @@ enum ekb_err ekb_compare_run_stores(struct ekb_comparison *out_comparison, const
 {
     struct ekb_plan plan;
     struct ekb_record record;
-    struct ekb_cli_progress progress;
+    const struct ekb_cli_job job = {.run = ekb_cli_measure_plan, .what = &plan};
     *out_comparison = (struct ekb_comparison){.num_rows = 0};
     ekb_plan_stores(&plan, base, now, SEED);
-    ekb_cli_progress_init(&progress);
-    const struct ekb_session_control control = {
-        .progress = ekb_cli_progress_show, .context = &progress, .stop = ekb_cli_stop_flag()};
-    const enum ekb_err err = ekb_measure_run(&record, &plan, &control, reterr_fail);
-    ekb_cli_progress_end(&progress);
+    const enum ekb_err err = ekb_cli_run(&record, &job, reterr_fail);
     const struct ekb_record_arm *arm =
         err == EKB_OK ? ekb_record_find_arm(&record, EKB_STAGE_COST, "on-d1") : NULL;
     if (arm != NULL) {

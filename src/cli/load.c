@@ -478,19 +478,10 @@ static const char doc[] =
     "  ekubench load 127.0.0.1:8443 --ca ca.pem --confirm http -n 200   (nginx, haproxy)\n"
     "  ekubench load localhost:443 --insecure --groups hybrid:X25519 --count 1000";
 
-static int run(const struct arguments *arguments)
+static enum ekb_err run(struct ekb_record *out_record, const void *settings,
+                        const struct ekb_session_control *control, struct ekb_fail *reterr_fail)
 {
-    struct ekb_record record;
-    struct ekb_fail fail = {0};
-    struct ekb_cli_progress progress;
-    ekb_cli_progress_init(&progress);
-    const struct ekb_session_control control = {
-        .progress = ekb_cli_progress_show, .context = &progress, .stop = ekb_cli_stop_flag()};
-    const enum ekb_err err = ekb_load_run(&record, &arguments->settings, &control, &fail);
-    ekb_cli_progress_end(&progress);
-    const int status = ekb_cli_finish(&record, err, &fail, arguments->output, arguments->format);
-    ekb_record_deinit(&record);
-    return status;
+    return ekb_load_run(out_record, settings, control, reterr_fail);
 }
 
 int ekb_cli_load(int argc, char **argv)
@@ -513,5 +504,6 @@ int ekb_cli_load(int argc, char **argv)
     if (arguments.output != NULL && ekb_cli_claim_output(arguments.output, &fail) != EKB_OK) {
         return ekb_cli_fail(&fail);
     }
-    return run(&arguments);
+    const struct ekb_cli_job job = {.run = run, .what = &arguments.settings};
+    return ekb_cli_run_to_end(&job, NULL, arguments.output, arguments.format);
 }

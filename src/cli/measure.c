@@ -86,20 +86,11 @@ static const char doc[] =
     "  ekubench measure --print-plan --key rsa2048 >rsa.ini; ekubench measure --plan rsa.ini\n"
     "  ekubench measure -o results/today --in-flight 5000";
 
-static int run(const struct arguments *arguments, const struct ekb_plan *plan)
+enum ekb_err ekb_cli_measure_plan(struct ekb_record *out_record, const void *plan,
+                                  const struct ekb_session_control *control,
+                                  struct ekb_fail *reterr_fail)
 {
-    struct ekb_record record;
-    struct ekb_fail fail = {0};
-    struct ekb_cli_progress progress;
-    ekb_cli_progress_init(&progress);
-    const struct ekb_session_control control = {
-        .progress = ekb_cli_progress_show, .context = &progress, .stop = ekb_cli_stop_flag()};
-
-    const enum ekb_err err = ekb_measure_run(&record, plan, &control, &fail);
-    ekb_cli_progress_end(&progress);
-    const int status = ekb_cli_finish(&record, err, &fail, arguments->output, arguments->format);
-    ekb_record_deinit(&record);
-    return status;
+    return ekb_measure_run(out_record, plan, control, reterr_fail);
 }
 
 // print_plan prints what makes the plan again: as a comment, what it is.
@@ -198,5 +189,6 @@ int ekb_cli_measure(int argc, char **argv)
     if (arguments.output != NULL && ekb_cli_claim_output(arguments.output, &fail) != EKB_OK) {
         return ekb_cli_fail(&fail);
     }
-    return run(&arguments, &plan);
+    const struct ekb_cli_job job = {.run = ekb_cli_measure_plan, .what = &plan};
+    return ekb_cli_run_to_end(&job, NULL, arguments.output, arguments.format);
 }

@@ -1,7 +1,6 @@
 #include "cli/selftest.h"
 
 #include "ekubench/base/units.h"
-#include "ekubench/lab/measure.h"
 #include "ekubench/lab/plan.h"
 
 #include <jansson.h>
@@ -145,15 +144,11 @@ int ekb_cli_self_test(enum ekb_cli_format format, uint64_t seed)
     struct ekb_plan plan;
     struct ekb_record record;
     struct ekb_fail fail = {0};
-    struct ekb_cli_progress progress;
+    const struct ekb_cli_job job = {.run = ekb_cli_measure_plan, .what = &plan};
     int status = EKB_EXIT_OK;
     ekb_plan_self_test(&plan, seed);
-    ekb_cli_progress_init(&progress);
-    const struct ekb_session_control control = {
-        .progress = ekb_cli_progress_show, .context = &progress, .stop = ekb_cli_stop_flag()};
 
-    const enum ekb_err err = ekb_measure_run(&record, &plan, &control, &fail);
-    ekb_cli_progress_end(&progress);
+    const enum ekb_err err = ekb_cli_run(&record, &job, &fail);
     if (err != EKB_OK) {
         status = ekb_cli_fail(&fail);
     } else if (format == EKB_CLI_JSON) {
