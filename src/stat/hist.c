@@ -15,11 +15,10 @@ struct ekb_hist {
     int64_t counts[];
 };
 
-static struct hdr_histogram_bucket_config configure(void)
+static struct hdr_histogram_bucket_config configure(int digits)
 {
     struct hdr_histogram_bucket_config config = {0};
-    const int rc =
-        hdr_calculate_bucket_config(EKB_HIST_MIN_NS, EKB_HIST_MAX_NS, EKB_HIST_DIGITS, &config);
+    const int rc = hdr_calculate_bucket_config(EKB_HIST_MIN_NS, EKB_HIST_MAX_NS, digits, &config);
     EKB_CHECK(rc == 0);
     return config;
 }
@@ -31,21 +30,41 @@ static size_t size_of(const struct hdr_histogram_bucket_config *config)
 
 size_t ekb_hist_size(void)
 {
-    const struct hdr_histogram_bucket_config config = configure();
+    const struct hdr_histogram_bucket_config config = configure(EKB_HIST_DIGITS);
     return size_of(&config);
+}
+
+size_t ekb_hist_coarse_size(void)
+{
+    const struct hdr_histogram_bucket_config config = configure(EKB_HIST_COARSE_DIGITS);
+    return size_of(&config);
+}
+
+// init makes a histogram in `memory`, of which the counts are zero.
+static struct ekb_hist *init(void *memory, struct hdr_histogram_bucket_config *config)
+{
+    struct ekb_hist *hist = memory;
+    hdr_init_preallocated(&hist->hdr, config);
+    hist->hdr.counts = hist->counts;
+    hist->num_clamped = 0;
+    return hist;
 }
 
 struct ekb_hist *ekb_hist_init(void *memory)
 {
     assert(memory != NULL && (uintptr_t)memory % 16 == 0);
-    struct hdr_histogram_bucket_config config = configure();
-    struct ekb_hist *hist = memory;
+    struct hdr_histogram_bucket_config config = configure(EKB_HIST_DIGITS);
 
     // Zeroing also touches every page, so that recording never takes a first page fault.
-    memset(hist, 0, size_of(&config));
-    hdr_init_preallocated(&hist->hdr, &config);
-    hist->hdr.counts = hist->counts;
-    return hist;
+    memset(memory, 0, size_of(&config));
+    return init(memory, &config);
+}
+
+struct ekb_hist *ekb_hist_init_coarse(void *memory)
+{
+    assert(memory != NULL && (uintptr_t)memory % 16 == 0);
+    struct hdr_histogram_bucket_config config = configure(EKB_HIST_COARSE_DIGITS);
+    return init(memory, &config);
 }
 
 void ekb_hist_record(struct ekb_hist *hist, uint64_t value_ns)
@@ -81,6 +100,27 @@ void ekb_hist_merge(struct ekb_hist *to, const struct ekb_hist *from)
     to->num_clamped += from->num_clamped;
 }
 
+void ekb_hist_copy(struct ekb_hist *to, const struct ekb_hist *from)
+{
+    assert(to != from);
+    EKB_CHECK(to->hdr.counts_len == from->hdr.counts_len);
+    memcpy(to->counts, from->counts, (size_t)from->hdr.counts_len * sizeof from->counts[0]);
+    to->hdr = from->hdr;
+    to->hdr.counts = to->counts;
+    to->num_clamped = from->num_clamped;
+}
+
+void ekb_hist_subtract(struct ekb_hist *to, const struct ekb_hist *from)
+{
+    assert(to != from);
+    EKB_CHECK(to->hdr.counts_len == from->hdr.counts_len);
+    for (int32_t i = 0; i < from->hdr.counts_len; i++) {
+        to->counts[i] -= from->counts[i] < to->counts[i] ? from->counts[i] : to->counts[i];
+    }
+    hdr_reset_internal_counters(&to->hdr);
+    to->num_clamped -= from->num_clamped < to->num_clamped ? from->num_clamped : to->num_clamped;
+}
+
 uint64_t ekb_hist_count(const struct ekb_hist *hist)
 {
     return (uint64_t)hist->hdr.total_count;
@@ -89,6 +129,11 @@ uint64_t ekb_hist_count(const struct ekb_hist *hist)
 uint64_t ekb_hist_num_clamped(const struct ekb_hist *hist)
 {
     return hist->num_clamped;
+}
+
+uint64_t ekb_hist_max(const struct ekb_hist *hist)
+{
+    return (uint64_t)hist->hdr.max_value;
 }
 
 uint64_t ekb_hist_percentile(const struct ekb_hist *hist, double percentile)

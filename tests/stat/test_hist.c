@@ -260,3 +260,95 @@ Test(hist, stays_within_the_size_it_states)
     }
     free(memory);
 }
+
+static struct ekb_hist *make_coarse(void)
+{
+    void *memory = aligned_alloc(16, (ekb_hist_coarse_size() + 15) / 16 * 16);
+    cr_assert_not_null(memory);
+    memset(memory, 0, ekb_hist_coarse_size());
+    return ekb_hist_init_coarse(memory);
+}
+
+// A series has hundreds of them in each worker.
+Test(hist, takes_little_memory_when_it_is_coarse)
+{
+    cr_expect_leq(ekb_hist_coarse_size(), ekb_hist_size() / 7, "%zu bytes", ekb_hist_coarse_size());
+    cr_expect_leq(ekb_hist_coarse_size(), 31u * 1024, "%zu bytes", ekb_hist_coarse_size());
+}
+
+Test(hist, is_within_a_hundredth_when_it_is_coarse)
+{
+    struct ekb_hist *hist = make_coarse();
+
+    for (uint64_t value = 1; value <= 1000; value++) {
+        ekb_hist_record(hist, value * 1000003);
+    }
+    ekb_hist_record(hist, UINT64_MAX);
+
+    const double wanted = 990.0 * 1000003.0;
+    const double got = (double)ekb_hist_percentile(hist, 98.9);
+    cr_expect(got >= wanted && got <= wanted * 1.008, "got %f, wanted %f", got, wanted);
+    cr_expect_eq(ekb_hist_num_clamped(hist), 1u);
+    free(hist);
+}
+
+Test(hist, knows_the_largest_value_exactly)
+{
+    struct ekb_hist *hist = make_coarse();
+    cr_expect_eq(ekb_hist_max(hist), 0u);
+
+    ekb_hist_record(hist, 123456789);
+    ekb_hist_record(hist, 1);
+
+    cr_expect_eq(ekb_hist_max(hist), 123456789u);
+    free(hist);
+}
+
+Test(hist, has_what_came_since_when_an_earlier_state_is_subtracted)
+{
+    struct ekb_hist *hist = make_coarse();
+    struct ekb_hist *before = make_coarse();
+    struct ekb_hist *since = make_coarse();
+    struct ekb_rng rng;
+    ekb_rng_init(&rng, 11);
+    for (size_t i = 0; i < 3000; i++) {
+        ekb_hist_record(hist, ekb_rng_below(&rng, 1u << (i % 30)));
+    }
+    ekb_hist_copy(before, hist);
+    for (size_t i = 0; i < 2000; i++) {
+        const uint64_t value = 1000 + ekb_rng_below(&rng, 1u << (i % 25));
+        ekb_hist_record(hist, value);
+        ekb_hist_record(since, value);
+    }
+
+    ekb_hist_subtract(hist, before);
+
+    cr_expect_eq(ekb_hist_count(hist), 2000u);
+    cr_expect_eq(ekb_hist_num_clamped(hist), 0u);
+    for (double percentile = 1; percentile <= 100; percentile++) {
+        cr_expect_eq(ekb_hist_percentile(hist, percentile), ekb_hist_percentile(since, percentile),
+                     "at %f", percentile);
+    }
+    const uint64_t max = ekb_hist_max(hist);
+    cr_expect(max >= ekb_hist_max(since) && (double)max <= 1.008 * (double)ekb_hist_max(since));
+    free(hist);
+    free(before);
+    free(since);
+}
+
+Test(hist, has_no_count_below_zero_when_too_much_is_subtracted)
+{
+    struct ekb_hist *hist = make_coarse();
+    struct ekb_hist *other = make_coarse();
+    ekb_hist_record(hist, 1000);
+    ekb_hist_record(other, 1000);
+    ekb_hist_record(other, 1000);
+    ekb_hist_record(other, 5000);
+
+    ekb_hist_subtract(hist, other);
+
+    cr_expect_eq(ekb_hist_count(hist), 0u);
+    cr_expect_eq(ekb_hist_max(hist), 0u);
+    free(hist);
+    free(other);
+}
