@@ -114,6 +114,11 @@ static enum ekb_err divide_load(struct run *run, const struct ekb_timeline *time
             client->tally = NULL;
             return EKB_NOMEM;
         }
+        if (timeline->interval_ns > 0 &&
+            ekb_series_create(&client->tally->series, timeline->num_slices * timeline->slice_ns,
+                              timeline->interval_ns) != EKB_OK) {
+            return EKB_NOMEM;
+        }
     }
     return EKB_OK;
 }

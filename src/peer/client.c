@@ -365,6 +365,10 @@ static void drop(struct client *client, uint64_t planned_ns, uint64_t now_ns)
         client->waiting_ns[client->num_waiting++] = planned_ns;
     }
     client->options->tally->arms[next_arm(client)].dropped++;
+    struct ekb_series_interval *interval = ekb_engine_interval(&client->engine, now_ns);
+    if (interval != NULL) {
+        interval->dropped++;
+    }
 }
 
 // is_behind is true if the time is over and something is still due that was before its end: it is

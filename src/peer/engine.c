@@ -196,6 +196,14 @@ static void tick(struct ekb_engine *engine, uint64_t now_ns)
     engine->ticked = true;
 }
 
+struct ekb_series_interval *ekb_engine_interval(const struct ekb_engine *engine, uint64_t now_ns)
+{
+    const struct ekb_series *series = engine->options.tally->series;
+    const uint64_t origin_ns = engine->options.timeline->origin_ns;
+    return series == NULL ? NULL
+                          : ekb_series_at(series, now_ns > origin_ns ? now_ns - origin_ns : 0);
+}
+
 struct ekb_conn *ekb_conn_take(struct ekb_engine *engine, int fd, uint16_t arm, uint64_t planned_ns,
                                uint64_t now_ns)
 {
@@ -225,6 +233,10 @@ struct ekb_conn *ekb_conn_take(struct ekb_engine *engine, int fd, uint16_t arm, 
     conn->received_bytes = 0;
     ekb_deadlines_arm(engine->deadlines[EKB_CONN_TIME_PHASE], conn->slot, now_ns);
     tally->arms[arm].started++;
+    struct ekb_series_interval *interval = ekb_engine_interval(engine, now_ns);
+    if (interval != NULL) {
+        interval->started++;
+    }
     tally->open_connections = ekb_engine_num_open(engine);
     if (tally->open_connections > tally->peak_connections) {
         tally->peak_connections = tally->open_connections;
@@ -277,6 +289,21 @@ void ekb_conn_restart_deadline(struct ekb_engine *engine, struct ekb_conn *conn,
     ekb_deadlines_arm(engine->deadlines[time], conn->slot, ekb_clock_now(&engine->options.clock));
 }
 
+// count_in_series counts the connection's outcome in the interval in which it has come.
+static void count_in_series(struct ekb_engine *engine, const struct ekb_conn *conn)
+{
+    struct ekb_series_interval *interval = ekb_engine_interval(engine, conn->verdict_ns);
+    if (interval == NULL) {
+        return;
+    }
+    *(conn->outcome == EKB_OUTCOME_ACCEPTED   ? &interval->accepted
+      : conn->outcome == EKB_OUTCOME_REJECTED ? &interval->rejected
+                                              : &interval->failed) += 1;
+    if (engine->role.is_expected(engine->role.context, conn)) {
+        ekb_hist_record(interval->latency, conn->verdict_ns - conn->planned_ns);
+    }
+}
+
 void ekb_conn_decide(struct ekb_engine *engine, struct ekb_conn *conn, enum ekb_outcome outcome,
                      enum ekb_err err, int alert)
 {
@@ -301,6 +328,7 @@ void ekb_conn_decide(struct ekb_engine *engine, struct ekb_conn *conn, enum ekb_
     if (alert >= 0) {
         arm->alerts[alert]++;
     }
+    count_in_series(engine, conn);
     if (outcome != EKB_OUTCOME_FAILED && engine->slice < tally->num_slices) {
         tally->completed[engine->slice]++;
         if (outcome == EKB_OUTCOME_ACCEPTED) {

@@ -180,6 +180,9 @@ uint32_t ekb_engine_num_open(const struct ekb_engine *engine);
 // ekb_engine_slice_kind returns what the present slice is for.
 enum ekb_slice_kind ekb_engine_slice_kind(const struct ekb_engine *engine);
 
+// ekb_engine_interval returns the interval of the tally's series at `now_ns`; NULL if none is kept.
+struct ekb_series_interval *ekb_engine_interval(const struct ekb_engine *engine, uint64_t now_ns);
+
 // ekb_conn_take takes a free connection for socket `fd`, now owned by it; NULL if all are in use.
 // Its deadline runs from `now_ns`, its latency from `planned_ns`.
 struct ekb_conn *ekb_conn_take(struct ekb_engine *engine, int fd, uint16_t arm, uint64_t planned_ns,

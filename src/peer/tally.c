@@ -98,6 +98,7 @@ enum ekb_err ekb_tally_create(struct ekb_tally **out_tally, size_t num_arms, siz
 void ekb_tally_destroy(struct ekb_tally *tally)
 {
     if (tally != NULL) {
+        ekb_series_destroy(tally->series);
         // `take` rounds up to 64, so the tally begins 64 bytes after its header.
         struct header *header = (struct header *)(void *)((uint8_t *)tally - 64);
         EKB_CHECK(munmap(header, header->mapped_len) == 0);
@@ -207,6 +208,9 @@ void ekb_tally_merge(struct ekb_tally *to, const struct ekb_tally *from)
     merge_slices(to->floor_by_slice, from->floor_by_slice, to->num_slices);
     merge_distribution(&to->lag, &from->lag);
     merge_distribution(&to->dropped_wait, &from->dropped_wait);
+    if (to->series != NULL && from->series != NULL) {
+        ekb_series_merge(to->series, from->series);
+    }
     to->num_overflows += from->num_overflows;
     to->num_accept_errors += from->num_accept_errors;
     to->ended_ns = from->ended_ns > to->ended_ns ? from->ended_ns : to->ended_ns;

@@ -73,6 +73,17 @@ static enum ekb_err body(void *context, int control_fd, void (*ready)(void *), v
     return ekb_client_run(context, control_fd, ready, ready_context, reterr_fail);
 }
 
+// keep_series has the client keep a series, if the timeline wants one.
+static void keep_series(struct ekb_tally *tally)
+{
+    const struct ekb_timeline *timeline = &load.timeline;
+    if (timeline->interval_ns > 0) {
+        cr_assert_eq(ekb_series_create(&tally->series, timeline->num_slices * timeline->slice_ns,
+                                       timeline->interval_ns),
+                     EKB_OK);
+    }
+}
+
 static void start(void)
 {
     struct ekb_fail fail = {0};
@@ -80,6 +91,7 @@ static void start(void)
     cr_assert_eq(ekb_tally_create(&tally, load.options.num_arms, load.timeline.num_slices, 0),
                  EKB_OK);
     load.options.tally = tally;
+    keep_series(tally);
     load.timeline.origin_ns = ekb_clock_now_ns();
     cr_assert_eq(ekb_worker_spawn(&load.worker, EKB_WORKER_UNPINNED, body, &load.options, &fail),
                  EKB_OK, "%s", fail.detail);
@@ -90,6 +102,39 @@ static const struct ekb_tally_arm *arm(void)
     return &load.options.tally->arms[0];
 }
 
+// expect_series_adds_up checks the intervals' sums against the arms'.
+static void expect_series_adds_up(void)
+{
+    const struct ekb_series *series = load.options.tally->series;
+    struct ekb_series_interval sum = {0};
+    uint64_t num_latencies = 0;
+    for (size_t i = 0; i < series->num_intervals; i++) {
+        const struct ekb_series_interval *interval = &series->intervals[i];
+        sum.started += interval->started;
+        sum.accepted += interval->accepted;
+        sum.rejected += interval->rejected;
+        sum.failed += interval->failed;
+        sum.dropped += interval->dropped;
+        num_latencies += ekb_hist_count(interval->latency);
+    }
+    uint64_t num_expected = 0;
+    for (size_t i = 0; i < load.options.num_arms; i++) {
+        const struct ekb_tally_arm *a = &load.options.tally->arms[i];
+        num_expected += load.arms[i].expect_accept ? a->accepted : a->rejected;
+        sum.started -= a->started;
+        sum.accepted -= a->accepted;
+        sum.rejected -= a->rejected;
+        sum.failed -= a->failed;
+        sum.dropped -= a->dropped;
+    }
+    cr_expect_eq(sum.started, 0u);
+    cr_expect_eq(sum.accepted, 0u);
+    cr_expect_eq(sum.rejected, 0u);
+    cr_expect_eq(sum.failed, 0u);
+    cr_expect_eq(sum.dropped, 0u);
+    cr_expect_eq(num_latencies, num_expected);
+}
+
 // finish waits for the end of the client and checks that every arm's counts add up.
 static enum ekb_err finish(void)
 {
@@ -98,6 +143,9 @@ static enum ekb_err finish(void)
         const struct ekb_tally_arm *a = &load.options.tally->arms[i];
         cr_expect_eq(a->started, a->accepted + a->rejected + a->failed + a->unfinished,
                      "arm %zu does not add up", i);
+    }
+    if (load.options.tally->series != NULL) {
+        expect_series_adds_up();
     }
     return load.worker.fail.err;
 }
@@ -361,6 +409,7 @@ Test(client, reconciles_with_server_when_arms_differ)
                  &(struct served_spec){.listeners = {",eku=on", ",eku=on", ",eku=none"}});
     load.options.num_arms = 3;
     load.options.max_starts = 90;
+    load.timeline.interval_ns = 50 * EKB_NS_PER_MS;
     load.options.in_flight = 16;
     load.arms[0] = (struct ekb_client_arm){.store_path = stores.client, .expect_accept = true};
     load.arms[1] = (struct ekb_client_arm){.store_path = stores.wrong_eku, .expect_accept = false};
@@ -593,6 +642,7 @@ static void start_later(void)
     cr_assert_eq(ekb_tally_create(&tally, load.options.num_arms, load.timeline.num_slices, 0),
                  EKB_OK);
     load.options.tally = tally;
+    keep_series(tally);
     load.timeline.origin_ns = ekb_clock_now_ns() + EKB_NS_PER_S / 2;
     cr_assert_eq(ekb_worker_spawn(&load.worker, EKB_WORKER_UNPINNED, body, &load.options, &fail),
                  EKB_OK, "%s", fail.detail);
@@ -633,6 +683,7 @@ Test(client, starts_what_is_due_when_the_loop_is_open)
 Test(client, drops_what_it_has_no_connection_for)
 {
     open_loop();
+    load.timeline.interval_ns = 200 * EKB_NS_PER_MS;
     load.options.in_flight = 5;
     load.options.deadline_ns = 450 * EKB_NS_PER_MS;
 
@@ -653,6 +704,9 @@ Test(client, drops_what_it_has_no_connection_for)
     const double mean_ms = ekb_moments_mean(&tally->dropped_wait.moments) / 1e6;
     cr_expect(mean_ms > 150 && mean_ms < 350, "%f ms", mean_ms);
     cr_expect_geq(tally->dropped_wait.moments.max, 380 * EKB_NS_PER_MS);
+    // A failure counts when it comes: at the deadline, after 450 ms.
+    const struct ekb_series *series = tally->series;
+    cr_expect_eq(series->intervals[0].failed + series->intervals[1].failed, 0u);
 }
 
 // What a stopped client could not start in time is late, and says so: its latency is from the
@@ -662,6 +716,7 @@ Test(client, counts_latency_from_the_planned_start)
     served_start(&served, stores.server, &(struct served_spec){.max_connections = 200});
     open_loop();
     load.arms[0].target = *served_address(&served, 0);
+    load.timeline.interval_ns = 500 * EKB_NS_PER_MS;
 
     start_later();
     sleep_until(load.timeline.origin_ns + 300 * EKB_NS_PER_MS);
@@ -683,6 +738,8 @@ Test(client, counts_latency_from_the_planned_start)
                      (unsigned long long)tally->run_delay_ns[slice]);
     }
     cr_expect_lt(tally->run_delay_ns[9], load.timeline.slice_ns / 2);
+    // The latencies of those are of the interval in which they ended.
+    cr_expect_geq(ekb_hist_max(tally->series->intervals[1].latency), 350 * EKB_NS_PER_MS);
     // 80 of 180 came up to 400 ms late.
     cr_expect_geq(arm()->latency.moments.sum, arm()->uncorrected.moments.sum + 10 * EKB_NS_PER_S);
     served_deinit(&served);

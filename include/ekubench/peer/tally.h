@@ -9,6 +9,7 @@
 #define EKUBENCH_PEER_TALLY_H
 
 #include "ekubench/base/err.h"
+#include "ekubench/peer/series.h"
 #include "ekubench/stat/estimate.h"
 #include "ekubench/stat/hist.h"
 #include "ekubench/stat/moments.h"
@@ -96,6 +97,8 @@ struct ekb_tally {
     struct ekb_distribution dropped_wait; // From a dropped one's planned start until a connection
                                           // was free: what its latency would have been at least.
 
+    struct ekb_series *series; // Client only; owned. NULL: none is kept.
+
     uint64_t num_overflows;     // Of the completion queue.
     uint64_t num_accept_errors; // Server: accept failed, as for want of descriptors.
     uint64_t ended_ns;          // When the worker had nothing more to do (CLOCK_MONOTONIC).
@@ -118,7 +121,8 @@ void ekb_tally_destroy(struct ekb_tally *tally);
 
 // ekb_tally_merge adds what `from` has counted to `to`, another tally of the same size, when both
 // workers have ended: counts, sums and histograms add up, exactly. Processor time of a slice is
-// known if both reached its end; of delays the longer one counts, for either disturbs the slice.
+// known if both reached its end; of delays the longer one counts, for either disturbs the slice. If
+// one keeps a series both do.
 void ekb_tally_merge(struct ekb_tally *to, const struct ekb_tally *from);
 
 // ekb_distribution_add counts one sample.

@@ -21,6 +21,7 @@ struct ekb_timeline {
     bool tcp_floor;          // With `floor_every` above 2.
     uint32_t block_slices;   // 0: no blocks. The slices after the warm-up make blocks of so many,
     uint32_t washout_slices; // of which the first ones are not measured.
+    uint64_t interval_ns;    // Of the series that clients keep (peer/series); 0: none.
 };
 
 enum ekb_slice_kind {
