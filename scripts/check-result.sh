@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 #
-# Checks a result file against docs/result.schema.json, and that its counts add up:
+# Checks a result file against docs/result.schema.json, and that its counts add up, over outcomes and
+# over time:
 # scripts/check-result.sh FILE
 # exit status: 0 valid, 1 not (with the reasons on standard error), 2 wrong usage, 77 no validator
 
@@ -65,13 +66,23 @@ def count_faults(result):
                 )
 
 
+def series_faults(result):
+    for series in result["series"]:
+        arms = [a for a in result["arms"] if a["stage"] == series["stage"]]
+        for key in ("started", "accepted", "rejected", "failed", "dropped"):
+            counted = sum(a["dropped"] if key == "dropped" else a["handshakes"][key] for a in arms)
+            in_intervals = sum(i[key] for i in series["intervals"])
+            if in_intervals != counted:
+                yield f"series of stage {series['stage']!r}: {in_intervals} {key}, but {counted} by arm"
+
+
 def main(schema_path, path):
     try:
         result = read(path)
         schema = read(schema_path)
     except (OSError, ValueError) as error:
         return [str(error)]
-    return list(schema_faults(schema, result)) or list(count_faults(result))
+    return list(schema_faults(schema, result)) or [*count_faults(result), *series_faults(result)]
 
 
 faults = main(sys.argv[1], sys.argv[2])

@@ -1,5 +1,6 @@
 #include "ekubench/lab/assemble.h"
 
+#include "ekubench/lab/intervals.h"
 #include "ekubench/stat/check.h"
 #include "ekubench/tls/alert.h"
 
@@ -556,6 +557,9 @@ enum ekb_err ekb_assemble_stage(struct ekb_record *record, const struct ekb_stag
     }
     if (err == EKB_OK) {
         err = add_cpu(record, stage, label);
+    }
+    if (err == EKB_OK) {
+        err = ekb_intervals_add(record, stage, label->name);
     }
     if (err == EKB_OK) {
         check_stage(record, stage);

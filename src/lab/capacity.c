@@ -112,7 +112,8 @@ static enum ekb_err run_stage(struct run *run, struct ekb_record *record, struct
     const struct ekb_stage_control control = ekb_session_stage_control(&progress);
     const struct ekb_timeline timeline = {.slice_ns = plan_stage->slice_ns,
                                           .num_slices = plan_stage->num_slices,
-                                          .num_warmup = plan_stage->num_warmup};
+                                          .num_warmup = plan_stage->num_warmup,
+                                          .interval_ns = EKB_NS_PER_S};
     struct ekb_staging *staging = calloc(1, sizeof *staging);
     if (staging == NULL) {
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "stage");

@@ -33,9 +33,11 @@ static struct ekb_timeline make_timeline(const struct ekb_load_settings *setting
     slice_ns = slice_ns < MIN_SLICE_NS ? MIN_SLICE_NS : slice_ns;
     const uint64_t num_warmup = (settings->warmup_ns + slice_ns - 1) / slice_ns;
     const uint64_t num_measured = (settings->duration_ns + slice_ns - 1) / slice_ns;
-    return (struct ekb_timeline){.slice_ns = slice_ns,
-                                 .num_slices = (uint32_t)(num_warmup + num_measured),
-                                 .num_warmup = (uint32_t)num_warmup};
+    return (struct ekb_timeline){
+        .slice_ns = slice_ns,
+        .num_slices = (uint32_t)(num_warmup + num_measured),
+        .num_warmup = (uint32_t)num_warmup,
+        .interval_ns = ekb_series_interval_ns((num_warmup + num_measured) * slice_ns)};
 }
 
 static void describe(struct ekb_record *record, const struct ekb_load_settings *settings)

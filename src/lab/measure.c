@@ -74,13 +74,20 @@ static enum ekb_err run_stage(struct ekb_record *record, struct ekb_plan *plan, 
         progress.later_ns += plan->stages[i].num_slices * plan->stages[i].slice_ns;
     }
     const struct ekb_stage_control stage_control = ekb_session_stage_control(&progress);
+    // Of the stages of cost and floor nothing is to be told over time, and nothing to be added to
+    // it.
+    const uint64_t interval_ns =
+        plan_stage->block_slices > 0
+            ? ekb_series_interval_ns(plan_stage->num_slices * plan_stage->slice_ns)
+            : 0;
     const struct ekb_timeline timeline = {.slice_ns = plan_stage->slice_ns,
                                           .num_slices = plan_stage->num_slices,
                                           .num_warmup = plan_stage->num_warmup,
                                           .floor_every = plan_stage->floor_every,
                                           .tcp_floor = plan_stage->tcp_floor,
                                           .block_slices = plan_stage->block_slices,
-                                          .washout_slices = plan_stage->washout_slices};
+                                          .washout_slices = plan_stage->washout_slices,
+                                          .interval_ns = interval_ns};
     struct ekb_staging staging;
     struct ekb_stage stage = {0};
     enum ekb_err err = ekb_staging_init(&staging, plan, plan_stage, stores, reterr_fail);

@@ -35,7 +35,8 @@ json_t *ekb_json_summary(struct ekb_json_writer *writer, const struct ekb_record
 json_t *ekb_json_summary_or_null(struct ekb_json_writer *writer,
                                  const struct ekb_record_summary *summary);
 
-// ekb_json_capacity_or_null is in a file of its own (capacity_json.c).
+// ekb_json_series is in series_json.c, ekb_json_capacity_or_null in capacity_json.c.
+json_t *ekb_json_series(struct ekb_json_writer *writer, const struct ekb_record *record);
 json_t *ekb_json_capacity_or_null(struct ekb_json_writer *writer,
                                   const struct ekb_record_capacity *capacity);
 

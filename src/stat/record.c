@@ -55,12 +55,16 @@ void ekb_record_deinit(struct ekb_record *record)
     for (size_t i = 0; i < record->num_throughput; i++) {
         free(record->throughput[i].blocks);
     }
+    for (size_t i = 0; i < record->num_series; i++) {
+        free(record->series[i].intervals);
+    }
     free_summary(&record->server_floor.memory_ns);
     free_summary(&record->client_floor.memory_ns);
     free(record->capacity.trials);
     free(record->plan.stages);
     free(record->arms);
     free(record->throughput);
+    free(record->series);
     free(record->effects);
     free(record->blocks);
     free(record->server_cpu);
@@ -128,23 +132,30 @@ enum ekb_err ekb_record_counts_add(struct ekb_record_counts *counts, const char 
     return EKB_OK;
 }
 
-// percentile_of returns the percentile `permille` / 10 of `hist`. The histogram answers with the
-// upper end of a bucket; the exact extremes cut it off, so that no percentile exceeds the maximum.
-static struct ekb_record_u64 percentile_of(const struct ekb_hist *hist,
-                                           const struct ekb_moments *moments, unsigned permille)
+struct ekb_record_u64 ekb_record_percentile(const struct ekb_hist *hist, unsigned permille)
 {
     // Whole numbers: 20 samples are enough for p50, 100 for p90, 1000 for p99, 10000 for p999.
     if (ekb_hist_count(hist) < MIN_SAMPLES_BEYOND * 1000 / (1000 - permille)) {
         return (struct ekb_record_u64){0};
     }
-    uint64_t value = ekb_hist_percentile(hist, (double)permille / 10.0);
-    if (value > moments->max) {
-        value = moments->max;
+    const uint64_t value = ekb_hist_percentile(hist, (double)permille / 10.0);
+    const uint64_t max = ekb_hist_max(hist);
+    return (struct ekb_record_u64){.known = true, .value = value < max ? value : max};
+}
+
+// percentile_of returns the percentile `permille` / 10 of `hist`. The histogram answers with the
+// upper end of a bucket; the exact extremes cut it off, so that no percentile exceeds the maximum.
+static struct ekb_record_u64 percentile_of(const struct ekb_hist *hist,
+                                           const struct ekb_moments *moments, unsigned permille)
+{
+    struct ekb_record_u64 percentile = ekb_record_percentile(hist, permille);
+    if (percentile.known && percentile.value > moments->max) {
+        percentile.value = moments->max;
     }
-    if (value < moments->min) {
-        value = moments->min;
+    if (percentile.known && percentile.value < moments->min) {
+        percentile.value = moments->min;
     }
-    return (struct ekb_record_u64){.known = true, .value = value};
+    return percentile;
 }
 
 enum ekb_err ekb_record_summarize(struct ekb_record_summary *out_summary,
@@ -173,6 +184,17 @@ const struct ekb_record_arm *ekb_record_find_arm(const struct ekb_record *record
         const struct ekb_record_arm *arm = &record->arms[i];
         if (strcmp(arm->stage, stage) == 0 && strcmp(arm->name, name) == 0) {
             return arm;
+        }
+    }
+    return NULL;
+}
+
+const struct ekb_record_series *ekb_record_find_series(const struct ekb_record *record,
+                                                       const char *stage)
+{
+    for (size_t i = 0; i < record->num_series; i++) {
+        if (strcmp(record->series[i].stage, stage) == 0) {
+            return &record->series[i];
         }
     }
     return NULL;

@@ -457,6 +457,7 @@ static json_t *record_of(struct ekb_json_writer *writer, const struct ekb_record
     ekb_json_put(writer, object, "plan", plan_of(writer, record));
     ekb_json_put(writer, object, "arms", arms);
     ekb_json_put(writer, object, "throughput", throughput);
+    ekb_json_put(writer, object, "series", ekb_json_series(writer, record));
     ekb_json_put(writer, object, "effects", effects);
     json_t *blocks = json_array();
     for (size_t i = 0; i < record->num_blocks; i++) {

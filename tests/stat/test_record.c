@@ -153,6 +153,33 @@ static void fill_arm(struct ekb_record_arm *arm)
     arm->server_cpu_interval = (struct ekb_estimate){200.5, 199.25, 201.75, 190};
 }
 
+// fill_series gives stage "verify" two intervals that add up to its arm.
+static void fill_series(struct ekb_record *record)
+{
+    record->num_series = 1;
+    record->series = allocate(1, sizeof *record->series);
+    struct ekb_record_series *series = &record->series[0];
+    SET_TEXT(series->stage, "verify");
+    series->interval_ns = UINT64_C(1000000000);
+    series->num_intervals = 2;
+    series->intervals = allocate(2, sizeof *series->intervals);
+    series->intervals[0] = (struct ekb_record_interval){.duration_ns = UINT64_C(1000000000),
+                                                        .started = 12009,
+                                                        .accepted = 12000,
+                                                        .failed = 1,
+                                                        .dropped = 11,
+                                                        .in_flight = 8,
+                                                        .p50_ns = {true, 1234567},
+                                                        .p99_ns = {true, 7654321},
+                                                        .max_ns = {true, 7654322}};
+    series->intervals[1] = (struct ekb_record_interval){.start_ns = UINT64_C(1000000000),
+                                                        .duration_ns = 123456789,
+                                                        .started = 1,
+                                                        .rejected = 2,
+                                                        .failed = 4,
+                                                        .in_flight = 3};
+}
+
 static void fill_effects(struct ekb_record *record)
 {
     record->num_throughput = 2;
@@ -165,12 +192,14 @@ static void fill_effects(struct ekb_record *record)
     record->throughput[0].blocks[1] = 1201;
     SET_TEXT(record->throughput[1].stage, "verify");
     SET_TEXT(record->throughput[1].arm, "eku-on");
+    fill_series(record);
     record->num_effects = 1;
     record->effects = allocate(1, sizeof *record->effects);
     struct ekb_record_effect *effect = &record->effects[0];
     SET_TEXT(effect->question, "What does the EKU check cost?");
     SET_TEXT(effect->contrast, "eku-on - eku-off");
     SET_TEXT(effect->stage, "verify");
+    SET_TEXT(effect->metric, "server_cpu_ns");
     SET_TEXT(effect->unit, "ns");
     SET_TEXT(effect->verdict, "no difference found");
     SET_TEXT(effect->method, "paired slices, bootstrap");
@@ -548,9 +577,9 @@ Test(record, is_zero_after_deinit)
 Test(record, has_the_keys_of_the_schema_in_order)
 {
     static const char *const keys[] = {
-        "schema", "kind", "started_at", "duration_ns", "build",  "host",
-        "plan",   "arms", "throughput", "effects",     "blocks", "capacity",
-        "floors", "cpu",  "validity",   "interrupted",
+        "schema",   "kind",   "started_at", "duration_ns", "build",       "host",
+        "plan",     "arms",   "throughput", "series",      "effects",     "blocks",
+        "capacity", "floors", "cpu",        "validity",    "interrupted",
     };
     json_t *json = minimal_json();
 
@@ -654,6 +683,30 @@ Test(record, writes_an_open_loop)
     expect_null(json, "plan.stages.0.open_loop.dropped_wait_ns");
     expect_integer(json, "arms.0.dropped", 11);
     expect_integer(json, "arms.0.uncorrected_latency_ns.count", 20);
+    json_decref(json);
+}
+
+Test(record, writes_what_happened_in_each_interval)
+{
+    json_t *json = full_json();
+
+    expect_text(json, "series.0.stage", "verify");
+    expect_integer(json, "series.0.interval_ns", 1000000000);
+    cr_expect_eq(json_array_size(at(json, "series.0.intervals")), 2);
+    expect_integer(json, "series.0.intervals.0.start_ns", 0);
+    expect_integer(json, "series.0.intervals.0.started", 12009);
+    expect_integer(json, "series.0.intervals.0.accepted", 12000);
+    expect_integer(json, "series.0.intervals.0.dropped", 11);
+    expect_integer(json, "series.0.intervals.0.in_flight", 8);
+    expect_integer(json, "series.0.intervals.0.p50_ns", 1234567);
+    expect_integer(json, "series.0.intervals.0.p99_ns", 7654321);
+    expect_integer(json, "series.0.intervals.0.max_ns", 7654322);
+    expect_integer(json, "series.0.intervals.1.duration_ns", 123456789);
+    expect_integer(json, "series.0.intervals.1.rejected", 2);
+    expect_integer(json, "series.0.intervals.1.failed", 4);
+    expect_null(json, "series.0.intervals.1.p50_ns");
+    expect_null(json, "series.0.intervals.1.p99_ns");
+    expect_null(json, "series.0.intervals.1.max_ns");
     json_decref(json);
 }
 

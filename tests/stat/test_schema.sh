@@ -81,6 +81,9 @@ refuses_edit not-a-number 'NaN' 'r["effects"][0]["mde"] = float("nan")'
 refuses_edit unreconciled-client 'eku-on' 'r["arms"][0]["handshakes"]["accepted"] += 1'
 refuses_edit unreconciled-server 'server' 'r["arms"][0]["server"]["started"] += 1'
 
+refuses_edit unreconciled-series '7 failed' 'r["series"][0]["intervals"][1]["failed"] += 2'
+refuses_edit missing-interval-key 'in_flight' 'del r["series"][0]["intervals"][0]["in_flight"]'
+
 head -c 1000 "$dir/full.json" >"$dir/cut.json"
 refuses "$dir/cut.json" 'cut.json'
 refuses "$dir/absent.json" 'absent.json'

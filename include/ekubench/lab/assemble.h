@@ -18,7 +18,7 @@ struct ekb_covariates ekb_assemble_covariates(const struct ekb_stage *stage, uin
 
 // ekb_assemble_stage appends a finished stage to `record`: `label` describes it, `arm_labels` its
 // arms (one for each of the client's arms; only their descriptive fields are used). It adds the
-// stage's arms, throughput and CPU, and the reasons why it is not clean. EKB_NOMEM.
+// stage's arms, throughput, series and CPU, and the reasons why it is not clean. EKB_NOMEM.
 EKB_NODISCARD enum ekb_err ekb_assemble_stage(struct ekb_record *record,
                                               const struct ekb_stage *stage,
                                               const struct ekb_record_stage *label,

@@ -111,6 +111,27 @@ struct ekb_record_throughput {
     size_t num_blocks;
 };
 
+// What the clients of a stage did in an interval of it. Everything counts when it happened: a
+// latency when its verdict came.
+struct ekb_record_interval {
+    uint64_t start_ns; // After the stage's, the warm-up included.
+    uint64_t duration_ns;
+    uint64_t started;
+    uint64_t accepted;
+    uint64_t rejected;
+    uint64_t failed;
+    uint64_t dropped;
+    uint64_t in_flight;                           // At its end: started, and no verdict yet.
+    struct ekb_record_u64 p50_ns, p99_ns, max_ns; // Latency of expected verdicts.
+};
+
+struct ekb_record_series {
+    char stage[EKB_RECORD_NAME_LEN];
+    uint64_t interval_ns;                  // Of each but the last ones, which end with the stage.
+    struct ekb_record_interval *intervals; // In order; newly allocated.
+    size_t num_intervals;
+};
+
 // A block: a stretch of time under load with one arm.
 struct ekb_record_block {
     char stage[EKB_RECORD_NAME_LEN];
@@ -290,6 +311,8 @@ struct ekb_record {
     size_t num_arms;
     struct ekb_record_throughput *throughput;
     size_t num_throughput;
+    struct ekb_record_series *series; // Of stages under load.
+    size_t num_series;
     struct ekb_record_effect *effects;
     size_t num_effects;
     struct ekb_record_block *blocks;
@@ -340,6 +363,10 @@ EKB_NODISCARD enum ekb_err ekb_record_summarize(struct ekb_record_summary *out_s
                                                 const struct ekb_moments *moments,
                                                 const struct ekb_hist *hist);
 
+// ekb_record_percentile returns the percentile `permille` / 10 of `hist`, at most its largest
+// value: unknown with fewer than ten samples beyond it.
+struct ekb_record_u64 ekb_record_percentile(const struct ekb_hist *hist, unsigned permille);
+
 // ekb_record_to_json returns the record as a newly-allocated JSON text (keys in the order of the
 // schema, indented by 2, ends with a newline); free it with `free`. A number that is not finite
 // becomes `null`, and so does an empty text that may be unknown; bytes that are not UTF-8 become
@@ -350,6 +377,10 @@ EKB_NODISCARD enum ekb_err ekb_record_to_json(char **out_text, const struct ekb_
 // ekb_record_find_arm returns the arm called `name` in stage `stage`, or NULL.
 const struct ekb_record_arm *ekb_record_find_arm(const struct ekb_record *record, const char *stage,
                                                  const char *name);
+
+// ekb_record_find_series returns the series of `stage`, or NULL.
+const struct ekb_record_series *ekb_record_find_series(const struct ekb_record *record,
+                                                       const char *stage);
 
 // ekb_record_find_cpu returns the row of `stage`, or NULL.
 const struct ekb_record_cpu *ekb_record_find_cpu(const struct ekb_record_cpu *rows, size_t num_rows,
