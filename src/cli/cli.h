@@ -112,12 +112,15 @@ volatile sig_atomic_t *ekb_cli_reload_flag(void);
 struct ekb_cli_progress {
     bool is_terminal;
     uint64_t last_line_ns;
-    uint64_t last_ns;
-    uint64_t last_done;
-    const char *last_stage;
-    double rate;
     bool shown;
 };
+
+// ekb_cli_progress_text writes the line for `report`: rate, latency and failures are those of the
+// last second. It fits a terminal of 80 columns; what there is no room for is left out, percentiles
+// first.
+#define EKB_CLI_PROGRESS_LEN 80
+const char *ekb_cli_progress_text(char out_text[EKB_CLI_PROGRESS_LEN],
+                                  const struct ekb_session_report *report);
 
 // ekb_cli_progress_init looks at standard error; ekb_cli_progress_show is the callback of a
 // measurement (its context is the struct); ekb_cli_progress_end wipes the line.

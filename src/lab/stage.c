@@ -35,6 +35,7 @@ struct run {
     uint64_t resident[MAX_WORKERS]; // Peak, by worker.
     struct ekb_host_ticks ticks;    // At the last slice boundary, as the next.
     struct ekb_net_counters network;
+    struct ekb_live live;
     uint32_t slice;
     bool aborted;
 };
@@ -247,18 +248,26 @@ static void add_progress(struct ekb_stage_progress *progress, const struct ekb_t
     }
 }
 
-static void report_progress(const struct run *run, uint64_t now_ns)
+static void report_progress(struct run *run, uint64_t now_ns)
 {
     const struct ekb_timeline *timeline = run->timeline;
+    const struct ekb_tally *tallies[EKB_STAGE_MAX_CLIENTS];
     if (run->control->progress == NULL) {
         return;
     }
+    for (uint32_t i = 0; i < run->num_clients; i++) {
+        tallies[i] = run->clients[i].tally;
+    }
+    ekb_live_look(&run->live, tallies, run->num_clients, now_ns);
     struct ekb_stage_progress progress = {
         .elapsed_ns = now_ns > timeline->origin_ns ? now_ns - timeline->origin_ns : 0,
         .total_ns = timeline->num_slices * timeline->slice_ns,
+        .is_warmup =
+            ekb_timeline_kind(timeline, ekb_timeline_slice(timeline, now_ns)) == EKB_SLICE_WARMUP,
+        .second = run->live.last,
     };
     for (uint32_t i = 0; i < run->num_clients; i++) {
-        add_progress(&progress, run->clients[i].tally);
+        add_progress(&progress, tallies[i]);
     }
     run->control->progress(run->control->context, &progress);
 }
@@ -320,14 +329,19 @@ static void watch(struct run *run)
 }
 
 // go sets the timeline and lets the load begin.
-static void go(struct run *run)
+static enum ekb_err go(struct run *run, struct ekb_fail *reterr_fail)
 {
+    const uint64_t origin_ns = ekb_clock_now_ns() + LEAD_NS;
+    if (ekb_live_init(&run->live, origin_ns) != EKB_OK) {
+        return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "stage");
+    }
     (void)ekb_host_read_ticks(&run->ticks);
     (void)ekb_net_read_counters(&run->network);
-    run->timeline->origin_ns = ekb_clock_now_ns() + LEAD_NS;
+    run->timeline->origin_ns = origin_ns;
     for (int i = 0; i < run->num_workers; i++) {
         ekb_worker_command_go(&run->workers[i]);
     }
+    return EKB_OK;
 }
 
 static void end_workers(struct run *run)
@@ -400,13 +414,16 @@ enum ekb_err ekb_stage_run(struct ekb_stage *out_stage, struct ekb_server_option
         ekb_server_close(server);
     }
     if (err == EKB_OK) {
-        go(&run);
+        err = go(&run, reterr_fail);
+    }
+    if (err == EKB_OK) {
         watch(&run);
         out_stage->timeline = *run.timeline;
     }
     run.aborted = run.aborted || err != EKB_OK;
     end_workers(&run);
     merge_clients(&run);
+    ekb_live_deinit(&run.live);
     // The server's reason first: its death is the cause of the client's failures.
     for (int i = 0; i < run.num_workers && err == EKB_OK; i++) {
         err = worker_fail(reterr_fail, &run.workers[i]);

@@ -112,6 +112,40 @@ static void expect_no_children(void)
     cr_expect(left == -1 && errno == ECHILD, "process %d is left", (int)left);
 }
 
+// Two workers' series are one, which adds up to the arms; a second live is one of its intervals.
+Test(stage, keeps_a_series_when_the_timeline_wants_one)
+{
+    struct ekb_timeline with_series = timeline;
+    struct meddling meddling = {0};
+    struct ekb_fail fail = {0};
+    uint64_t sums[2] = {0};
+    with_series.num_slices = 15;
+    with_series.interval_ns = 500 * EKB_NS_PER_MS;
+    client.share.count = 2;
+
+    const enum ekb_err err = run(&with_series, &meddling, &fail);
+
+    cr_assert_eq(err, EKB_OK, "%s: %s", ekb_err_name(err), fail.detail);
+    const struct ekb_series *series = stage.client.tally->series;
+    cr_assert_not_null(series);
+    cr_assert_eq(series->num_intervals, 4u);
+    cr_expect_null(stage.server.tally->series);
+    for (size_t i = 0; i < series->num_intervals; i++) {
+        sums[ACCEPTED] += series->intervals[i].accepted;
+        sums[REJECTED] += series->intervals[i].rejected;
+    }
+    for (size_t i = 0; i < 3; i++) {
+        cr_expect_gt(ekb_hist_count(series->intervals[i].latency), 0u, "%zu", i);
+    }
+    cr_expect_eq(sums[ACCEPTED], stage.client.tally->arms[ACCEPTED].accepted);
+    cr_expect_eq(sums[REJECTED], stage.client.tally->arms[REJECTED].rejected);
+    cr_expect(meddling.last.second.known);
+    cr_expect_gt(meddling.last.second.completed, 0u);
+    cr_expect(meddling.last.second.max_ns.known);
+    cr_expect(!meddling.last.is_warmup);
+    expect_no_children();
+}
+
 Test(stage, reconciles_when_it_runs_to_its_end)
 {
     struct meddling meddling = {0};

@@ -11,6 +11,7 @@
 
 #include "ekubench/base/err.h"
 #include "ekubench/io/net.h"
+#include "ekubench/lab/live.h"
 #include "ekubench/peer/client.h"
 #include "ekubench/peer/server.h"
 #include "ekubench/peer/tally.h"
@@ -28,6 +29,8 @@ struct ekb_stage_progress {
     uint64_t rejected;
     uint64_t failed;
     uint64_t in_flight;
+    bool is_warmup;
+    struct ekb_live_second second; // The last one.
 };
 
 // What a caller wants to be told, and how it says stop.
