@@ -57,7 +57,8 @@ _Noreturn void ekb_cli_refuse(const struct argp_state *state, const char *format
     EKB_PRINTF(2, 3);
 
 // ekb_cli_parse_file obeys the options in the INI file `path` as if they stood on the command line.
-// Keys are their long names; a flag has the value yes or no. The only section, if there is one, is
+// Keys are their long names; a flag has the value yes or no; a list may go on in the next line,
+// indented, after a comma. The only section, if there is one, is
 // `section`, the command's name. A wrong option ends the process with status 2 and a message that
 // names the line. Errors of ekb_file_read; EKB_PARSE for what is no INI file.
 EKB_NODISCARD enum ekb_err ekb_cli_parse_file(const struct argp *argp, const char *path,

@@ -3,6 +3,7 @@
 #include "ekubench/base/file.h"
 
 #include <ini.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,11 @@ struct file {
     const char *section; // The only one there may be.
     FILE *stream;
     unsigned line;
+    bool is_indented; // The line is.
     struct argp_state state;
+    // The option of the last key, which is obeyed when its value is known to have ended.
+    const struct argp_option *option;
+    char *value;
 };
 
 // The values of options point into the words that they were given as; those of files live as long
@@ -32,17 +37,20 @@ struct word {
 };
 static struct word *words;
 
-static char *keep(const char *text)
+// keep returns a copy of the two texts together.
+static char *keep(const char *text, const char *more)
 {
-    const size_t size = strlen(text) + 1;
-    struct word *word = malloc(sizeof *word + size);
+    const size_t len = strlen(text);
+    const size_t more_size = strlen(more) + 1;
+    struct word *word = malloc(sizeof *word + len + more_size);
     if (word == NULL) {
         ekb_cli_say("out of memory");
         exit(EKB_EXIT_ENVIRONMENT);
     }
     word->next = words;
     words = word;
-    (void)memcpy(word->text, text, size);
+    (void)memcpy(word->text, text, len);
+    (void)memcpy(word->text + len, more, more_size);
     return word->text;
 }
 
@@ -76,6 +84,31 @@ static void apply_flag(struct file *file, const struct argp_option *option, cons
     }
 }
 
+// obey obeys the option of the last key.
+static void obey(struct file *file)
+{
+    const struct argp_option *option = file->option;
+    const unsigned line = file->line;
+    if (option == NULL) {
+        return;
+    }
+    file->line = file->set_at[option - file->argp->options];
+    if (option->arg == NULL) {
+        apply_flag(file, option, file->value);
+    } else {
+        (void)file->argp->parser(option->key, file->value, &file->state);
+    }
+    file->line = line;
+    file->option = NULL;
+}
+
+// goes_on is true if the line continues the value of `option`: a list, after a comma, indented.
+static bool goes_on(const struct file *file, const struct argp_option *option)
+{
+    const size_t len = option == file->option ? strlen(file->value) : 0;
+    return file->is_indented && len > 0 && file->value[len - 1] == ',';
+}
+
 static int apply(void *context, const char *section, const char *name, const char *value)
 {
     struct file *file = context;
@@ -86,17 +119,19 @@ static int apply(void *context, const char *section, const char *name, const cha
     if (option == NULL) {
         ekb_cli_refuse(&file->state, "%s: \"ekubench %s\" has no such option", name, file->section);
     }
+    if (goes_on(file, option)) {
+        file->value = keep(file->value, value);
+        return 1;
+    }
+    obey(file);
     unsigned *const set_at = &file->set_at[option - file->argp->options];
     EKB_CHECK(option - file->argp->options < MAX_KEYS);
     if (*set_at != 0) {
         ekb_cli_refuse(&file->state, "%s is set in line %u already", name, *set_at);
     }
     *set_at = file->line;
-    if (option->arg == NULL) {
-        apply_flag(file, option, value);
-    } else {
-        (void)file->argp->parser(option->key, keep(value), &file->state);
-    }
+    file->option = option;
+    file->value = keep(value, "");
     return 1;
 }
 
@@ -107,6 +142,7 @@ static char *read_line(char *out_text, int size, void *context)
     char *text = fgets(out_text, size, file->stream);
     if (text != NULL) {
         file->line++;
+        file->is_indented = text[0] == ' ' || text[0] == '\t';
         if (strlen(text) > MAX_LINE - 1 && strchr(text, '\n') == NULL && feof(file->stream) == 0) {
             ekb_cli_refuse(&file->state, "the line is longer than %d characters", MAX_LINE);
         }
@@ -139,8 +175,10 @@ enum ekb_err ekb_cli_parse_file(const struct argp *argp, const char *path, const
     if (line < 0) {
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%s", path);
     }
-    return line == 0
-               ? EKB_OK
-               : ekb_fail_set(reterr_fail, EKB_PARSE, 0,
-                              "%s:%d: [section], key = value or a comment is wanted", path, line);
+    if (line > 0) {
+        return ekb_fail_set(reterr_fail, EKB_PARSE, 0,
+                            "%s:%d: [section], key = value or a comment is wanted", path, line);
+    }
+    obey(&file);
+    return EKB_OK;
 }

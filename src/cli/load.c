@@ -1,4 +1,6 @@
 #include "cli/cli.h"
+#include "cli/load_plan.h"
+#include "cli/words.h"
 
 #include "ekubench/base/clock.h"
 #include "ekubench/base/units.h"
@@ -25,8 +27,14 @@ struct arguments {
     enum ekb_cli_format format;
 };
 
+struct default_word {
+    const char *name;
+    char value[8];
+};
+
 enum {
-    OPTION_COUNT = 256,
+    OPTION_TARGET = 256,
+    OPTION_COUNT,
     OPTION_WARMUP,
     OPTION_RAMP,
     OPTION_RATE,
@@ -192,7 +200,7 @@ static void check_load(struct arguments *arguments, struct argp_state *state)
 
 static void check_arguments(struct arguments *arguments, struct argp_state *state)
 {
-    if (state->arg_num == 0) {
+    if (arguments->settings.target_text == NULL) {
         ekb_cli_refuse(state, "the server's ADDR:PORT is wanted");
     }
     const struct ekb_load_settings *settings = &arguments->settings;
@@ -350,6 +358,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
     struct ekb_load_settings *settings = &arguments->settings;
     uint64_t count = 0;
     switch (key) {
+    case OPTION_TARGET:
+        parse_target(settings, text, state);
+        return 0;
     case 's':
         settings->arm.store_path = text;
         return 0;
@@ -393,6 +404,13 @@ static error_t parse(int key, char *text, struct argp_state *state)
 }
 
 static const struct argp_option options[] = {
+    {"plan", EKB_CLI_OPTION_PLAN, "FILE", 0,
+     "Read these options from an INI file, with their names as keys; what the command line says "
+     "goes before it",
+     0},
+    {"print-plan", EKB_CLI_OPTION_PRINT_PLAN, NULL, 0,
+     "Print what would be done as such a file, and do nothing", 0},
+    {"target", OPTION_TARGET, "ADDR:PORT", 0, "The server, as the argument: for plan files", 0},
     {"store", 's', "DIR", 0,
      "Present DIR's client.pem and trust its ca.pem (the server's chain is verified, its name is "
      "not)",
@@ -474,6 +492,8 @@ static const char doc[] =
     "  ekubench load 127.0.0.1:7001 --store store -n 5000 --warmup 5s --ramp 3s\n"
     "  ekubench load 127.0.0.1:7001 --store store --rate 1500/s -t 30s\n"
     "  ekubench load 127.0.0.1:7001 --store store --steps 500/s:10s,1k/s:10s,2k/s:10s\n"
+    "  ekubench load 127.0.0.1:7001 --store store --steps 1k/s:10s --ramp 1s --print-plan >my.ini\n"
+    "  ekubench load --plan my.ini --store other\n"
     "  ekubench load 127.0.0.1:7001 --store store --resume-share 30% --reject-share 5%\n"
     "  ekubench load 127.0.0.1:8443 --ca ca.pem --confirm http -n 200   (nginx, haproxy)\n"
     "  ekubench load localhost:443 --insecure --groups hybrid:X25519 --count 1000";
@@ -488,18 +508,23 @@ int ekb_cli_load(int argc, char **argv)
 {
     static const struct argp argp = {
         .options = options, .parser = parse, .args_doc = "ADDR:PORT", .doc = doc};
-    struct arguments arguments = {.settings = {.in_flight = 100,
-                                               .seed = 1,
-                                               .num_workers = 1,
-                                               .warmup_ns = EKB_NS_PER_S,
-                                               .duration_ns = 10 * EKB_NS_PER_S,
-                                               .deadline_ns = 10 * EKB_NS_PER_S,
-                                               .confirm = EKB_CONFIRM_FIRST}};
+    struct default_word defaults[] = {
+        {"seed", "1"},       {"client-workers", "1"}, {"duration", "10s"}, {"warmup", "1s"},
+        {"deadline", "10s"}, {"confirm", "first"},    {"tls", "any"},      {"expect", "accept"},
+    };
+    struct arguments arguments = {.settings = {.in_flight = 100}};
+    struct ekb_cli_words words = {
+        .argp = &argp, .command = "load", .positional = "target", .input = &arguments};
     struct ekb_fail fail;
-    arguments.settings.arm.version = EKB_TLS_ANY;
-    arguments.settings.arm.expect_accept = true;
-
-    ekb_cli_parse(&argp, argc, argv, &arguments);
+    for (size_t i = 0; i < sizeof defaults / sizeof defaults[0]; i++) {
+        ekb_cli_words_give(&words, defaults[i].name, defaults[i].value);
+    }
+    if (ekb_cli_words_parse(&words, argc, argv, &fail) != EKB_OK) {
+        return ekb_cli_fail(&fail);
+    }
+    if (words.print_plan) {
+        return ekb_cli_print_load_plan(&words, &arguments.settings);
+    }
     arguments.settings.arm.kind = arguments.insecure ? EKB_CLIENT_CHEAP : EKB_CLIENT_FULL;
     if (arguments.output != NULL && ekb_cli_claim_output(arguments.output, &fail) != EKB_OK) {
         return ekb_cli_fail(&fail);
