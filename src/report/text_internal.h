@@ -56,6 +56,8 @@ void text_write_resumed(FILE *out, const struct ekb_record *record);
 void text_write_load(FILE *out, const struct ekb_record *record);
 void text_write_floors(FILE *out, const struct ekb_record *record);
 void text_write_foreign_load(FILE *out, const struct ekb_record *record);
+void text_write_series(FILE *out, const struct ekb_record *record,
+                       const struct ekb_record_stage *stage);
 void text_write_capacity(FILE *out, const struct ekb_record *record);
 
 #endif

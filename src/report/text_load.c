@@ -300,4 +300,5 @@ void text_write_foreign_load(FILE *out, const struct ekb_record *record)
     write_side(
         out, "client",
         ekb_record_find_cpu(record->client_cpu, record->num_client_cpu, record->arms[0].stage));
+    text_write_series(out, record, stage);
 }

@@ -1379,3 +1379,96 @@ Test(text, has_lag_and_uncorrected_latency_of_an_open_loop)
     cr_expect_not_null(strstr(line_with("  the client's lag"), "0.1"));
     cr_expect(!has("what was dropped"));
 }
+
+// fill_steps makes an open loop of 500/s and, from the half of its time on, `then_per_s`, in as
+// many intervals.
+static void fill_steps(size_t num_intervals, double then_per_s)
+{
+    const uint64_t half_ns = num_intervals / 2 * UINT64_C(1000000000);
+    fill_head("load");
+    SET_TEXT(record.plan.target, "192.0.2.1:443");
+    add_stage("load", 4000);
+    struct ekb_record_stage *stage = &record.plan.stages[0];
+    stage->warmup_ns = UINT64_C(1000000000);
+    stage->open_loop.known = true;
+    SET_TEXT(stage->open_loop.arrivals, "fixed");
+    stage->open_loop.num_stretches = 3;
+    stage->open_loop.stretches = allocate(3, sizeof stage->open_loop.stretches[0]);
+    stage->open_loop.stretches[0] = (struct ekb_record_stretch){stage->warmup_ns, 0, 500};
+    stage->open_loop.stretches[1] =
+        (struct ekb_record_stretch){half_ns - stage->warmup_ns, 500, 500};
+    stage->open_loop.stretches[2] = (struct ekb_record_stretch){half_ns, then_per_s, then_per_s};
+    set_latency(add_arm("load", "load", 5000));
+    record.series = allocate(1, sizeof record.series[0]);
+    record.num_series = 1;
+    struct ekb_record_series *series = &record.series[0];
+    SET_TEXT(series->stage, "load");
+    series->interval_ns = UINT64_C(1000000000);
+    series->num_intervals = num_intervals + 1;
+    series->intervals = allocate(num_intervals + 1, sizeof series->intervals[0]);
+    for (size_t i = 0; i < num_intervals; i++) {
+        series->intervals[i] = (struct ekb_record_interval){
+            .start_ns = i * series->interval_ns,
+            .duration_ns = series->interval_ns,
+            .started = 490,
+            .accepted = 480,
+            .rejected = 1,
+            .failed = 2,
+            .dropped = 10,
+            .in_flight = i + 1,
+            .p50_ns = {true, 1000000 * (i + 1)},
+            .max_ns = {true, 3000000 * (i + 1)},
+        };
+    }
+    series->intervals[num_intervals] = (struct ekb_record_interval){
+        .start_ns = num_intervals * series->interval_ns, .duration_ns = 1000000, .accepted = 7};
+}
+
+static size_t num_rows_after(const char *head)
+{
+    size_t count = 0;
+    for (const char *at = strchr(strstr(text, head), '\n') + 1; at[0] == ' '; count++) {
+        at = strchr(at, '\n') + 1;
+    }
+    return count;
+}
+
+Test(text, has_the_course_of_a_load_that_changes)
+{
+    fill_steps(6, 1000);
+
+    write_report();
+
+    cr_assert(has("  from s    due/s accepted/s rejected   failed  dropped in flight      p50      "
+                  "p99      max\n"
+                  "       0      500        480        1        2       10         1      1.0      "
+                  "  -      3.0\n"
+                  "       1      500        480        1        2       10         2      2.0      "
+                  "  -      "
+                  "6.0\n"),
+              "%s", text);
+    // What ended in the millisecond after is no row.
+    cr_expect_eq(num_rows_after("  from s "), 6u);
+    cr_expect(!has("the highest of the intervals"));
+}
+
+Test(text, has_few_rows_when_the_load_was_long)
+{
+    fill_steps(120, 1000);
+
+    write_report();
+
+    cr_expect_eq(num_rows_after("  from s "), 20u);
+    cr_expect(has("       6      500        480        6       12       60        12     12.0      "
+                  "  -     36.0\n"));
+    cr_expect(has("the highest of the intervals"));
+}
+
+Test(text, has_no_course_when_the_load_was_steady)
+{
+    fill_steps(6, 500);
+
+    write_report();
+
+    cr_expect(!has("from s"));
+}
