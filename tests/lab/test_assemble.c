@@ -540,6 +540,20 @@ Test(assemble, notes_a_rate_that_goes_up_and_down)
     cr_expect(has_line(record.notes, record.num_notes, "the rate is unsteady, 50 %"));
 }
 
+// A step is no convoy.
+Test(assemble, notes_no_unsteady_rate_of_an_open_loop)
+{
+    struct ekb_record_stage open_loop = label;
+    EKB_RECORD_COPY(open_loop.shape, "open-loop");
+    for (uint32_t slice = NUM_WARMUP; slice < NUM_SLICES; slice += 2) {
+        stage_fixture_accept(&stage, ACCEPTED, slice, 2 * PER_SLICE, 300000);
+    }
+
+    cr_assert_eq(ekb_assemble_stage(&record, &stage, &open_loop, arm_labels), EKB_OK);
+
+    cr_expect(!has_line(record.notes, record.num_notes, "the rate is unsteady"));
+}
+
 Test(assemble, is_not_clean_when_somebody_else_connects)
 {
     stage.server.tally->arms[ACCEPTED].started += 3;
