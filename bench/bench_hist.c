@@ -1,4 +1,5 @@
-// What recording one sample costs: the exact moments alone, the histogram alone, both.
+// What recording one sample costs: the exact moments alone, the histogram alone, both; and what a
+// series costs a handshake: a start, a verdict and a latency, each with its interval looked up.
 
 #include "bench.h"
 
@@ -17,12 +18,26 @@ enum {
     MOMENTS,
     HIST,
     BOTH,
+    SERIES,
     NUM_ROWS
 };
 
-static const char *const names[NUM_ROWS] = {"empty loop", "moments", "histogram", "both"};
+static const char *const names[NUM_ROWS] = {"empty loop", "moments", "histogram", "both", "series"};
 
-static double run(int row, struct ekb_distribution *distribution, const uint64_t *samples)
+// The times of a minute's handshakes.
+#define MINUTE_NS (60 * EKB_NS_PER_S)
+#define STEP_NS (MINUTE_NS / NUM_SAMPLES)
+
+static void count_in_series(struct ekb_series *series, uint64_t started_ns, uint64_t latency_ns)
+{
+    ekb_series_at(series, started_ns)->started++;
+    struct ekb_series_interval *interval = ekb_series_at(series, started_ns + latency_ns);
+    interval->accepted++;
+    ekb_hist_record(interval->latency, latency_ns);
+}
+
+static double run(int row, struct ekb_distribution *distribution, struct ekb_series *series,
+                  const uint64_t *samples)
 {
     uint64_t kept = 0;
     const uint64_t begin_ns = ekb_clock_now_ns();
@@ -33,6 +48,8 @@ static double run(int row, struct ekb_distribution *distribution, const uint64_t
             ekb_hist_record(distribution->hist, samples[i]);
         } else if (row == BOTH) {
             ekb_distribution_add(distribution, samples[i]);
+        } else if (row == SERIES) {
+            count_in_series(series, i * STEP_NS, samples[i]);
         } else {
             // Keeps the compiler from dropping the loop.
             __asm__ volatile("" : "+r"(kept) : "r"(samples[i]));
@@ -48,7 +65,9 @@ int main(int argc, char **argv)
     uint64_t *samples = malloc(NUM_SAMPLES * sizeof samples[0]);
     void *memory = aligned_alloc(64, (ekb_hist_size() + 63) & ~(size_t)63);
     struct ekb_rng rng;
-    if (samples == NULL || memory == NULL) {
+    struct ekb_series *series = NULL;
+    if (samples == NULL || memory == NULL ||
+        ekb_series_create(&series, MINUTE_NS, EKB_NS_PER_S) != EKB_OK) {
         return 3;
     }
     struct ekb_distribution distribution = {.hist = ekb_hist_init(memory)};
@@ -57,10 +76,10 @@ int main(int argc, char **argv)
         samples[i] = 150000 + ekb_rng_below(&rng, 100000);
     }
     for (size_t round = 0; round < num_rounds; round++) {
-        uint16_t order[NUM_ROWS] = {NOTHING, MOMENTS, HIST, BOTH};
+        uint16_t order[NUM_ROWS] = {NOTHING, MOMENTS, HIST, BOTH, SERIES};
         ekb_rng_shuffle(&rng, order, NUM_ROWS);
         for (size_t i = 0; i < NUM_ROWS; i++) {
-            spent[order[i]][round] = run(order[i], &distribution, samples);
+            spent[order[i]][round] = run(order[i], &distribution, series, samples);
         }
     }
     (void)printf("recording one sample; ns, median over %zu rounds (least)\n", num_rounds);
@@ -68,6 +87,7 @@ int main(int argc, char **argv)
         const double median = bench_median(spent[row], num_rounds);
         (void)printf("%-12s %7.2f (%.2f)\n", names[row], median, spent[row][0]);
     }
+    ekb_series_destroy(series);
     free(memory);
     free(samples);
     return 0;
