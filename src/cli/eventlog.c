@@ -7,7 +7,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 // A line, what ends a torn one before it, and its own end.
@@ -34,7 +37,8 @@ static enum ekb_err open_path(int *out_fd, const char *path, struct ekb_fail *re
     return EKB_OK;
 }
 
-enum ekb_err ekb_eventlog_open(struct ekb_eventlog *out_log, const char *path, uint64_t lines_per_s,
+enum ekb_err ekb_eventlog_open(struct ekb_eventlog *out_log, const char *path,
+                               const struct ekb_eventlog_limits *limits,
                                struct ekb_fail *reterr_fail)
 {
     int fd = STDERR_FILENO;
@@ -44,11 +48,8 @@ enum ekb_err ekb_eventlog_open(struct ekb_eventlog *out_log, const char *path, u
             return err;
         }
     }
-    *out_log = (struct ekb_eventlog){.path = path,
-                                     .fd = fd,
-                                     .is_open = true,
-                                     .told_ns = ekb_clock_now_ns(),
-                                     .lines_per_s = lines_per_s};
+    *out_log = (struct ekb_eventlog){
+        .path = path, .fd = fd, .is_open = true, .told_ns = ekb_clock_now_ns(), .limits = *limits};
     return EKB_OK;
 }
 
@@ -86,12 +87,63 @@ static void complain(struct ekb_eventlog *log, int reason)
     }
 }
 
+// is_at_its_path is true if the log's file has its path still: whoever renamed it has not said so
+// yet (ekb_eventlog_reopen).
+static bool is_at_its_path(const struct ekb_eventlog *log, const struct stat *file)
+{
+    struct stat there;
+    return stat(log->path, &there) == 0 && there.st_dev == file->st_dev &&
+           there.st_ino == file->st_ino;
+}
+
+// begin_new renames the file, in the place of the one before, and begins a new one. 0, or why not.
+static int begin_new(struct ekb_eventlog *log, const struct stat *file)
+{
+    char *old = NULL;
+    if (is_at_its_path(log, file)) {
+        if (asprintf(&old, "%s" EKB_EVENTLOG_OLD_ENDING, log->path) < 0) {
+            return ENOMEM;
+        }
+        const int reason = rename(log->path, old) == 0 ? 0 : errno;
+        free(old);
+        if (reason != 0) {
+            return reason;
+        }
+    }
+    const int fd = open_file(log->path);
+    if (fd < 0) {
+        return errno;
+    }
+    (void)close(log->fd);
+    log->fd = fd;
+    log->is_torn = false;
+    return 0;
+}
+
+// make_room sees that the file may have `len` bytes more. 0, or why that cannot be. It looks at the
+// file each time: others may append to it, or cut it.
+static int make_room(struct ekb_eventlog *log, size_t len)
+{
+    struct stat file;
+    if (log->path == NULL || log->limits.max_len == 0 || fstat(log->fd, &file) != 0 ||
+        !S_ISREG(file.st_mode) || (uint64_t)file.st_size + len <= log->limits.max_len) {
+        return 0;
+    }
+    return begin_new(log, &file);
+}
+
 // put writes one line, or counts it as left out. False if it was not written whole.
 static bool put(struct ekb_eventlog *log, const char *text)
 {
     char line[LINE_LEN];
     const size_t text_len = strnlen(text, EKB_EVENT_TEXT_LEN - 1);
     size_t len = 0;
+    const int obstacle = make_room(log, text_len + 2);
+    if (obstacle != 0) {
+        log->num_left_out++;
+        complain(log, obstacle);
+        return false;
+    }
     if (log->is_torn) {
         line[len++] = '\n';
     }
@@ -120,7 +172,7 @@ static bool may_write(struct ekb_eventlog *log, uint64_t at_ns)
         log->second = second;
         log->num_in_second = 0;
     }
-    return log->lines_per_s == 0 || log->num_in_second++ < log->lines_per_s;
+    return log->limits.lines_per_s == 0 || log->num_in_second++ < log->limits.lines_per_s;
 }
 
 // confess is silent about itself: if it cannot be written there is nothing more to tell.

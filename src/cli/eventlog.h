@@ -1,5 +1,7 @@
 // The event log of `ekubench serve`: one line an event, so many lines a second at most, and a line
-// that says how many were left out.
+// that says how many were left out. A file that gets too long is renamed, in the place of the one
+// before it, and a new one begins: whatever clients do, the log has two files of that length at
+// most.
 //
 // A line is written with one write, or is left out: it never waits for who reads a pipe, and what a
 // full disk takes of a line ends before the next one begins. What was left out, for whichever
@@ -14,14 +16,22 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct ekb_eventlog_limits {
+    uint64_t lines_per_s; // Of refused connections. 0: no limit.
+    uint64_t max_len;     // Bytes of a regular file. 0: no limit.
+};
+
+// Of the file that got too long.
+#define EKB_EVENTLOG_OLD_ENDING ".1"
+
 struct ekb_eventlog {
     const char *path; // Borrowed; NULL: standard error.
     int fd;
     bool is_open;
-    bool is_torn;         // The last line has no end.
-    bool has_complained;  // That lines cannot be written.
-    uint64_t lines_per_s; // 0: no limit.
-    uint64_t second;      // Since the epoch: of the latest event that had to ask.
+    bool is_torn;        // The last line has no end.
+    bool has_complained; // That lines cannot be written.
+    struct ekb_eventlog_limits limits;
+    uint64_t second; // Since the epoch: of the latest event that had to ask.
     uint64_t num_in_second;
     uint64_t told_ns; // When it was last said how many were left out.
     uint64_t num_left_out;
@@ -31,7 +41,8 @@ struct ekb_eventlog {
 // ekb_eventlog_open begins a log that is appended to the file `path` (borrowed, made with mode
 // 0640), or written to standard error if that is NULL. EKB_PERMISSION, EKB_NOT_FOUND, EKB_SYSTEM.
 EKB_NODISCARD enum ekb_err ekb_eventlog_open(struct ekb_eventlog *out_log, const char *path,
-                                             uint64_t lines_per_s, struct ekb_fail *reterr_fail);
+                                             const struct ekb_eventlog_limits *limits,
+                                             struct ekb_fail *reterr_fail);
 
 // ekb_eventlog_reopen goes on in the file that has the log's path now, as after the old one was
 // renamed. Errors as above; the old file goes on then.
@@ -40,7 +51,8 @@ EKB_NODISCARD enum ekb_err ekb_eventlog_reopen(struct ekb_eventlog *log,
 
 // ekb_eventlog_begin begins a turn of writing: `now_ns` is of the monotonic clock, `num_lost` what
 // the queue has lost so far. ekb_eventlog_write writes one event, or leaves it out: of refused
-// connections that have one second in their time stamps so many are written as the limit says.
+// connections that have one second in their time stamps so many are written as the limit says. A
+// line that would make the file too long begins a new one; if there can be none, it is left out.
 void ekb_eventlog_begin(struct ekb_eventlog *log, uint64_t now_ns, uint64_t num_lost);
 void ekb_eventlog_write(struct ekb_eventlog *log, const struct ekb_event *event);
 

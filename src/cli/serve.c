@@ -11,6 +11,9 @@ struct arguments {
     int64_t verify_at;
 };
 
+// Of a log file: some dozens of lines, so that there is something in it.
+#define MIN_EVENT_SIZE 64000
+
 enum {
     OPTION_DEADLINE = 256,
     OPTION_DURATION,
@@ -18,6 +21,7 @@ enum {
     OPTION_LISTENERS,
     OPTION_EVENT_LOG,
     OPTION_EVENT_RATE,
+    OPTION_EVENT_SIZE,
     OPTION_JSON,
 };
 
@@ -36,6 +40,36 @@ static void add_listener(struct ekb_service_options *service, const char *text,
         ekb_cli_refuse(state, "--listen: %s", message);
     }
     service->words[service->num_words++] = text;
+}
+
+// parse_event obeys the options of the event log.
+static error_t parse_event(struct ekb_service_options *service, int key, const char *text,
+                           struct argp_state *state)
+{
+    uint64_t count = 0;
+    switch (key) {
+    case OPTION_EVENT_LOG:
+        service->event_log = text;
+        return 0;
+    case OPTION_EVENT_RATE:
+        if (ekb_units_parse_count(&service->event_limits.lines_per_s, text, 0, 1000000) != EKB_OK) {
+            ekb_cli_refuse(state, "--event-rate %s: lines a second are wanted, 0 for no limit",
+                           text);
+        }
+        return 0;
+    case OPTION_EVENT_SIZE:
+        if (ekb_units_parse_count(&count, text, 0, UINT64_C(1) << 50) != EKB_OK ||
+            (count > 0 && count < MIN_EVENT_SIZE)) {
+            ekb_cli_refuse(state,
+                           "--event-size %s: bytes are wanted, such as 100M, at least 64k, 0 for "
+                           "no limit",
+                           text);
+        }
+        service->event_limits.max_len = count;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
 }
 
 static error_t parse(int key, char *text, struct argp_state *state)
@@ -76,15 +110,6 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case OPTION_LISTENERS:
         service->listeners_path = text;
         return 0;
-    case OPTION_EVENT_LOG:
-        service->event_log = text;
-        return 0;
-    case OPTION_EVENT_RATE:
-        if (ekb_units_parse_count(&service->events_per_s, text, 0, 1000000) != EKB_OK) {
-            ekb_cli_refuse(state, "--event-rate %s: lines a second are wanted, 0 for no limit",
-                           text);
-        }
-        return 0;
     case OPTION_JSON:
         service->format = EKB_CLI_JSON;
         return 0;
@@ -98,7 +123,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         }
         return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return parse_event(service, key, text, state);
     }
 }
 
@@ -129,6 +154,11 @@ static const struct argp_option options[] = {
      "At most N of these lines with one second in their time stamps, and a line a second that says "
      "how many were left out (default 50; 0: no limit)",
      0},
+    {"event-size", OPTION_EVENT_SIZE, "BYTES", 0,
+     "A log file that would get longer becomes FILE.1, in the place of the one before, and a new "
+     "one "
+     "begins (default 100M; 0: no limit)",
+     0},
     {"at", OPTION_AT, "TIME", 0, "Verify client certificates as of then (default now)", 0},
     {"json", OPTION_JSON, NULL, 0,
      "Print the totals as JSON; the listeners are then announced on standard error", 0},
@@ -152,7 +182,9 @@ int ekb_cli_serve(int argc, char **argv)
 {
     static const struct argp argp = {.options = options, .parser = parse, .doc = doc};
     struct arguments arguments = {
-        .service = {.max_connections = 4096, .deadline_ns = 10 * EKB_NS_PER_S, .events_per_s = 50}};
+        .service = {.max_connections = 4096,
+                    .deadline_ns = 10 * EKB_NS_PER_S,
+                    .event_limits = {.lines_per_s = 50, .max_len = UINT64_C(100000000)}}};
 
     ekb_cli_parse(&argp, argc, argv, &arguments);
     return ekb_service_run(&arguments.service);

@@ -265,7 +265,7 @@ static enum ekb_err prepare(struct service *service, struct ekb_fail *reterr_fai
     }
     service->server.tally = service->tally;
     service->server.events = service->events;
-    err = ekb_eventlog_open(&service->log, options->event_log, options->events_per_s, reterr_fail);
+    err = ekb_eventlog_open(&service->log, options->event_log, &options->event_limits, reterr_fail);
     if (err == EKB_OK) {
         err = ekb_net_need_descriptors(options->max_connections + SPARE_DESCRIPTORS, reterr_fail);
     }

@@ -4,6 +4,7 @@
 #define EKUBENCH_SRC_CLI_SERVICE_H
 
 #include "cli/cli.h"
+#include "cli/eventlog.h"
 
 #include "ekubench/peer/server.h"
 #include "ekubench/peer/tally.h"
@@ -25,7 +26,7 @@ struct ekb_service_options {
     uint64_t duration_ns; // 0: until a signal.
     const int64_t *verify_at;
     const char *event_log; // NULL: standard error.
-    uint64_t events_per_s; // 0: no limit.
+    struct ekb_eventlog_limits event_limits;
     enum ekb_cli_format format;
 };
 

@@ -43,12 +43,22 @@ static void tear_down(void)
 
 TestSuite(eventlog, .init = set_up, .fini = tear_down, .timeout = 60);
 
-static void open_log(uint64_t lines_per_s)
+// At most ten lines a second, and no limits.
+static const struct ekb_eventlog_limits ten_lines = {.lines_per_s = 10};
+static const struct ekb_eventlog_limits no_limits = {.lines_per_s = 0};
+
+static void open_log_within(const struct ekb_eventlog_limits *limits)
 {
     struct ekb_fail fail = {0};
-    const enum ekb_err err = ekb_eventlog_open(&event_log, path, lines_per_s, &fail);
+    const enum ekb_err err = ekb_eventlog_open(&event_log, path, limits, &fail);
     cr_assert_eq(err, EKB_OK, "%s: %s", ekb_err_name(err), fail.detail);
     opened_ns = now_ns = ekb_clock_now_ns(); // The log has looked at that clock already.
+}
+
+static void open_log(uint64_t lines_per_s)
+{
+    const struct ekb_eventlog_limits limits = {.lines_per_s = lines_per_s};
+    open_log_within(&limits);
 }
 
 static void write_kind(enum ekb_event_kind kind, enum ekb_err err)
@@ -505,7 +515,7 @@ Test(eventlog, goes_to_standard_error_when_it_has_no_path)
     FILE *file = fopen(path, "we");
     cr_assert(before >= 0 && file != NULL && dup2(fileno(file), STDERR_FILENO) >= 0);
 
-    const enum ekb_err err = ekb_eventlog_open(&event_log, NULL, 10, NULL);
+    const enum ekb_err err = ekb_eventlog_open(&event_log, NULL, &ten_lines, NULL);
     opened_ns = now_ns = ekb_clock_now_ns();
     turn(3);
     ekb_eventlog_close(&event_log);
@@ -538,16 +548,16 @@ static void expect_refused(const struct bad_place *place)
 {
     char bad_path[512];
     struct ekb_fail fail = {0};
-    struct ekb_eventlog log = {.lines_per_s = 77};
+    struct ekb_eventlog log = {.limits = {.lines_per_s = 77}};
     (void)fixture_dir_file(bad_path, &dir, place->file);
 
-    const enum ekb_err err = ekb_eventlog_open(&log, bad_path, 10, &fail);
+    const enum ekb_err err = ekb_eventlog_open(&log, bad_path, &ten_lines, &fail);
 
     cr_expect_eq(err, place->err, "%s: %s (%s)", place->name, ekb_err_name(err), fail.detail);
     cr_expect_eq(fail.err, place->err, "%s: %s", place->name, ekb_err_name(fail.err));
     cr_expect_neq(fail.sys_errno, 0, "%s: no reason", place->name);
     cr_expect_not_null(strstr(fail.detail, bad_path), "%s: %s", place->name, fail.detail);
-    cr_expect_eq(log.lines_per_s, 77, "%s: written in spite of the error", place->name);
+    cr_expect_eq(log.limits.lines_per_s, 77, "%s: written in spite of the error", place->name);
 }
 
 Test(eventlog, is_refused_when_it_cannot_be_opened)
@@ -596,7 +606,7 @@ Test(eventlog, may_be_refused_without_a_place_for_the_failure)
 {
     struct ekb_eventlog log = {0};
 
-    const enum ekb_err err = ekb_eventlog_open(&log, dir.path, 10, NULL);
+    const enum ekb_err err = ekb_eventlog_open(&log, dir.path, &ten_lines, NULL);
 
     cr_expect_eq(err, EKB_PERMISSION, "%s", ekb_err_name(err));
 }
@@ -604,7 +614,8 @@ Test(eventlog, may_be_refused_without_a_place_for_the_failure)
 Test(eventlog, goes_on_when_the_disk_is_full)
 {
     struct ekb_fail fail = {0};
-    cr_assert_eq(ekb_eventlog_open(&event_log, "/dev/full", 0, &fail), EKB_OK, "%s", fail.detail);
+    cr_assert_eq(ekb_eventlog_open(&event_log, "/dev/full", &no_limits, &fail), EKB_OK, "%s",
+                 fail.detail);
     opened_ns = now_ns = ekb_clock_now_ns();
 
     turn(1000);
@@ -631,7 +642,7 @@ static char *with_stderr_in(const char *file_path, void (*act)(void))
 
 static void fill_the_disk(void)
 {
-    cr_assert_eq(ekb_eventlog_open(&event_log, "/dev/full", 0, NULL), EKB_OK);
+    cr_assert_eq(ekb_eventlog_open(&event_log, "/dev/full", &no_limits, NULL), EKB_OK);
     opened_ns = now_ns = ekb_clock_now_ns();
     for (int second = 0; second < 5; second++) {
         turn(10);
@@ -715,7 +726,7 @@ Test(eventlog, does_not_wait_for_the_reader_of_a_pipe)
 
 static void flood_stderr(void)
 {
-    cr_assert_eq(ekb_eventlog_open(&event_log, NULL, 0, NULL), EKB_OK);
+    cr_assert_eq(ekb_eventlog_open(&event_log, NULL, &no_limits, NULL), EKB_OK);
     opened_ns = now_ns = ekb_clock_now_ns();
     turn(2000);
 }
@@ -775,9 +786,132 @@ Test(eventlog, goes_on_in_the_old_file_when_it_cannot_be_opened_again)
     EXPECT_COUNT(see().num_refused, 4);
 }
 
+// Length.
+
+#define MAX_LEN 4096
+static const struct ekb_eventlog_limits short_file = {.max_len = MAX_LEN};
+
+static uint64_t len_of(const char *name)
+{
+    char file[512];
+    struct stat status;
+    return stat(fixture_dir_file(file, &dir, name), &status) == 0 ? (uint64_t)status.st_size : 0;
+}
+
+// fill_log writes lines until the file has no room for another one.
+static void fill_log(void)
+{
+    turn(1);
+    const uint64_t line_len = len_of("events.log");
+    cr_assert_gt(line_len, 0);
+    while (len_of("events.log") + line_len <= MAX_LEN) {
+        turn(1);
+    }
+}
+
+Test(eventlog, begins_a_new_file_when_the_old_one_would_get_too_long)
+{
+    open_log_within(&short_file);
+
+    fill_log();
+    const uint64_t full_len = len_of("events.log");
+    const uint64_t num_first = num_so_far;
+    turn(1);
+
+    cr_expect_eq(len_of("events.log.1"), full_len);
+    EXPECT_COUNT(see().num_refused, 1);
+    (void)fixture_dir_file(path, &dir, "events.log.1");
+    EXPECT_COUNT(see().num_refused, num_first);
+    cr_expect_eq(fixture_mode(path), 0640, "%04o", fixture_mode(path));
+    EXPECT_COUNT(event_log.num_left_out, 0);
+}
+
+Test(eventlog, has_two_files_at_most_whatever_comes)
+{
+    open_log_within(&short_file);
+
+    for (int i = 0; i < 100; i++) {
+        turn(37);
+        cr_assert_leq(len_of("events.log"), MAX_LEN);
+        cr_assert_leq(len_of("events.log.1"), MAX_LEN);
+    }
+
+    cr_expect_gt(len_of("events.log.1"), MAX_LEN / 2);
+    cr_expect_eq(len_of("events.log.1.1") + len_of("events.log.2"), 0);
+    cr_expect_gt(see().num_refused, 0); // Whole lines only.
+}
+
+// Else the file would grow, whoever keeps it from being renamed.
+Test(eventlog, leaves_lines_out_when_it_cannot_begin_a_new_file)
+{
+    char old[512];
+    open_log_within(&short_file);
+    fill_log();
+    const uint64_t full_len = len_of("events.log");
+    cr_assert_eq(mkdir(fixture_dir_file(old, &dir, "events.log.1"), 0755), 0);
+
+    turn(5);
+    const uint64_t stuck_len = len_of("events.log");
+    const uint64_t num_left_out = event_log.num_left_out;
+    cr_assert_eq(rmdir(old), 0);
+    now_ns += EKB_NS_PER_S;
+    turn(1);
+
+    cr_expect_eq(stuck_len, full_len);
+    EXPECT_COUNT(num_left_out, 5);
+    const struct seen seen = see();
+    EXPECT_COUNT(seen.num_left_out, 5);
+    EXPECT_COUNT(seen.num_refused, 1);
+}
+
+// Who rotates it has renamed it, and SIGHUP is on its way.
+Test(eventlog, leaves_a_full_file_alone_that_was_renamed)
+{
+    char renamed[512];
+    open_log_within(&short_file);
+    fill_log();
+    const uint64_t full_len = len_of("events.log");
+    cr_assert_eq(rename(path, fixture_dir_file(renamed, &dir, "yesterday")), 0);
+
+    turn(1);
+
+    cr_expect_eq(len_of("yesterday"), full_len);
+    cr_expect_eq(len_of("events.log.1"), 0);
+    EXPECT_COUNT(see().num_refused, 1);
+}
+
+Test(eventlog, goes_on_in_its_file_when_that_was_cut)
+{
+    open_log_within(&short_file);
+    fill_log();
+    cr_assert_eq(truncate(path, 0), 0);
+
+    turn(1);
+
+    cr_expect_eq(len_of("events.log.1"), 0);
+    EXPECT_COUNT(see().num_refused, 1);
+}
+
+Test(eventlog, begins_no_new_file_when_it_is_a_pipe)
+{
+    char text[2 * MAX_LEN];
+    cr_assert_eq(mkfifo(path, 0600), 0);
+    const int reader = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    cr_assert_geq(reader, 0);
+    open_log_within(&(struct ekb_eventlog_limits){.max_len = 1});
+
+    turn(3);
+
+    cr_expect_gt(read(reader, text, sizeof text), 0);
+    cr_expect_eq(access(path, F_OK), 0);
+    cr_expect_eq(len_of("events.log.1"), 0);
+    EXPECT_COUNT(event_log.num_left_out, 0);
+    (void)close(reader);
+}
+
 Test(eventlog, may_be_opened_again_when_it_is_standard_error)
 {
-    cr_assert_eq(ekb_eventlog_open(&event_log, NULL, 10, NULL), EKB_OK);
+    cr_assert_eq(ekb_eventlog_open(&event_log, NULL, &ten_lines, NULL), EKB_OK);
 
     const enum ekb_err err = ekb_eventlog_reopen(&event_log, NULL);
 
