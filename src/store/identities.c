@@ -196,26 +196,6 @@ void ekb_identities_deinit(struct ekb_identities *identities)
     *identities = (struct ekb_identities){0};
 }
 
-enum ekb_err ekb_identities_expect_none(const char *directory, struct ekb_fail *reterr_fail)
-{
-    struct names names = {0};
-    struct ekb_fail fail = {0};
-    enum ekb_err err = names_read(&names, directory, 1, &fail);
-    if (err == EKB_OK && names.num > 0) {
-        err = ekb_fail_say(&fail, EKB_EXISTS,
-                           "%s holds client identities; choose another directory or remove it",
-                           directory);
-    }
-    names_deinit(&names);
-    if (err == EKB_NOT_FOUND) {
-        return EKB_OK;
-    }
-    if (err != EKB_OK && reterr_fail != NULL) {
-        *reterr_fail = fail;
-    }
-    return err;
-}
-
 // Writing.
 
 // encode puts key and chain into one text.

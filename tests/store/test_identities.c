@@ -374,14 +374,3 @@ Test(identities, are_not_written_when_the_key_is_anothers)
     cr_expect_eq(err, EKB_KEY_MISMATCH, "%s", ekb_err_name(err));
     cr_expect_neq(access(path_of("00001.pem"), F_OK), 0);
 }
-
-Test(identities, are_expected_not_to_be_there)
-{
-    struct ekb_fail fail = {0};
-
-    cr_expect_eq(ekb_identities_expect_none(path_of("none"), &fail), EKB_OK, "%s", fail.detail);
-    cr_expect_eq(ekb_identities_expect_none(dir.path, &fail), EKB_OK, "%s", fail.detail);
-    add_new(1, &pki);
-    cr_expect_eq(ekb_identities_expect_none(dir.path, &fail), EKB_EXISTS);
-    cr_expect_not_null(strstr(fail.detail, dir.path), "%s", fail.detail);
-}

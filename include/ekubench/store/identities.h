@@ -35,11 +35,6 @@ EKB_NODISCARD enum ekb_err ekb_identities_read(struct ekb_identities *out_identi
                                                const char *directory, struct ekb_fail *reterr_fail);
 void ekb_identities_deinit(struct ekb_identities *identities);
 
-// ekb_identities_expect_none is EKB_EXISTS if there are such files in `directory` already, and
-// EKB_OK if there is no such directory. EKB_PERMISSION, EKB_SYSTEM, EKB_NOMEM.
-EKB_NODISCARD enum ekb_err ekb_identities_expect_none(const char *directory,
-                                                      struct ekb_fail *reterr_fail);
-
 // ekb_identities_add writes one as number `number` of `directory`, which is made (mode 0755) if it
 // is missing: a file called "00001.pem", ... with mode 0600, whole or not at all. They are sure to
 // survive a crash of the machine only once ekb_identities_sync was called, after the last of them.
