@@ -30,6 +30,13 @@ static const struct {
 
 #define NUM_ALGORITHMS (sizeof algorithms / sizeof algorithms[0])
 
+// is_list is true if there is a word before, between and after all colons.
+static bool is_list(const char *list)
+{
+    const size_t len = strlen(list);
+    return len > 0 && list[0] != ':' && list[len - 1] != ':' && strstr(list, "::") == NULL;
+}
+
 // next_word takes the next word of a list joined by colons; false at its end.
 static bool next_word(const char **list, char *out_word, size_t word_len)
 {
@@ -41,6 +48,18 @@ static bool next_word(const char **list, char *out_word, size_t word_len)
     *list += len;
     *list += **list == ':' ? 1 : 0;
     return true;
+}
+
+// has_word is true if `word` is one of the words of a list.
+static bool has_word(const char *list, const char *word)
+{
+    char other[MAX_LIST_LEN];
+    while (next_word(&list, other, sizeof other)) {
+        if (strcmp(other, word) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool knows_group(const char *name)
@@ -71,12 +90,28 @@ static bool set_groups(SSL_CTX *context, const char *list)
     size_t len = 0;
     while (next_word(&list, word, sizeof word)) {
         const char *name = strcmp(word, EKB_TLS_HYBRID) == 0 && hybrid != NULL ? hybrid : word;
+        // The library would offer it twice.
+        if (has_word(known, name)) {
+            return false;
+        }
         len += (size_t)snprintf(known + len, sizeof known - len, "%s%s", len > 0 ? ":" : "", name);
         if (len >= sizeof known) {
             return false;
         }
     }
     return SSL_CTX_set1_curves_list(context, known) == 1;
+}
+
+// set_ciphers takes names of suites only: what else the library's language has (classes,
+// exclusions, alternatives) gives another number of suites than of words.
+static bool set_ciphers(SSL_CTX *context, const char *list)
+{
+    size_t num_words = 1;
+    for (const char *at = list; *at != '\0'; at++) {
+        num_words += *at == ':' ? 1 : 0;
+    }
+    return SSL_CTX_set_strict_cipher_list(context, list) == 1 &&
+           sk_SSL_CIPHER_num(SSL_CTX_get_ciphers(context)) == num_words;
 }
 
 static bool set_signatures(SSL_CTX *context, const char *list)
@@ -108,18 +143,20 @@ enum ekb_err ekb_tls_prefer(SSL_CTX *context, const struct ekb_tls_preferences *
     const char *ciphers = preferences->ciphers != NULL ? preferences->ciphers : EKB_TLS_CIPHERS;
     const char *const hybrid = ekb_tls_hybrid_group();
     enum ekb_err err = EKB_OK;
-    if (!set_groups(context, groups)) {
+    if (!is_list(groups) || !set_groups(context, groups)) {
         err = ekb_fail_set(reterr_fail, EKB_USAGE, 0,
                            "groups \"%s\": X25519, P-256, P-384, P-521 and %s%s are known, once "
                            "each, joined by colons",
                            groups, hybrid != NULL ? EKB_TLS_HYBRID " = " : "no hybrid",
                            hybrid != NULL ? hybrid : "");
-    } else if (SSL_CTX_set_strict_cipher_list(context, ciphers) != 1) {
+    } else if (!is_list(ciphers) || !set_ciphers(context, ciphers)) {
         err = ekb_fail_set(reterr_fail, EKB_USAGE, 0,
-                           "ciphers \"%s\": suites of TLS 1.2 by OpenSSL's names, joined by "
-                           "colons, are wanted (those of TLS 1.3 are the library's choice)",
+                           "ciphers \"%s\": suites of TLS 1.2 by OpenSSL's names, once each, "
+                           "joined by colons, are wanted (those of TLS 1.3 are the library's "
+                           "choice)",
                            ciphers);
-    } else if (!set_signatures(context, preferences->signatures)) {
+    } else if ((preferences->signatures != NULL && !is_list(preferences->signatures)) ||
+               !set_signatures(context, preferences->signatures)) {
         err = ekb_fail_set(reterr_fail, EKB_USAGE, 0,
                            "signatures \"%s\": names as ecdsa_secp256r1_sha256, "
                            "rsa_pss_rsae_sha256, rsa_pkcs1_sha256 or ed25519, once each, joined by "
