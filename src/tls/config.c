@@ -275,7 +275,12 @@ static enum ekb_err check_options(const struct ekb_tls_options *options,
     if (identity != NULL && (identity->chain == NULL) != (identity->key == NULL)) {
         return ekb_fail_set(reterr_fail, EKB_USAGE, 0, "a certificate and a key belong together");
     }
-    if (options->role == EKB_ROLE_CLIENT && options->second_identity != NULL) {
+    const struct ekb_identity *second = options->second_identity;
+    if (second != NULL && (second->chain == NULL || second->key == NULL)) {
+        return ekb_fail_set(reterr_fail, EKB_USAGE, 0,
+                            "a second certificate and its key belong together");
+    }
+    if (options->role == EKB_ROLE_CLIENT && second != NULL) {
         return ekb_fail_set(reterr_fail, EKB_USAGE, 0, "only a server has a second certificate");
     }
     if (options->role == EKB_ROLE_CLIENT && options->policy.verify != EKB_VERIFY_FULL &&

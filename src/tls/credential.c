@@ -2,7 +2,8 @@
 //
 // Which of two certificates a server presents, the client decides (RFC 8446 section 4.4.2.2, RFC
 // 5246 section 7.4.2): in TLS 1.3 by the order of its signature algorithms, in TLS 1.2 by that of
-// its cipher suites, each of which names the kind of key. The library of some versions knows one
+// its cipher suites, each of which names the kind of key, as far as it can verify what that key
+// signs and knows its curve (RFC 8422 section 5.1). The library of some versions knows one
 // certificate per context, so the choice is made in its callback for the ClientHello.
 
 #include "tls/tls_internal.h"
@@ -120,13 +121,18 @@ static CBS extension(const SSL_CLIENT_HELLO *hello, uint16_t type, int prefix_le
     return list;
 }
 
+static int curve_of(const EVP_PKEY *key)
+{
+    return EVP_PKEY_id(key) == EVP_PKEY_EC
+               ? EC_GROUP_get_curve_name(EC_KEY_get0_group(EVP_PKEY_get0_EC_KEY(key)))
+               : NID_undef;
+}
+
 // signs_with is true if `key` can make signatures of that algorithm of TLS 1.3, where the curve is
 // part of the name.
 static bool signs_with(const EVP_PKEY *key, uint16_t algorithm)
 {
-    const int curve = EVP_PKEY_id(key) == EVP_PKEY_EC
-                          ? EC_GROUP_get_curve_name(EC_KEY_get0_group(EVP_PKEY_get0_EC_KEY(key)))
-                          : NID_undef;
+    const int curve = curve_of(key);
     switch (algorithm) {
     case SSL_SIGN_ECDSA_SECP256R1_SHA256:
         return curve == NID_X9_62_prime256v1;
@@ -160,6 +166,37 @@ static bool authenticates(SSL *ssl, const EVP_PKEY *key, uint16_t suite)
     return false;
 }
 
+// group_of returns the group that is the curve of an ECDSA key; 0 for other keys.
+static uint16_t group_of(const EVP_PKEY *key)
+{
+    switch (curve_of(key)) {
+    case NID_X9_62_prime256v1:
+        return SSL_CURVE_SECP256R1;
+    case NID_secp384r1:
+        return SSL_CURVE_SECP384R1;
+    case NID_secp521r1:
+        return SSL_CURVE_SECP521R1;
+    default:
+        return 0;
+    }
+}
+
+// is_verifiable is true if a client of TLS 1.2, where algorithms leave the curve open, can verify
+// what `key` signs. One that names no algorithms or no groups takes what comes.
+static bool is_verifiable(const SSL_CLIENT_HELLO *hello, const EVP_PKEY *key)
+{
+    const CBS groups = extension(hello, TLSEXT_TYPE_supported_groups, 2);
+    const uint16_t group = group_of(key);
+    uint16_t algorithm = 0;
+    CBS algorithms = extension(hello, TLSEXT_TYPE_signature_algorithms, 2);
+    bool knows_kind = CBS_len(&algorithms) == 0;
+    while (CBS_get_u16(&algorithms, &algorithm) == 1) {
+        knows_kind =
+            knows_kind || SSL_get_signature_algorithm_key_type(algorithm) == EVP_PKEY_id(key);
+    }
+    return knows_kind && (group == 0 || CBS_len(&groups) == 0 || has_word(groups, group));
+}
+
 // choose returns the first credential that the client's foremost possible wish fits; the first of
 // all if there is none.
 static const struct ekb_credential *choose(const struct ekb_credentials *credentials,
@@ -177,7 +214,8 @@ static const struct ekb_credential *choose(const struct ekb_credentials *credent
         for (size_t i = 0; i < credentials->num; i++) {
             const struct ekb_credential *credential = &credentials->all[i];
             if (is_1_3 ? signs_with(credential->key, wish)
-                       : authenticates(hello->ssl, credential->key, wish)) {
+                       : authenticates(hello->ssl, credential->key, wish) &&
+                             is_verifiable(hello, credential->key)) {
                 return credential;
             }
         }

@@ -127,11 +127,19 @@ void tls_link_init(struct tls_link *out_link, const struct ekb_tls_config *clien
 void tls_link_restart(struct tls_link *link, const struct ekb_tls_config *client,
                       const struct ekb_tls_config *server)
 {
+    const struct ekb_endpoint_choice none = {.identity = 0};
+    tls_link_restart_as(link, client, &none, server);
+}
+
+void tls_link_restart_as(struct tls_link *link, const struct ekb_tls_config *client,
+                         const struct ekb_endpoint_choice *choice,
+                         const struct ekb_tls_config *server)
+{
     ekb_endpoint_stop(link->client);
     ekb_endpoint_stop(link->server);
     tls_bytes_deinit(&link->to_server);
     tls_bytes_deinit(&link->to_client);
-    cr_assert_eq(ekb_endpoint_start(link->client, client), EKB_OK);
+    cr_assert_eq(ekb_endpoint_start_as(link->client, client, choice), EKB_OK);
     cr_assert_eq(ekb_endpoint_start(link->server, server), EKB_OK);
 }
 

@@ -56,12 +56,16 @@ struct tls_link {
 };
 
 // tls_link_init starts both. tls_link_run carries bytes until none are left. tls_link_restart
-// begins a new connection with the same endpoints.
+// begins a new connection with the same endpoints, tls_link_restart_as one of a client that
+// chooses.
 void tls_link_init(struct tls_link *out_link, const struct ekb_tls_config *client,
                    const struct ekb_tls_config *server);
 void tls_link_run(struct tls_link *link);
 void tls_link_restart(struct tls_link *link, const struct ekb_tls_config *client,
                       const struct ekb_tls_config *server);
+void tls_link_restart_as(struct tls_link *link, const struct ekb_tls_config *client,
+                         const struct ekb_endpoint_choice *choice,
+                         const struct ekb_tls_config *server);
 void tls_link_deinit(struct tls_link *link);
 
 // A TLS peer made of the library alone, so that it can do what our configurations do not.
