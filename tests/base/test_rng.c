@@ -165,6 +165,36 @@ Test(rng, has_no_modulo_bias_when_the_bound_is_no_power_of_two)
     cr_assert(in_first > 9500 && in_first < 10500, "%d of 30000", in_first);
 }
 
+// The upper 53 bits of the known outputs, as fractions of 1.
+Test(rng, gives_the_known_fractions_when_uniform)
+{
+    for (size_t i = 0; i < NUM_KNOWN; i++) {
+        struct ekb_rng rng;
+        ekb_rng_init(&rng, known[i].seed);
+
+        for (size_t j = 0; j < 5; j++) {
+            const double got = ekb_rng_uniform(&rng);
+
+            const double expected = (double)(known[i].outputs[j] >> 11) / 9007199254740992.0;
+            cr_expect_eq(got, expected, "seed %" PRIx64 ", %zu: %.17g, not %.17g", known[i].seed, j,
+                         got, expected);
+        }
+    }
+}
+
+// Of 64 bits that are all ones, and of none: an output is the second word of the state times 5,
+// rotated, times 9.
+Test(rng, stays_below_one_when_uniform)
+{
+    struct ekb_rng most = {.state = {1, UINT64_C(0x4fc71c71c71c71c7), 2, 3}};
+    struct ekb_rng least = {.state = {1, 0, 2, 3}};
+    struct ekb_rng next = most;
+    cr_assert_eq(ekb_rng_next(&next), UINT64_MAX);
+
+    cr_expect_eq(ekb_rng_uniform(&most), 1 - 0x1p-53);
+    cr_expect_eq(ekb_rng_uniform(&least), 0.0);
+}
+
 Test(rng, gives_the_known_order_when_shuffling)
 {
     static const uint16_t expected[] = {8, 3, 9, 0, 7, 2, 1, 6, 5, 4};

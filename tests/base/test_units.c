@@ -426,3 +426,31 @@ Test(units, refuse_what_is_no_rate)
         cr_expect_eq(per_s, 4711);
     }
 }
+
+Test(units, read_a_share)
+{
+    static const struct {
+        const char *text;
+        double share;
+    } rows[] = {{"0", 0},         {"0%", 0},      {"1", 1},         {"100%", 1},  {"5%", 0.05},
+                {"0.05", 0.05},   {"0.1%", 1e-3}, {"12.5%", 0.125}, {".5", 0.5},  {"1.0", 1},
+                {"99.9%", 0.999}, {"0.5", 0.5},   {"50%", 0.5},     {"100.0%", 1}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        double share = 4711;
+        cr_expect_eq(ekb_units_parse_share(&share, rows[i].text), EKB_OK, "%s", rows[i].text);
+        cr_expect_float_eq(share, rows[i].share, 1e-15, "%s: %.17g", rows[i].text, share);
+    }
+}
+
+Test(units, refuse_what_is_no_share)
+{
+    static const char *const texts[] = {"",    "%",    "-1%", "-0.1",     "1.1",  "100.1%", "101%",
+                                        "5 %", " 5%",  "5% ", "5%%",      "1e-3", "nan",    "inf",
+                                        "5p",  "1k",   "0x1", "1/2",      "0,5",  "1..0",   "2",
+                                        "k",   "0.5k", "all", "1.0000001"};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        double share = 4711;
+        cr_expect_eq(ekb_units_parse_share(&share, texts[i]), EKB_USAGE, "\"%s\"", texts[i]);
+        cr_expect_eq(share, 4711, "\"%s\"", texts[i]);
+    }
+}

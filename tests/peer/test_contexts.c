@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 static struct store_fixture stores;
 
@@ -94,6 +95,21 @@ static void other_store(struct ekb_listener *listener)
     listener->store_path = stores.server; // Not the server's, though it has the same name.
 }
 
+static void other_groups(struct ekb_listener *listener)
+{
+    (void)snprintf(listener->groups, sizeof listener->groups, "P-256:X25519");
+}
+
+static void other_ciphers(struct ekb_listener *listener)
+{
+    (void)snprintf(listener->ciphers, sizeof listener->ciphers, "ECDHE-ECDSA-AES128-GCM-SHA256");
+}
+
+static void second_certificate(struct ekb_listener *listener)
+{
+    (void)snprintf(listener->second_store, sizeof listener->second_store, "%s", stores.server);
+}
+
 static void other_probe(struct ekb_listener *listener)
 {
     listener->probe = true;
@@ -127,10 +143,11 @@ Test(contexts, keeps_listeners_apart_when_one_term_is_another)
         const char *name;
         void (*edit)(struct ekb_listener *listener);
     } cases[] = {
-        {"eku=off", other_eku},  {"eku=none", no_eku},   {"eku-absent", other_absent},
-        {"verify", other_level}, {"depth", other_depth}, {"crl", other_crl},
-        {"name", other_name},    {"tls", other_version}, {"resume", other_resumption},
-        {"store", other_store},  {"probe", other_probe}, {"flights", other_flights},
+        {"eku=off", other_eku},   {"eku=none", no_eku},       {"eku-absent", other_absent},
+        {"verify", other_level},  {"depth", other_depth},     {"crl", other_crl},
+        {"name", other_name},     {"tls", other_version},     {"resume", other_resumption},
+        {"store", other_store},   {"probe", other_probe},     {"flights", other_flights},
+        {"groups", other_groups}, {"ciphers", other_ciphers}, {"second", second_certificate},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const struct ekb_listener a = listener_with_tickets();
@@ -140,6 +157,62 @@ Test(contexts, keeps_listeners_apart_when_one_term_is_another)
         cr_expect_not(share(&a, &b), "%s", cases[i].name);
         cr_expect_not(share(&b, &a), "%s, the other way", cases[i].name);
     }
+}
+
+// Named again, as often as one likes.
+Test(contexts, shares_a_configuration_when_preferences_and_second_certificate_are_the_same)
+{
+    struct ekb_listener a = listener_with_tickets();
+    struct ekb_listener b = listener_with_tickets();
+    other_groups(&a);
+    other_groups(&b);
+    other_ciphers(&a);
+    other_ciphers(&b);
+    second_certificate(&a);
+    second_certificate(&b);
+    // What is behind the end of a text is nothing.
+    b.groups[sizeof b.groups - 1] = 'x';
+
+    cr_expect(share(&a, &b));
+}
+
+// expect_refused expects that no configuration can be made, and why.
+static void expect_refused(struct ekb_listener *listener, enum ekb_err wanted,
+                           const char *in_detail)
+{
+    const struct ekb_server_options options = {
+        .store_path = stores.server, .listeners = listener, .num_listeners = 1};
+    struct ekb_contexts *contexts = NULL;
+    struct ekb_fail fail = {0};
+
+    const enum ekb_err err = ekb_contexts_create(&contexts, &options, NULL, &fail);
+
+    cr_expect_eq(err, wanted, "%s: %s", in_detail, ekb_err_name(err));
+    cr_expect_null(contexts);
+    cr_expect(strstr(fail.detail, in_detail) != NULL, "%s", fail.detail);
+}
+
+Test(contexts, are_refused_when_the_second_certificate_is_missing)
+{
+    struct ekb_listener missing = listener_with_tickets();
+    struct ekb_listener client_only = listener_with_tickets();
+    (void)snprintf(missing.second_store, sizeof missing.second_store, "/nonexistent/store");
+    // Has a client's identity, and no server's.
+    (void)snprintf(client_only.second_store, sizeof client_only.second_store, "%s", stores.client);
+
+    expect_refused(&missing, EKB_NOT_FOUND, "/nonexistent/store");
+    expect_refused(&client_only, EKB_NOT_FOUND, stores.client);
+}
+
+Test(contexts, are_refused_when_preferences_are_unknown)
+{
+    struct ekb_listener groups = listener_with_tickets();
+    struct ekb_listener ciphers = listener_with_tickets();
+    (void)snprintf(groups.groups, sizeof groups.groups, "P-257");
+    (void)snprintf(ciphers.ciphers, sizeof ciphers.ciphers, "NULL-MD5");
+
+    expect_refused(&groups, EKB_USAGE, "P-257");
+    expect_refused(&ciphers, EKB_USAGE, "NULL-MD5");
 }
 
 // One directory under two names: what is there may become another.

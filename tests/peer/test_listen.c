@@ -54,6 +54,59 @@ Test(listen, takes_what_is_named_when_it_is_what_came_later)
     cr_expect_eq(listener.policy.eku, EKB_EKU_ON); // No word is taken for its beginning.
 }
 
+Test(listen, takes_preferences_and_a_second_certificate)
+{
+    const struct ekb_listener listener =
+        parse("127.0.0.1:0,groups=hybrid:X25519:P-256,second=/var/lib/a store,"
+              "ciphers=ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES128-GCM-SHA256,tls=1.3");
+    const struct ekb_listener plain = parse("127.0.0.1:0");
+
+    cr_expect_str_eq(listener.groups, "hybrid:X25519:P-256");
+    cr_expect_str_eq(listener.ciphers, "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES128-GCM-SHA256");
+    cr_expect_str_eq(listener.second_store, "/var/lib/a store");
+    cr_expect_eq(listener.version, EKB_TLS_1_3);
+    cr_expect_str_eq(plain.groups, "");
+    cr_expect_str_eq(plain.ciphers, "");
+    cr_expect_str_eq(plain.second_store, "");
+}
+
+// parse_long parses a listener whose last option has a value of `len` times 'd'.
+static enum ekb_err parse_long(struct ekb_listener *out_listener, const char *option, size_t len)
+{
+    char text[2 * EKB_LISTENER_PATH_LEN];
+    const size_t begin = strlen(option);
+    cr_assert_lt(begin + len, sizeof text);
+    memcpy(text, option, begin);
+    memset(text + begin, 'd', len);
+    text[begin + len] = '\0';
+    return ekb_listener_parse(out_listener, text, NULL);
+}
+
+Test(listen, takes_the_longest_path_and_refuses_a_longer_one)
+{
+    struct ekb_listener listener = {.fd = 77};
+
+    const enum ekb_err fits =
+        parse_long(&listener, "127.0.0.1:0,second=", EKB_LISTENER_PATH_LEN - 1);
+    const size_t len = strlen(listener.second_store);
+    const enum ekb_err longer = parse_long(&listener, "127.0.0.1:0,second=", EKB_LISTENER_PATH_LEN);
+
+    cr_expect_eq(fits, EKB_OK);
+    cr_expect_eq(len, EKB_LISTENER_PATH_LEN - 1, "%zu", len);
+    cr_expect_eq(longer, EKB_USAGE);
+}
+
+Test(listen, refuses_lists_that_are_too_long)
+{
+    struct ekb_listener listener = {.fd = 77};
+
+    for (size_t len = EKB_LISTENER_LIST_LEN - 2; len < EKB_LISTENER_LIST_LEN + 2; len++) {
+        cr_expect_eq(parse_long(&listener, "127.0.0.1:0,groups=", len), EKB_USAGE);
+        cr_expect_eq(parse_long(&listener, "127.0.0.1:0,ciphers=", len), EKB_USAGE);
+    }
+    cr_expect_eq(listener.fd, 77);
+}
+
 Test(listen, takes_options_in_any_order)
 {
     const struct ekb_listener listener = parse("127.0.0.1:0,depth=100,tls=1.3,eku=none");
@@ -213,6 +266,22 @@ Test(listen, refuses_and_names_the_part_when_it_is_bad)
         {"127.0.0.1:1,name=[192.0.2.7]", "name=[192.0.2.7]"},
         {"127.0.0.1:1,crl=off,eku-absent=no,name=x", "\"eku-absent=no\""},
         {"127.0.0.1:1 ,eku=on", "1 "},
+        {"127.0.0.1:1,groups=", "groups="},
+        {"127.0.0.1:1,groups", "hybrid"},
+        {"127.0.0.1:1,groups=P-257", "groups=P-257"},
+        {"127.0.0.1:1,groups=P-256:", "groups=P-256:"},
+        {"127.0.0.1:1,groups=P-256:P-256", "joined by colons"},
+        {"127.0.0.1:1,groups=P-256,X25519", "\"X25519\""},
+        {"127.0.0.1:1,group=P-256", "groups="},
+        {"127.0.0.1:1,groups=P-256,groups=P-384", "groups= is there twice"},
+        {"127.0.0.1:1,ciphers=", "ciphers="},
+        {"127.0.0.1:1,ciphers", "suites of TLS 1.2"},
+        {"127.0.0.1:1,ciphers=TLS_AES_128_GCM_SHA256", "TLS_AES_128_GCM_SHA256"},
+        {"127.0.0.1:1,ciphers=P-256", "ciphers=P-256"},
+        {"127.0.0.1:1,cipher=ECDHE-RSA-AES128-GCM-SHA256", "ciphers="},
+        {"127.0.0.1:1,second=", "second="},
+        {"127.0.0.1:1,second", "another store"},
+        {"127.0.0.1:1,second=a,second=a", "second= is there twice"},
         {"127.0.0.1:1,eku=on,eku=off", "\"eku=off\""},
         {"127.0.0.1:1,eku=on,tls=1.2,eku=on", "eku= is there twice"},
         {"127.0.0.1:1,name=a.example,name=b.example", "name=b.example"},
@@ -277,6 +346,11 @@ Test(listen, reads_back_what_it_wrote)
         "127.0.0.1:1,eku=on,verify=full,tls=any,depth=32,name=2001:db8::7",
         "127.0.0.1:1,eku=on,verify=full,tls=any,depth=32,name=a.user@client.example",
         "[::1]:1,eku=off,verify=full,tls=1.2,depth=2,eku-absent=reject,crl=off,resume=on,name=a.b",
+        "127.0.0.1:1,eku=on,verify=full,tls=any,depth=32,groups=hybrid:P-384",
+        "127.0.0.1:1,verify=raw,tls=1.2,ciphers=ECDHE-RSA-AES128-GCM-SHA256",
+        "127.0.0.1:1,verify=one-way,tls=any,second=/some/where else",
+        "[::1]:1,verify=raw,tls=any,resume=on,groups=P-256,ciphers=ECDHE-RSA-AES128-GCM-SHA256,"
+        "second=dir",
     };
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
@@ -308,6 +382,43 @@ Test(listen, says_nothing_of_what_chains_are_verified_for_when_they_are_not)
     ekb_listener_format(text, sizeof text, &listener);
 
     cr_expect_str_eq(text, "127.0.0.1:7001,verify=raw,tls=any", "%s", text);
+}
+
+// On a reload: who listens where stays.
+Test(listen, takes_all_terms_of_another_and_keeps_its_place)
+{
+    char text[256];
+    char address[EKB_ADDRESS_TEXT_LEN];
+    struct ekb_listener listener = parse("127.0.0.1:7001");
+    const struct ekb_listener from =
+        parse("127.0.0.1:7002,eku=off,tls=1.2,depth=3,resume=on,name=a.example,groups=P-256,"
+              "ciphers=ECDHE-RSA-AES128-GCM-SHA256,second=dir");
+    listener.fd = 5;
+    listener.arm = 6;
+
+    ekb_listener_take_terms(&listener, &from);
+
+    ekb_listener_format(text, sizeof text, &listener);
+    cr_expect_str_eq(text,
+                     "127.0.0.1:7001,eku=off,verify=full,tls=1.2,depth=3,resume=on,name=a.example,"
+                     "groups=P-256,ciphers=ECDHE-RSA-AES128-GCM-SHA256,second=dir",
+                     "%s", text);
+    cr_expect_str_eq(ekb_address_format(address, &listener.address), "127.0.0.1:7001");
+    cr_expect_eq(listener.fd, 5);
+    cr_expect_eq(listener.arm, 6);
+}
+
+Test(listen, gives_up_its_own_terms_when_it_takes_others)
+{
+    char text[256];
+    struct ekb_listener listener =
+        parse("127.0.0.1:7001,groups=P-256,ciphers=ECDHE-RSA-AES128-GCM-SHA256,second=dir");
+    const struct ekb_listener from = parse("127.0.0.1:7002");
+
+    ekb_listener_take_terms(&listener, &from);
+
+    ekb_listener_format(text, sizeof text, &listener);
+    cr_expect_str_eq(text, "127.0.0.1:7001,eku=on,verify=full,tls=any,depth=32", "%s", text);
 }
 
 Test(listen, is_cut_off_when_there_is_no_room)
