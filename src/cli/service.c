@@ -149,7 +149,7 @@ static void announce(const struct service *service)
 {
     FILE *stream = service->options->format == EKB_CLI_JSON ? stderr : stdout;
     for (size_t i = 0; i < service->wish.num_listeners; i++) {
-        char label[EKB_SERVICE_LABEL_LEN];
+        char label[EKB_LISTENER_TEXT_LEN];
         ekb_listener_format(label, sizeof label, &service->bound.listeners[i]);
         (void)fprintf(stream, "listening on %s\n", label);
     }

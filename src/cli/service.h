@@ -13,8 +13,6 @@
 #include <stdint.h>
 
 #define EKB_SERVICE_MAX_LISTENERS 64
-// Enough for any text that ekb_listener_format writes.
-#define EKB_SERVICE_LABEL_LEN (EKB_ADDRESS_TEXT_LEN + EKB_NAME_LEN + 140)
 
 struct ekb_service_options {
     const char *store;

@@ -90,7 +90,7 @@ static void print_text(const struct ekb_listener *listeners, size_t num_listener
 {
     for (size_t i = 0; i < num_listeners; i++) {
         const struct ekb_tally_arm *arm = &tally->arms[i];
-        char label[EKB_SERVICE_LABEL_LEN];
+        char label[EKB_LISTENER_TEXT_LEN];
         ekb_listener_format(label, sizeof label, &listeners[i]);
         (void)printf(
             "%s: %llu connections: %llu accepted, %llu rejected, %llu failed, %llu unfinished\n",

@@ -361,6 +361,28 @@ Test(listen, reads_back_what_it_wrote)
     }
 }
 
+// The longest of everything.
+Test(listen, reads_back_the_longest)
+{
+    char text[EKB_LISTENER_TEXT_LEN];
+    struct ekb_listener listener =
+        parse("[1234:1234:1234:1234:1234:1234:1234:1234]:65535,eku=none,verify=full,tls=any,"
+              "depth=100,eku-absent=reject,crl=auto,resume=on");
+    listener.policy.crl = EKB_CRL_OFF;
+    listener.policy.name.kind = EKB_NAME_DNS;
+    memset(listener.policy.name.text, 'n', sizeof listener.policy.name.text - 1);
+    memset(listener.groups, 'g', sizeof listener.groups - 1);
+    memset(listener.ciphers, 'c', sizeof listener.ciphers - 1);
+    memset(listener.second_store, 's', sizeof listener.second_store - 1);
+
+    ekb_listener_format(text, sizeof text, &listener);
+
+    const char *at = strstr(text, ",second=");
+    cr_assert_not_null(at);
+    cr_expect_str_eq(at + strlen(",second="), listener.second_store, "%zu", strlen(text));
+    cr_expect_lt(strlen(text) + 1, sizeof text);
+}
+
 Test(listen, says_nothing_of_what_is_the_default_though_it_was_named)
 {
     char text[160];

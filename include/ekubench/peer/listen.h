@@ -11,6 +11,10 @@
 
 #include <stddef.h>
 
+// Enough for any text that ekb_listener_format writes.
+#define EKB_LISTENER_TEXT_LEN                                                                      \
+    (EKB_ADDRESS_TEXT_LEN + EKB_NAME_LEN + 2 * EKB_LISTENER_LIST_LEN + EKB_LISTENER_PATH_LEN + 160)
+
 // ekb_listener_parse reads `text`. What it does not name is EKU mode on, an absent extension
 // accepted, full verification, any TLS version, the default depth, CRLs if the store has any, no
 // resumption, no name, the usual groups and ciphers, one certificate. EKB_USAGE (the detail names
