@@ -29,7 +29,7 @@ static enum ekb_err body(void *context, int control_fd, void (*ready)(void *), v
 
 static void add_listener(struct served *served, const char *options_text)
 {
-    char text[128];
+    char text[64 + EKB_LISTENER_PATH_LEN];
     struct ekb_fail fail = {0};
     struct ekb_listener *listener = &served->listeners[served->options.num_listeners];
     (void)snprintf(text, sizeof text, "127.0.0.1:0%s", options_text);
@@ -48,7 +48,9 @@ void served_start(struct served *out_served, const char *store_path, const struc
                      .num_warmup = 1},
         .options = {.store_path = store_path,
                     .max_connections = spec->max_connections != 0 ? spec->max_connections : 64,
-                    .deadline_ns = spec->deadline_ns != 0 ? spec->deadline_ns : 10 * EKB_NS_PER_S},
+                    .deadline_ns = spec->deadline_ns != 0 ? spec->deadline_ns : 10 * EKB_NS_PER_S,
+                    .reload_from = spec->reload_from,
+                    .events = spec->events},
         .worker = {.control_fd = -1, .ended = true},
     };
     memset(out_served->expect_accept, 1, sizeof out_served->expect_accept);

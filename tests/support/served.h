@@ -28,6 +28,8 @@ struct served_spec {
     const char *listeners[SERVED_MAX_LISTENERS]; // Options, as after ADDR:PORT: ",eku=off,tls=1.2".
     uint32_t max_connections;
     uint64_t deadline_ns;
+    const struct ekb_listener *reload_from; // As in struct ekb_server_options.
+    struct ekb_event_queue *events;
 };
 
 // skip_without_io_uring skips the test where the kernel refuses io_uring.

@@ -204,7 +204,9 @@ static bool take_step(struct wire_client *client)
         break;
     case WIRE_CERTIFICATE_SENT:
         while (done && ekb_endpoint_app_len(client->endpoint) == 0) {
-            done = receive(client->fd, client->endpoint);
+            // It has more to say only if the server has asked for another hello.
+            done =
+                receive(client->fd, client->endpoint) && send_pending(client->fd, client->endpoint);
         }
         break;
     case WIRE_CONFIRMED:
