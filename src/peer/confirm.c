@@ -36,6 +36,16 @@ static bool has_ended(const struct ekb_endpoint *endpoint)
     return ekb_endpoint_state(endpoint) == EKB_ENDPOINT_READY && wire_len == 0;
 }
 
+// may_ask is true if the client's handshake is over and there is room for the request beside what is
+// still to be sent of it: they go out as one, which spares either side a message.
+static bool may_ask(const struct ekb_endpoint *endpoint)
+{
+    size_t wire_len;
+    (void)ekb_endpoint_pending(endpoint, &wire_len);
+    return ekb_endpoint_state(endpoint) == EKB_ENDPOINT_READY &&
+           wire_len <= EKB_ENDPOINT_TX_LEN / 2;
+}
+
 static enum ekb_confirm_state look_at_answer(const struct ekb_endpoint *endpoint)
 {
     static const int refusals[] = {400, 401, 403, 495, 496};
@@ -90,7 +100,7 @@ enum ekb_confirm_state ekb_confirm_look(enum ekb_confirm confirm,
                                         const struct ekb_endpoint *endpoint, bool asked)
 {
     if (confirm == EKB_CONFIRM_HTTP) {
-        return !asked && has_ended(endpoint) ? EKB_CONFIRM_STATE_ASK : look_at_answer(endpoint);
+        return !asked && may_ask(endpoint) ? EKB_CONFIRM_STATE_ASK : look_at_answer(endpoint);
     }
     if (is_confirmed(confirm, endpoint)) {
         return EKB_CONFIRM_STATE_ACCEPTED;
