@@ -277,7 +277,9 @@ int ekb_cli_finish(struct ekb_record *record, enum ekb_err err, struct ekb_fail 
     if (output != NULL && record->num_arms > 0 && write_results(output, record, fail) != EKB_OK) {
         status = ekb_cli_fail(fail);
     }
-    if (err == EKB_OK && print_record(record, format) != EKB_OK) {
+    // Of a run that ended early there is what came before, if anything did.
+    const bool has_something = err == EKB_OK || record->num_arms > 0;
+    if (has_something && print_record(record, format) != EKB_OK) {
         ekb_cli_say("out of memory");
         status = EKB_EXIT_ENVIRONMENT;
     }
