@@ -36,8 +36,8 @@ static bool has_ended(const struct ekb_endpoint *endpoint)
     return ekb_endpoint_state(endpoint) == EKB_ENDPOINT_READY && wire_len == 0;
 }
 
-// may_ask is true if the client's handshake is over and there is room for the request beside what is
-// still to be sent of it: they go out as one, which spares either side a message.
+// may_ask is true if the client's handshake is over and there is room for the request beside what
+// is still to be sent of it: they go out as one, which spares either side a message.
 static bool may_ask(const struct ekb_endpoint *endpoint)
 {
     size_t wire_len;
