@@ -49,8 +49,7 @@ static char *keep(const char *text, const char *more)
     }
     word->next = words;
     words = word;
-    (void)memcpy(word->text, text, len);
-    (void)memcpy(word->text + len, more, more_size);
+    (void)snprintf(word->text, len + more_size, "%s%s", text, more);
     return word->text;
 }
 
