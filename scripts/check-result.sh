@@ -67,13 +67,14 @@ def count_faults(result):
 
 
 def series_faults(result):
-    for series in result["series"]:
-        arms = [a for a in result["arms"] if a["stage"] == series["stage"]]
+    for stage in dict.fromkeys(series["stage"] for series in result["series"]):
+        intervals = [i for s in result["series"] if s["stage"] == stage for i in s["intervals"]]
+        arms = [arm for arm in result["arms"] if arm["stage"] == stage]
         for key in ("started", "accepted", "rejected", "failed", "dropped"):
-            counted = sum(a["dropped"] if key == "dropped" else a["handshakes"][key] for a in arms)
-            in_intervals = sum(i[key] for i in series["intervals"])
-            if in_intervals != counted:
-                yield f"series of stage {series['stage']!r}: {in_intervals} {key}, but {counted} by arm"
+            by_arm = sum(a["dropped"] if key == "dropped" else a["handshakes"][key] for a in arms)
+            by_time = sum(interval[key] for interval in intervals)
+            if by_time != by_arm:
+                yield f"series of stage {stage!r}: {by_time} {key}, but {by_arm} by arm"
 
 
 def main(schema_path, path):
