@@ -24,6 +24,8 @@ static bool have_one_store(const struct ekb_listener *a, const struct ekb_listen
                                               strcmp(a->store_path, b->store_path) == 0);
 }
 
+// are_alike takes no notice of ticket keys: of the listeners that share a configuration the first
+// one's is taken, in every worker.
 static bool are_alike(const struct ekb_listener *a, const struct ekb_listener *b)
 {
     return a->flights == b->flights && a->probe == b->probe && a->version == b->version &&
@@ -69,6 +71,7 @@ static enum ekb_err make_config(struct ekb_tls_config **out_config, const struct
         .trust = ekb_store_trust(store),
         .crls = listener->policy.crl != EKB_CRL_OFF ? ekb_store_crls(store) : NULL,
         .resumption = listener->resumption,
+        .ticket_key = &listener->ticket_key,
         .verify_at = shop->options->verify_at,
         .policy = listener->policy,
         .observer = shop->observer,

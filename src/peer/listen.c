@@ -187,4 +187,5 @@ void ekb_listener_take_terms(struct ekb_listener *listener, const struct ekb_lis
     memcpy(listener->groups, from->groups, sizeof listener->groups);
     memcpy(listener->ciphers, from->ciphers, sizeof listener->ciphers);
     memcpy(listener->second_store, from->second_store, sizeof listener->second_store);
+    listener->ticket_key = from->ticket_key;
 }

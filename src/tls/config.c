@@ -6,6 +6,7 @@
 
 #include <openssl/err.h>
 #include <openssl/pool.h>
+#include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
@@ -130,7 +131,8 @@ static bool set_common(SSL_CTX *context, enum ekb_tls_version version)
            SSL_CTX_set_max_proto_version(context, highest) == 1;
 }
 
-// set_resumption leaves the key of the tickets to the library, which makes one for each context.
+// set_resumption leaves the key of the tickets to the library, which makes one for each context,
+// unless set_ticket_key has one.
 static bool set_resumption(SSL_CTX *context, const struct ekb_tls_options *options)
 {
     static const uint8_t name[] = "ekubench";
@@ -147,6 +149,22 @@ static bool set_resumption(SSL_CTX *context, const struct ekb_tls_options *optio
     SSL_CTX_set_session_psk_dhe_timeout(context, EKB_TLS_TICKET_S);
     // Without a name the library refuses to resume where it asks for certificates.
     return SSL_CTX_set_session_id_context(context, name, sizeof name - 1) == 1;
+}
+
+enum ekb_err ekb_ticket_key_make(struct ekb_ticket_key *out_key)
+{
+    struct ekb_ticket_key key = {.set = true};
+    if (RAND_bytes(key.bytes, sizeof key.bytes) != 1) {
+        return EKB_TLS_INTERNAL;
+    }
+    *out_key = key;
+    return EKB_OK;
+}
+
+static bool set_ticket_key(SSL_CTX *context, const struct ekb_ticket_key *key)
+{
+    return key == NULL || !key->set ||
+           SSL_CTX_set_tlsext_ticket_keys(context, key->bytes, sizeof key->bytes) == 1;
 }
 
 // set_identity uses the buffer form, which works with and without the X.509 methods of a context.
@@ -317,7 +335,8 @@ enum ekb_err ekb_tls_config_create(struct ekb_tls_config **out_config,
     config->context = SSL_CTX_new(
         options->policy.verify == EKB_VERIFY_RAW ? TLS_with_buffers_method() : TLS_method());
     if (config->context == NULL || !set_common(config->context, options->version) ||
-        !set_resumption(config->context, options)) {
+        !set_resumption(config->context, options) ||
+        !set_ticket_key(config->context, options->ticket_key)) {
         err = library_fail(reterr_fail, EKB_TLS_INTERNAL, "TLS configuration");
         goto out;
     }

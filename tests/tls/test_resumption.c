@@ -694,6 +694,54 @@ Test(resumption, verifies_anew_when_the_configuration_was_made_anew)
     EXPECT_CHANGES(changes);
 }
 
+// One key in two configurations, as of two workers.
+static void expect_with_keys(const struct ekb_ticket_key *first,
+                             const struct ekb_ticket_key *second, bool resumed)
+{
+    for (size_t k = 0; k < 2; k++) {
+        struct ekb_tls_options options = options_with(EKB_TLS_RESUME_ON);
+        options.ticket_key = first;
+        struct ekb_tls_config *giver = tls_config(&options);
+        options.ticket_key = second;
+        struct ekb_tls_config *taker = tls_config(&options);
+        SSL_SESSION *given = get_ticket(giver, WHO_BOTH, versions[k]);
+
+        const struct outcome outcome = visit(taker, WHO_BOTH, versions[k], given);
+
+        (resumed ? expect_resumed : expect_anew)(&outcome, ekb_tls_version_name(versions[k]));
+        SSL_SESSION_free(given);
+        ekb_tls_config_destroy(taker);
+        ekb_tls_config_destroy(giver);
+    }
+}
+
+Test(resumption, resumes_at_another_configuration_with_the_same_key)
+{
+    struct ekb_ticket_key key = {0};
+    cr_assert_eq(ekb_ticket_key_make(&key), EKB_OK);
+
+    expect_with_keys(&key, &key, true);
+}
+
+Test(resumption, verifies_anew_when_the_key_is_another)
+{
+    struct ekb_ticket_key key = {0};
+    struct ekb_ticket_key other = {0};
+    cr_assert_eq(ekb_ticket_key_make(&key), EKB_OK);
+    cr_assert_eq(ekb_ticket_key_make(&other), EKB_OK);
+
+    expect_with_keys(&key, &other, false);
+    expect_with_keys(&key, NULL, false);
+}
+
+// A zeroed key is none, and not one that everybody knows.
+Test(resumption, verifies_anew_when_both_keys_are_zeroed)
+{
+    static const struct ekb_ticket_key none = {.set = false};
+
+    expect_with_keys(&none, &none, false);
+}
+
 // The other way in: what is in flight when a policy comes in force belongs to the old one.
 Test(resumption, gives_no_pass_for_the_new_policy_when_the_old_one_ends_meanwhile)
 {

@@ -27,8 +27,8 @@ EKB_NODISCARD enum ekb_err ekb_listener_parse(struct ekb_listener *out_listener,
 // default; what chains are verified for only if they are.
 void ekb_listener_format(char *out_text, size_t text_len, const struct ekb_listener *listener);
 
-// ekb_listener_take_terms gives `listener` the policy, version, resumption, preferences and second
-// certificate of `from`; address and socket stay.
+// ekb_listener_take_terms gives `listener` the policy, version, resumption, ticket key, preferences
+// and second certificate of `from`; address and socket stay.
 void ekb_listener_take_terms(struct ekb_listener *listener, const struct ekb_listener *from);
 
 #endif

@@ -46,6 +46,7 @@ struct ekb_listener {
     char second_store[EKB_LISTENER_PATH_LEN];
     const char *store_path;            // Its own store; NULL: the server's.
     const struct ekb_flights *flights; // No TLS: as many bytes. NULL: TLS.
+    struct ekb_ticket_key ticket_key;  // Of all workers. Zeroed: the library makes one.
     bool probe;         // Timers inside of verification, on every connection (pki/probe).
     uint64_t inject_ns; // CPU time wasted in every handshake that is accepted: a known effect.
     uint16_t arm;       // Where its connections are counted.

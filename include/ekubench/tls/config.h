@@ -54,6 +54,15 @@ enum ekb_tls_resumption {
 };
 #define EKB_TLS_TICKET_S 3600
 
+// The key of the tickets of several configurations that shall open one another's: those that the
+// workers of one server make for one listener. Zeroed: the library makes one for each
+// configuration, and another after some time; ours stays until the configuration is made anew.
+#define EKB_TICKET_KEY_LEN 48
+struct ekb_ticket_key {
+    bool set;
+    uint8_t bytes[EKB_TICKET_KEY_LEN];
+};
+
 struct ekb_tls_options {
     enum ekb_role role;
     enum ekb_tls_version version;
@@ -72,6 +81,7 @@ struct ekb_tls_options {
     // serverAuth) or EKB_VERIFY_RAW (the server's certificate is not even parsed: a cheap client).
     struct ekb_policy policy;
     enum ekb_tls_resumption resumption;
+    const struct ekb_ticket_key *ticket_key; // Server; borrowed, or NULL: as if zeroed.
     const int64_t *verify_at; // Time of verification, seconds since the epoch; NULL: now.
     const char *sni;          // Client: server name to ask for, or NULL.
     const struct ekb_tls_observer *observer; // Borrowed, or NULL.
@@ -87,6 +97,9 @@ struct ekb_flights {
 };
 
 struct ekb_tls_config;
+
+// ekb_ticket_key_make makes a new key, at random. EKB_TLS_INTERNAL.
+EKB_NODISCARD enum ekb_err ekb_ticket_key_make(struct ekb_ticket_key *out_key);
 
 // ekb_tls_version_name returns "1.2", "1.3" or "any"; ekb_tls_version_parse reads one back or
 // returns EKB_USAGE.
