@@ -115,12 +115,19 @@ static void tagged(struct io_uring_sqe *sqe, struct ekb_op_tag tag)
 
 void ekb_loop_accept(struct ekb_loop *loop, struct ekb_op_tag tag, int listen_fd)
 {
-    struct io_uring_sqe *sqe = next_sqe(loop);
-    if (loop->has_5_19) {
-        io_uring_prep_multishot_accept(sqe, listen_fd, NULL, NULL, SOCK_CLOEXEC);
-    } else {
-        io_uring_prep_accept(sqe, listen_fd, NULL, NULL, SOCK_CLOEXEC);
+    if (!loop->has_5_19) {
+        ekb_loop_accept_one(loop, tag, listen_fd);
+        return;
     }
+    struct io_uring_sqe *sqe = next_sqe(loop);
+    io_uring_prep_multishot_accept(sqe, listen_fd, NULL, NULL, SOCK_CLOEXEC);
+    tagged(sqe, tag);
+}
+
+void ekb_loop_accept_one(struct ekb_loop *loop, struct ekb_op_tag tag, int listen_fd)
+{
+    struct io_uring_sqe *sqe = next_sqe(loop);
+    io_uring_prep_accept(sqe, listen_fd, NULL, NULL, SOCK_CLOEXEC);
     tagged(sqe, tag);
 }
 

@@ -94,14 +94,38 @@ enum ekb_err ekb_server_check(const struct ekb_server_options *options,
     return err;
 }
 
+const char *ekb_listening_name(enum ekb_listening listening)
+{
+    return listening == EKB_LISTENING_SHARED ? "shared" : "per-worker";
+}
+
+// listen_first binds an address that other workers of this server will bind too. Whoever else does
+// so would be given a part of the connections: hence it must be free at first.
+static enum ekb_err listen_first(int *out_fd, const struct ekb_address *address,
+                                 struct ekb_fail *reterr_fail)
+{
+    int fd = -1;
+    if (ekb_address_port(address) != 0) {
+        const enum ekb_err err = ekb_net_listen(&fd, address, false, reterr_fail);
+        if (err != EKB_OK) {
+            return err;
+        }
+        (void)close(fd);
+    }
+    return ekb_net_listen(out_fd, address, true, reterr_fail);
+}
+
 enum ekb_err ekb_server_open(struct ekb_server_options *options, struct ekb_fail *reterr_fail)
 {
+    const bool each = options->num_workers > 1 && options->listening == EKB_LISTENING_EACH;
     for (size_t i = 0; i < options->num_listeners; i++) {
         options->listeners[i].fd = -1;
     }
     for (size_t i = 0; i < options->num_listeners; i++) {
         struct ekb_listener *listener = &options->listeners[i];
-        enum ekb_err err = ekb_net_listen(&listener->fd, &listener->address, false, reterr_fail);
+        enum ekb_err err =
+            each ? listen_first(&listener->fd, &listener->address, reterr_fail)
+                 : ekb_net_listen(&listener->fd, &listener->address, false, reterr_fail);
         if (err == EKB_OK) {
             err = ekb_net_local_address(&listener->address, listener->fd);
         }
@@ -343,6 +367,11 @@ static void accept_one(struct server *server, size_t listener_index, int fd)
     ekb_conn_step_end(engine, conn);
 }
 
+static bool is_shared(const struct server *server)
+{
+    return server->options->num_workers > 1 && server->options->listening == EKB_LISTENING_SHARED;
+}
+
 static void on_accept(void *context, const struct ekb_completion *completion)
 {
     struct server *server = context;
@@ -350,12 +379,28 @@ static void on_accept(void *context, const struct ekb_completion *completion)
     uint64_t rearm_at_ns = completion->more ? 0 : server->engine.mark_ns;
     if (completion->result >= 0) {
         accept_one(server, listener, completion->result);
+    } else if (completion->result == -EINVAL && is_shared(server)) {
+        // Another worker has ended the listener: it has been told to stop, as this one will be.
+        rearm_at_ns = UINT64_MAX;
     } else if (completion->result != -ECANCELED && completion->result != -ECONNABORTED) {
         server->options->tally->num_accept_errors++;
         rearm_at_ns += ACCEPT_REST_NS;
     }
     if (!completion->more) {
         server->rearm_at_ns[listener] = rearm_at_ns;
+    }
+}
+
+// arm begins to accept. From a socket that several workers share one connection at a time: the
+// kernel wakes the one that has waited longest, and who would go on waiting would get them all.
+static void arm(struct server *server, uint32_t listener)
+{
+    const struct ekb_op_tag tag = {.op = EKB_OP_ACCEPT, .slot = listener};
+    const int fd = server->options->listeners[listener].fd;
+    if (is_shared(server)) {
+        ekb_loop_accept_one(server->engine.loop, tag, fd);
+    } else {
+        ekb_loop_accept(server->engine.loop, tag, fd);
     }
 }
 
@@ -390,9 +435,7 @@ static bool turn(void *context, uint64_t now_ns)
         const uint64_t at_ns = server->rearm_at_ns[i];
         if (at_ns != 0 && at_ns <= now_ns) {
             server->rearm_at_ns[i] = 0;
-            ekb_loop_accept(engine->loop,
-                            (struct ekb_op_tag){.op = EKB_OP_ACCEPT, .slot = (uint32_t)i},
-                            server->options->listeners[i].fd);
+            arm(server, (uint32_t)i);
         } else if (at_ns != 0 && at_ns < engine->wake_ns) {
             engine->wake_ns = at_ns;
         }

@@ -218,3 +218,12 @@ void ekb_tally_merge(struct ekb_tally *to, const struct ekb_tally *from)
     to->peak_connections += from->peak_connections;
     merge_texts(to, from);
 }
+
+void ekb_tally_settle(struct ekb_tally *tally)
+{
+    for (size_t i = 0; i < tally->num_arms; i++) {
+        struct ekb_tally_arm *arm = &tally->arms[i];
+        const uint64_t ended = arm->accepted + arm->rejected + arm->failed;
+        arm->unfinished = arm->started > ended ? arm->started - ended : 0;
+    }
+}

@@ -51,6 +51,9 @@ void ekb_loop_destroy(struct ekb_loop *loop);
 // one.
 void ekb_loop_accept(struct ekb_loop *loop, struct ekb_op_tag tag, int listen_fd);
 
+// ekb_loop_accept_one accepts one connection: for a socket that other processes accept from too.
+void ekb_loop_accept_one(struct ekb_loop *loop, struct ekb_op_tag tag, int listen_fd);
+
 // ekb_loop_connect connects `fd` to `address`, which must stay valid until completion.
 void ekb_loop_connect(struct ekb_loop *loop, struct ekb_op_tag tag, int fd,
                       const struct sockaddr *address, socklen_t address_len);

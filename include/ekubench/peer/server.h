@@ -25,6 +25,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+// How the workers of one server, if it has several, come by connections. With one worker there is
+// no difference.
+enum ekb_listening {
+    // A socket for each at the same addresses (SO_REUSEPORT): the kernel deals connections out by a
+    // hash of their addresses, whoever is busy.
+    EKB_LISTENING_EACH,
+    EKB_LISTENING_SHARED, // One socket: who is free accepts the next one.
+};
+
+// ekb_listening_name returns "per-worker" or "shared".
+const char *ekb_listening_name(enum ekb_listening listening);
+
 // The confirmation.
 #define EKB_SERVER_CONFIRMATION 'K'
 
@@ -58,7 +70,9 @@ struct ekb_server_options {
     const int64_t *verify_at; // Time of verification, seconds since the epoch; NULL: now.
     struct ekb_listener *listeners;
     size_t num_listeners;
-    uint32_t max_connections;
+    uint32_t num_workers; // That serve these listeners (peer/crew); 0 counts as 1.
+    enum ekb_listening listening;
+    uint32_t max_connections;            // Of one worker.
     uint64_t deadline_ns;                // Handshake, and waiting for the client's close.
     const struct ekb_timeline *timeline; // Shared with the parent.
     struct ekb_tally *tally;
@@ -80,8 +94,9 @@ struct ekb_server_options {
 EKB_NODISCARD enum ekb_err ekb_server_check(const struct ekb_server_options *options,
                                             struct ekb_fail *reterr_fail);
 
-// ekb_server_open binds the listeners; ekb_server_close closes what was opened. Errors of
-// ekb_net_listen.
+// ekb_server_open binds the listeners, of the first worker or of all of them;
+// ekb_server_close closes what was opened. Errors of ekb_net_listen: EKB_ADDRESS_IN_USE also if it
+// is another server of ours that would share the address.
 EKB_NODISCARD enum ekb_err ekb_server_open(struct ekb_server_options *options,
                                            struct ekb_fail *reterr_fail);
 void ekb_server_close(struct ekb_server_options *options);
