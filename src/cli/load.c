@@ -262,9 +262,9 @@ static error_t parse_shape(int key, char *text, struct argp_state *state)
         }
         return 0;
     case OPTION_WORKERS:
-        if (ekb_units_parse_count(&count, text, 1, EKB_STAGE_MAX_CLIENTS) != EKB_OK) {
+        if (ekb_units_parse_count(&count, text, 1, EKB_STAGE_MAX_WORKERS) != EKB_OK) {
             ekb_cli_refuse(state, "--client-workers %s: a count from 1 to %d is wanted", text,
-                           EKB_STAGE_MAX_CLIENTS);
+                           EKB_STAGE_MAX_WORKERS);
         }
         settings->num_workers = (uint32_t)count;
         return 0;

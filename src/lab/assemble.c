@@ -439,6 +439,9 @@ static enum ekb_err add_stage(struct ekb_record *record, const struct ekb_stage 
     record->plan.stages = rows;
     struct ekb_record_stage *row = &rows[record->plan.num_stages++];
     *row = *label;
+    if (stage->server.num_workers > 1) {
+        EKB_RECORD_COPY(row->listening, ekb_listening_name(stage->listening));
+    }
     double steal_sum = 0;
     for (uint32_t slice = 0; slice < stage->timeline.num_slices; slice++) {
         const enum ekb_slice_kind kind = ekb_timeline_kind(&stage->timeline, slice);
@@ -504,6 +507,21 @@ static void check_rate(struct ekb_record *record, const char *stage_name)
     }
 }
 
+// do_sides_share_a_cpu is true if a server worker may be on the CPU of a client worker.
+static bool do_sides_share_a_cpu(const struct ekb_stage *stage)
+{
+    for (uint32_t i = 0; i < stage->server.num_workers; i++) {
+        for (uint32_t j = 0; j < stage->client.num_workers; j++) {
+            const int server = stage->server.cpus[i];
+            const int client = stage->client.cpus[j];
+            if (server < 0 || client < 0 || server == client) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 static void check_stage(struct ekb_record *record, const struct ekb_stage *stage)
 {
     const struct ekb_record_stage *row = &record->plan.stages[record->plan.num_stages - 1];
@@ -524,7 +542,7 @@ static void check_stage(struct ekb_record *record, const struct ekb_stage *stage
                             (unsigned long long)(stage->network.retransmitted_segments -
                                                  stage->network.loss_probes));
     }
-    if (stage->server.tally != NULL && stage->server.cpus[0] < 0) {
+    if (stage->server.tally != NULL && do_sides_share_a_cpu(stage)) {
         ekb_record_add_reason(record, "%s: client and server share a CPU", row->name);
     }
     // Of blocks, whole quadruples are dropped (lab/blocks).

@@ -15,12 +15,8 @@
 #define LEAD_NS (20 * EKB_NS_PER_MS)
 #define LOOK_EVERY_NS (250 * EKB_NS_PER_MS)
 
-// Workers by index: the server, then the clients.
-enum {
-    SERVER,
-    CLIENT,
-    MAX_WORKERS = CLIENT + EKB_STAGE_MAX_CLIENTS
-};
+// Workers by index: those of the server, then those of the client.
+#define MAX_WORKERS (2 * EKB_STAGE_MAX_WORKERS)
 
 struct run {
     struct ekb_stage *stage;
@@ -29,8 +25,10 @@ struct run {
     const struct ekb_stage_control *control;
     struct ekb_timeline *timeline; // Shared with the workers.
     struct ekb_worker workers[MAX_WORKERS];
-    int num_workers;
-    struct ekb_client_options clients[EKB_STAGE_MAX_CLIENTS]; // What each worker does.
+    uint32_t num_workers;
+    struct ekb_crew crew; // What each server worker does;
+    uint32_t num_servers;
+    struct ekb_client_options clients[EKB_STAGE_MAX_WORKERS]; // what each client worker does.
     uint32_t num_clients;
     uint64_t resident[MAX_WORKERS]; // Peak, by worker.
     struct ekb_host_ticks ticks;    // At the last slice boundary, as the next.
@@ -40,13 +38,6 @@ struct run {
     bool aborted;
 };
 
-static enum ekb_err server_body(void *context, int control_fd, void (*ready)(void *),
-                                void *ready_context, struct ekb_fail *reterr_fail)
-{
-    const struct run *run = context;
-    return ekb_server_run(run->server, control_fd, ready, ready_context, reterr_fail);
-}
-
 static enum ekb_err client_body(void *context, int control_fd, void (*ready)(void *),
                                 void *ready_context, struct ekb_fail *reterr_fail)
 {
@@ -54,20 +45,34 @@ static enum ekb_err client_body(void *context, int control_fd, void (*ready)(voi
     return ekb_client_run(client, control_fd, ready, ready_context, reterr_fail);
 }
 
+static struct ekb_worker *client_worker(struct run *run, uint32_t index)
+{
+    return &run->workers[run->num_servers + index];
+}
+
 static bool is_stopped(const struct run *run)
 {
     return run->control->stop != NULL && *run->control->stop != 0;
 }
 
-static enum ekb_err worker_fail(struct ekb_fail *reterr_fail, const struct ekb_worker *worker)
+// worker_fail hands over why worker `index` has ended. Of one that died it says whose it was.
+static enum ekb_err worker_fail(struct ekb_fail *reterr_fail, const struct run *run, uint32_t index)
 {
-    if (reterr_fail != NULL) {
-        *reterr_fail = worker->fail;
+    const struct ekb_fail *fail = &run->workers[index].fail;
+    const bool is_server = index < run->num_servers;
+    if (fail->err == EKB_WORKER_DIED) {
+        return ekb_fail_set(reterr_fail, fail->err, 0, "%s worker %u of %u, %s",
+                            is_server ? "server" : "client",
+                            is_server ? index + 1 : index - run->num_servers + 1,
+                            is_server ? run->num_servers : run->num_clients, fail->detail);
     }
-    return worker->fail.err;
+    if (reterr_fail != NULL) {
+        *reterr_fail = *fail;
+    }
+    return fail->err;
 }
 
-static enum ekb_err await_ready(struct run *run, int index, struct ekb_fail *reterr_fail)
+static enum ekb_err await_ready(struct run *run, uint32_t index, struct ekb_fail *reterr_fail)
 {
     struct ekb_worker *worker = &run->workers[index];
     const uint64_t until_ns = ekb_clock_now_ns() + PREPARE_NS;
@@ -77,19 +82,27 @@ static enum ekb_err await_ready(struct run *run, int index, struct ekb_fail *ret
         }
         ekb_worker_update(worker, 1, LOOK_EVERY_NS);
     }
-    return worker->ready ? EKB_OK : worker_fail(reterr_fail, worker);
+    return worker->ready ? EKB_OK : worker_fail(reterr_fail, run, index);
 }
 
-// choose_cpus gives each worker a CPU of its own if there are enough, the server the first.
-static void choose_cpus(struct run *run)
+// choose_cpus gives the workers their CPUs, the server's first. A server that is not ours may be on
+// this machine: a CPU is left to it.
+static enum ekb_err choose_cpus(struct run *run, struct ekb_fail *reterr_fail)
 {
+    static const struct ekb_pin automatic = {.mode = EKB_PIN_AUTO};
+    const struct ekb_pin *pin = run->control->pin != NULL ? run->control->pin : &automatic;
+    struct ekb_stage *stage = run->stage;
+    int allowed[MAX_WORKERS + 1];
     int cpus[MAX_WORKERS];
-    const int num_cpus = ekb_worker_cpus(cpus, MAX_WORKERS);
-    const bool enough = num_cpus >= run->num_workers;
-    run->stage->server.cpus[0] = enough ? cpus[0] : EKB_WORKER_UNPINNED;
-    for (uint32_t i = 0; i < run->num_clients; i++) {
-        run->stage->client.cpus[i] = enough ? cpus[CLIENT + i] : EKB_WORKER_UNPINNED;
+    const int num_cpus = ekb_worker_cpus(allowed, MAX_WORKERS + 1);
+    const size_t num_allowed = (size_t)(num_cpus < MAX_WORKERS + 1 ? num_cpus : MAX_WORKERS + 1);
+    const enum ekb_err err = ekb_pin_choose(cpus, run->num_workers, pin, allowed, num_allowed,
+                                            run->num_servers == 0 ? 1 : 0, reterr_fail);
+    if (err == EKB_OK) {
+        memcpy(stage->server.cpus, cpus, run->num_servers * sizeof cpus[0]);
+        memcpy(stage->client.cpus, cpus + run->num_servers, run->num_clients * sizeof cpus[0]);
     }
+    return err;
 }
 
 // part_of returns what of `whole` falls to part `index` of `count`.
@@ -124,76 +137,93 @@ static enum ekb_err divide_load(struct run *run, const struct ekb_timeline *time
     return EKB_OK;
 }
 
+// make_crew makes what each server worker does from what all of them do.
+static enum ekb_err make_crew(struct run *run, const struct ekb_timeline *timeline,
+                              struct ekb_fail *reterr_fail)
+{
+    if (run->server == NULL) {
+        return EKB_OK;
+    }
+    run->server->timeline = run->timeline;
+    return ekb_crew_open(&run->crew, run->server, run->client->num_arms, timeline->num_slices,
+                         reterr_fail);
+}
+
+static enum ekb_err need_descriptors(const struct run *run, struct ekb_fail *reterr_fail)
+{
+    uint64_t most = part_of(run->client->in_flight, 0, run->num_clients);
+    if (run->server != NULL && run->server->max_connections > most) {
+        most = run->server->max_connections;
+    }
+    return ekb_net_need_descriptors(most + EKB_STAGE_SPARE_DESCRIPTORS, reterr_fail);
+}
+
 static enum ekb_err prepare(struct run *run, const struct ekb_timeline *timeline,
                             struct ekb_fail *reterr_fail)
 {
     struct ekb_stage *stage = run->stage;
-    uint64_t descriptors = part_of(run->client->in_flight, 0, run->num_clients);
-
     run->timeline = mmap(NULL, sizeof *run->timeline, PROT_READ | PROT_WRITE,
                          MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     stage->steal_by_slice = calloc(timeline->num_slices, sizeof stage->steal_by_slice[0]);
     stage->network_by_slice = calloc(timeline->num_slices, sizeof stage->network_by_slice[0]);
     if (run->timeline == MAP_FAILED || stage->steal_by_slice == NULL ||
-        stage->network_by_slice == NULL || divide_load(run, timeline) != EKB_OK ||
-        (run->server != NULL && ekb_tally_create(&stage->server.tally, run->client->num_arms,
-                                                 timeline->num_slices, 0) != EKB_OK)) {
+        stage->network_by_slice == NULL || divide_load(run, timeline) != EKB_OK) {
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "stage");
     }
     *run->timeline = *timeline;
     run->timeline->origin_ns = UINT64_MAX / 2; // Not yet.
     stage->client.num_workers = run->num_clients;
-    stage->server.num_workers = run->server != NULL ? 1 : 0;
-    if (run->server != NULL) {
-        run->server->tally = stage->server.tally;
-        run->server->timeline = run->timeline;
-        descriptors =
-            run->server->max_connections > descriptors ? run->server->max_connections : descriptors;
+    stage->server.num_workers = run->num_servers;
+    enum ekb_err err = choose_cpus(run, reterr_fail);
+    if (err == EKB_OK) {
+        err = need_descriptors(run, reterr_fail);
     }
-    choose_cpus(run);
-    return ekb_net_need_descriptors(descriptors + EKB_STAGE_SPARE_DESCRIPTORS, reterr_fail);
+    return err == EKB_OK ? make_crew(run, timeline, reterr_fail) : err;
 }
 
-// start forks the workers. The server's listeners must be open: the parent gives up its copies, so
-// that they close with the server.
+// await_side waits for the workers of a side, of which `first` is the first.
+static enum ekb_err await_side(struct run *run, struct ekb_stage_side *side, uint32_t first,
+                               struct ekb_fail *reterr_fail)
+{
+    enum ekb_err err = EKB_OK;
+    for (uint32_t i = first; i < first + side->num_workers && err == EKB_OK; i++) {
+        err = await_ready(run, i, reterr_fail);
+        side->memory_base_bytes += ekb_worker_resident_bytes(&run->workers[i]);
+    }
+    return err;
+}
+
+// start forks the workers. The parent gives up its copies of the server's sockets, so that they
+// close with the workers.
 static enum ekb_err start(struct run *run, struct ekb_fail *reterr_fail)
 {
     struct ekb_stage *stage = run->stage;
     enum ekb_err err = EKB_OK;
-    if (run->server != NULL) {
-        err = ekb_worker_spawn(&run->workers[SERVER], stage->server.cpus[0], server_body, run,
-                               reterr_fail);
-        ekb_server_close(run->server);
-        if (err == EKB_OK) {
-            err = await_ready(run, SERVER, reterr_fail);
-        }
-        if (err != EKB_OK) {
-            return err;
-        }
-        stage->server.memory_base_bytes = ekb_worker_resident_bytes(&run->workers[SERVER]);
+    for (uint32_t i = 0; i < run->num_servers && err == EKB_OK; i++) {
+        err = ekb_crew_spawn(&run->workers[i], &run->crew, i, stage->server.cpus[i], reterr_fail);
+    }
+    ekb_crew_close(&run->crew);
+    if (err == EKB_OK) {
+        err = await_side(run, &stage->server, 0, reterr_fail);
     }
     for (uint32_t i = 0; i < run->num_clients && err == EKB_OK; i++) {
-        err = ekb_worker_spawn(&run->workers[CLIENT + i], stage->client.cpus[i], client_body,
+        err = ekb_worker_spawn(client_worker(run, i), stage->client.cpus[i], client_body,
                                &run->clients[i], reterr_fail);
     }
-    for (uint32_t i = 0; i < run->num_clients && err == EKB_OK; i++) {
-        err = await_ready(run, (int)(CLIENT + i), reterr_fail);
-        stage->client.memory_base_bytes += ekb_worker_resident_bytes(&run->workers[CLIENT + i]);
-    }
-    return err;
+    return err == EKB_OK ? await_side(run, &stage->client, run->num_servers, reterr_fail) : err;
 }
 
 static void look_at_memory(struct run *run)
 {
     struct ekb_stage *stage = run->stage;
-    for (int i = 0; i < run->num_workers; i++) {
+    for (uint32_t i = 0; i < run->num_workers; i++) {
         if (run->workers[i].control_fd < 0 || run->workers[i].ended) {
             continue;
         }
         const uint64_t resident = ekb_worker_resident_bytes(&run->workers[i]);
         if (resident > run->resident[i]) {
-            uint64_t *const peak =
-                i == SERVER ? &stage->server.memory_peak_bytes : &stage->client.memory_peak_bytes;
+            uint64_t *const peak = i < run->num_servers ? &stage->server.memory_peak_bytes
+                                                        : &stage->client.memory_peak_bytes;
             *peak += resident - run->resident[i];
             run->resident[i] = resident;
         }
@@ -251,7 +281,7 @@ static void add_progress(struct ekb_stage_progress *progress, const struct ekb_t
 static void report_progress(struct run *run, uint64_t now_ns)
 {
     const struct ekb_timeline *timeline = run->timeline;
-    const struct ekb_tally *tallies[EKB_STAGE_MAX_CLIENTS];
+    const struct ekb_tally *tallies[EKB_STAGE_MAX_WORKERS];
     if (run->control->progress == NULL) {
         return;
     }
@@ -285,18 +315,18 @@ static bool are_clients_ended(const struct run *run)
 {
     bool ended = true;
     for (uint32_t i = 0; i < run->num_clients; i++) {
-        ended = ended && run->workers[CLIENT + i].ended;
+        ended = ended && run->workers[run->num_servers + i].ended;
     }
     return ended;
 }
 
-// has_lost_one is true if a worker has died or failed.
+// has_lost_one is true if a worker has died or failed. One of the server's does not end by itself.
 static bool has_lost_one(const struct run *run)
 {
-    bool lost = run->server != NULL && run->workers[SERVER].ended;
-    for (uint32_t i = 0; i < run->num_clients; i++) {
-        const struct ekb_worker *worker = &run->workers[CLIENT + i];
-        lost = lost || (worker->ended && worker->fail.err != EKB_OK);
+    bool lost = false;
+    for (uint32_t i = 0; i < run->num_workers; i++) {
+        const struct ekb_worker *worker = &run->workers[i];
+        lost = lost || (worker->ended && (i < run->num_servers || worker->fail.err != EKB_OK));
     }
     return lost;
 }
@@ -307,7 +337,7 @@ static void abort_if_asked(struct run *run)
         run->stage->interrupted = is_stopped(run);
         run->aborted = true;
         for (uint32_t i = 0; i < run->num_clients; i++) {
-            ekb_worker_command_abort(&run->workers[CLIENT + i]);
+            ekb_worker_command_abort(client_worker(run, i));
         }
     }
 }
@@ -319,7 +349,7 @@ static void watch(struct run *run)
                              2 * run->client->deadline_ns + END_NS;
     uint64_t now_ns = ekb_clock_now_ns();
     while (!are_clients_ended(run) && now_ns < last_ns) {
-        ekb_worker_update(run->workers, run->num_workers, next_look(run, now_ns) - now_ns);
+        ekb_worker_update(run->workers, (int)run->num_workers, next_look(run, now_ns) - now_ns);
         now_ns = ekb_clock_now_ns();
         look_around(run, now_ns);
         look_at_memory(run);
@@ -338,7 +368,7 @@ static enum ekb_err go(struct run *run, struct ekb_fail *reterr_fail)
     (void)ekb_host_read_ticks(&run->ticks);
     (void)ekb_net_read_counters(&run->network);
     run->timeline->origin_ns = origin_ns;
-    for (int i = 0; i < run->num_workers; i++) {
+    for (uint32_t i = 0; i < run->num_workers; i++) {
         ekb_worker_command_go(&run->workers[i]);
     }
     return EKB_OK;
@@ -348,24 +378,18 @@ static void end_workers(struct run *run)
 {
     // The clients first: their last connections want a server.
     for (uint32_t i = 0; i < run->num_clients; i++) {
-        ekb_worker_reap(&run->workers[CLIENT + i], run->aborted ? EKB_NS_PER_S : END_NS);
+        ekb_worker_reap(client_worker(run, i), run->aborted ? EKB_NS_PER_S : END_NS);
     }
-    if (run->aborted) {
-        ekb_worker_command_abort(&run->workers[SERVER]);
-    } else {
-        ekb_worker_command_stop(&run->workers[SERVER]);
+    for (uint32_t i = 0; i < run->num_servers; i++) {
+        if (run->aborted) {
+            ekb_worker_command_abort(&run->workers[i]);
+        } else {
+            ekb_worker_command_stop(&run->workers[i]);
+        }
     }
-    const uint64_t server_ns = run->server != NULL ? run->server->deadline_ns : 0;
-    ekb_worker_reap(&run->workers[SERVER], run->aborted ? EKB_NS_PER_S : server_ns + END_NS);
-}
-
-// settle counts as unfinished what a worker that died had under way.
-static void settle(struct ekb_tally *tally)
-{
-    for (size_t i = 0; i < tally->num_arms; i++) {
-        struct ekb_tally_arm *arm = &tally->arms[i];
-        const uint64_t ended = arm->accepted + arm->rejected + arm->failed;
-        arm->unfinished = arm->started > ended ? arm->started - ended : 0;
+    for (uint32_t i = 0; i < run->num_servers; i++) {
+        ekb_worker_reap(&run->workers[i],
+                        run->aborted ? EKB_NS_PER_S : run->server->deadline_ns + END_NS);
     }
 }
 
@@ -374,8 +398,8 @@ static void merge_clients(struct run *run)
 {
     run->stage->client.tally = run->clients[0].tally;
     for (uint32_t i = 0; i < run->num_clients; i++) {
-        if (run->clients[i].tally != NULL && run->workers[CLIENT + i].fail.err == EKB_WORKER_DIED) {
-            settle(run->clients[i].tally);
+        if (run->clients[i].tally != NULL && client_worker(run, i)->fail.err == EKB_WORKER_DIED) {
+            ekb_tally_settle(run->clients[i].tally);
         }
     }
     for (uint32_t i = 1; i < run->num_clients; i++) {
@@ -384,6 +408,11 @@ static void merge_clients(struct run *run)
             ekb_tally_destroy(run->clients[i].tally);
         }
     }
+}
+
+static uint32_t at_least_one(uint32_t count)
+{
+    return count > 0 ? count : 1;
 }
 
 enum ekb_err ekb_stage_run(struct ekb_stage *out_stage, struct ekb_server_options *server,
@@ -398,10 +427,12 @@ enum ekb_err ekb_stage_run(struct ekb_stage *out_stage, struct ekb_server_option
         .server = server,
         .client = client,
         .control = control,
-        .num_clients = client->share.count > 0 ? client->share.count : 1,
+        .num_servers = server != NULL ? at_least_one(server->num_workers) : 0,
+        .num_clients = at_least_one(client->share.count),
     };
-    EKB_CHECK(run.num_clients <= EKB_STAGE_MAX_CLIENTS);
-    run.num_workers = (int)(CLIENT + run.num_clients);
+    EKB_CHECK(run.num_servers <= EKB_STAGE_MAX_WORKERS && run.num_clients <= EKB_STAGE_MAX_WORKERS);
+    run.num_workers = run.num_servers + run.num_clients;
+    out_stage->listening = server != NULL ? server->listening : EKB_LISTENING_EACH;
     for (int i = 0; i < MAX_WORKERS; i++) {
         run.workers[i] = (struct ekb_worker){.control_fd = -1, .ended = true};
     }
@@ -410,8 +441,6 @@ enum ekb_err ekb_stage_run(struct ekb_stage *out_stage, struct ekb_server_option
     const bool counted = ekb_net_read_counters(&before);
     if (err == EKB_OK) {
         err = start(&run, reterr_fail);
-    } else if (server != NULL) {
-        ekb_server_close(server);
     }
     if (err == EKB_OK) {
         err = go(&run, reterr_fail);
@@ -424,9 +453,14 @@ enum ekb_err ekb_stage_run(struct ekb_stage *out_stage, struct ekb_server_option
     end_workers(&run);
     merge_clients(&run);
     ekb_live_deinit(&run.live);
+    out_stage->server.tally = ekb_crew_merge(&run.crew, run.workers);
     // The server's reason first: its death is the cause of the client's failures.
-    for (int i = 0; i < run.num_workers && err == EKB_OK; i++) {
-        err = worker_fail(reterr_fail, &run.workers[i]);
+    for (uint32_t i = 0; i < run.num_workers && err == EKB_OK; i++) {
+        err = worker_fail(reterr_fail, &run, i);
+    }
+    ekb_crew_deinit(&run.crew);
+    if (server != NULL) {
+        ekb_server_close(server); // What no worker came to have.
     }
     out_stage->network_known = counted && ekb_net_read_counters(&after);
     out_stage->network = grown(&before, &after);

@@ -111,7 +111,11 @@ static void write_side(FILE *out, const char *name, const struct ekb_record_cpu 
     if (cpu == NULL || !cpu->per_handshake_ns.known || !cpu->busy_percent.known) {
         return;
     }
-    (void)fprintf(out, "%s: %.0f %% of CPU %s busy, %s per handshake, kernel included", name,
+    (void)fprintf(out, "%s: ", name);
+    if (cpu->workers > 1) {
+        (void)fprintf(out, "%llu workers, ", (unsigned long long)cpu->workers);
+    }
+    (void)fprintf(out, "%.0f %% of CPU %s busy, %s per handshake, kernel included",
                   cpu->busy_percent.value, cpu->cpu_list,
                   ekb_units_format_ns(spent, cpu->per_handshake_ns.value));
     if (cpu->memory_per_connection_bytes.known) {
@@ -119,6 +123,24 @@ static void write_side(FILE *out, const char *name, const struct ekb_record_cpu 
                       ekb_units_format_bytes(memory, cpu->memory_per_connection_bytes.value));
     }
     (void)fputc('\n', out);
+}
+
+static void write_load_rows(FILE *out, const struct ekb_record *record,
+                            const struct ekb_record_stage *stage)
+{
+    write_latency_head(out, "EKU checking");
+    for (size_t i = 0; i < record->num_arms; i++) {
+        if (strcmp(record->arms[i].stage, stage->name) == 0) {
+            write_latency_row(out, record, &record->arms[i]);
+        }
+    }
+    write_side(out, "server",
+               ekb_record_find_cpu(record->server_cpu, record->num_server_cpu, stage->name));
+    write_side(out, "client",
+               ekb_record_find_cpu(record->client_cpu, record->num_client_cpu, stage->name));
+    if (stage->listening[0] != '\0') {
+        (void)fprintf(out, "listening sockets: %s\n", stage->listening);
+    }
 }
 
 void text_write_load(FILE *out, const struct ekb_record *record)
@@ -130,6 +152,17 @@ void text_write_load(FILE *out, const struct ekb_record *record)
         return;
     }
     text_rule(out, "Under load");
+    if (record->num_blocks == 0) {
+        text_wrapped(out,
+                     "Closed loop, %s connections in flight at all times: %s handshakes/s "
+                     "accepted. Latency in ms from the start of the connection to the server's "
+                     "confirmation; in a closed loop it is mostly waiting for the %s others. "
+                     "Counts are of the whole stage; rates and latencies are without the warm-up.",
+                     ekb_units_format_count(in_flight, stage->in_flight),
+                     write_total_rate(rate, record, stage->name), in_flight);
+        write_load_rows(out, record, stage);
+        return;
+    }
     text_wrapped(out,
                  "Closed loop, %s connections in flight at all times, one EKU mode at a time: %s "
                  "handshakes/s accepted. Latency in ms from the start of the connection to the "
@@ -139,16 +172,7 @@ void text_write_load(FILE *out, const struct ekb_record *record)
                  "latency, by block.",
                  ekb_units_format_count(in_flight, stage->in_flight),
                  write_total_rate(rate, record, stage->name), in_flight);
-    write_latency_head(out, "EKU checking");
-    for (size_t i = 0; i < record->num_arms; i++) {
-        if (strcmp(record->arms[i].stage, stage->name) == 0) {
-            write_latency_row(out, record, &record->arms[i]);
-        }
-    }
-    write_side(out, "server",
-               ekb_record_find_cpu(record->server_cpu, record->num_server_cpu, stage->name));
-    write_side(out, "client",
-               ekb_record_find_cpu(record->client_cpu, record->num_client_cpu, stage->name));
+    write_load_rows(out, record, stage);
 }
 
 static void write_floor_row(FILE *out, const char *name, const struct ekb_record_side_floor *floor)

@@ -104,6 +104,7 @@ static json_t *stage_of(struct ekb_json_writer *writer, const struct ekb_record_
     ekb_json_put(writer, object, "slice_ns", ekb_json_u64(writer, stage->slice_ns));
     ekb_json_put(writer, object, "floor_every", ekb_json_u64(writer, stage->floor_every));
     ekb_json_put(writer, object, "client", ekb_json_text(stage->client));
+    ekb_json_put(writer, object, "listening", ekb_json_text_or_null(stage->listening));
     ekb_json_put(writer, object, "num_slices", ekb_json_u64(writer, stage->num_slices));
     ekb_json_put(writer, object, "num_slices_dropped",
                  ekb_json_u64(writer, stage->num_slices_dropped));

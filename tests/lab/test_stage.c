@@ -362,6 +362,143 @@ Test(stage, keeps_what_was_counted_when_one_of_several_clients_is_killed)
     expect_no_children();
 }
 
+// Several server workers.
+
+// open_for makes the listeners those of so many workers.
+static void open_for(uint32_t num_workers, enum ekb_listening listening)
+{
+    ekb_server_close(&server);
+    server.num_workers = num_workers;
+    server.listening = listening;
+    for (size_t i = 0; i < NUM_ARMS; i++) {
+        listeners[i].address = wire_loopback();
+    }
+    cr_assert_eq(ekb_server_open(&server, NULL), EKB_OK);
+    for (size_t i = 0; i < NUM_ARMS; i++) {
+        arms[i].target = listeners[i].address;
+    }
+}
+
+// expect_exact expects both sides to count the same when nothing was cut off.
+static void expect_exact(void)
+{
+    expect_sums();
+    for (size_t i = 0; i < NUM_ARMS; i++) {
+        const struct ekb_tally_arm *ours = &stage.client.tally->arms[i];
+        const struct ekb_tally_arm *theirs = &stage.server.tally->arms[i];
+        cr_expect_eq(ours->started, theirs->started, "arm %zu", i);
+        cr_expect_eq(ours->accepted, theirs->accepted, "arm %zu", i);
+        cr_expect_eq(ours->rejected, theirs->rejected, "arm %zu", i);
+        cr_expect_eq(ours->failed + theirs->failed, 0u, "arm %zu", i);
+    }
+}
+
+Test(stage, adds_up_what_several_servers_do)
+{
+    static const enum ekb_listening ways[] = {EKB_LISTENING_EACH, EKB_LISTENING_SHARED};
+    for (size_t i = 0; i < 2; i++) {
+        struct meddling meddling = {0};
+        struct ekb_fail fail = {0};
+        open_for(3, ways[i]);
+        client.share.count = 2;
+        client.in_flight = 12;
+        client.max_starts = 150;
+
+        const enum ekb_err err = run(&long_timeline, &meddling, &fail);
+
+        cr_assert_eq(err, EKB_OK, "%s: %s", ekb_err_name(err), fail.detail);
+        cr_expect_eq(stage.server.num_workers, 3u);
+        cr_expect_eq(stage.listening, ways[i]);
+        expect_exact();
+        cr_expect_eq(stage.server.tally->arms[0].started + stage.server.tally->arms[1].started,
+                     150u);
+        cr_expect_gt(stage.server.memory_base_bytes, 0u);
+        cr_expect_eq(listeners[0].fd, -1);
+        expect_no_children();
+        ekb_stage_deinit(&stage);
+    }
+}
+
+// The processor time of a slice is that of all workers of a side.
+Test(stage, adds_up_the_processor_time_of_several_servers)
+{
+    struct meddling meddling = {0};
+    open_for(2, EKB_LISTENING_EACH);
+
+    cr_assert_eq(run(&timeline, &meddling, NULL), EKB_OK);
+
+    const struct ekb_tally *tally = stage.server.tally;
+    uint64_t steps_ns = 0;
+    for (uint32_t i = 0; i < timeline.num_slices; i++) {
+        cr_expect_gt(tally->cpu_ns_at[i + 1], tally->cpu_ns_at[i], "slice %u", i);
+        steps_ns += tally->arms[ACCEPTED].steps_by_slice[i].sum;
+    }
+    cr_expect_eq(tally->arms[ACCEPTED].steps.moments.sum, steps_ns);
+}
+
+// kill_second kills the second of the server's workers.
+static void kill_second(struct meddling *meddling)
+{
+    (void)meddling;
+    kill_worker(1);
+}
+
+Test(stage, keeps_what_was_counted_when_one_of_several_servers_is_killed)
+{
+    struct meddling meddling = {.act = kill_second};
+    struct ekb_fail fail = {0};
+    open_for(2, EKB_LISTENING_EACH);
+
+    const enum ekb_err err = run(&long_timeline, &meddling, &fail);
+
+    cr_expect_eq(err, EKB_WORKER_DIED, "%s", ekb_err_name(err));
+    cr_expect(strstr(fail.detail, "server worker 2 of 2") != NULL, "%s", fail.detail);
+    cr_expect(strstr(fail.detail, "signal 9") != NULL, "%s", fail.detail);
+    cr_assert_not_null(stage.server.tally);
+    cr_expect_gt(stage.client.tally->arms[ACCEPTED].accepted, 0u);
+    for (size_t i = 0; i < NUM_ARMS; i++) {
+        const struct ekb_tally_arm *theirs = &stage.server.tally->arms[i];
+        cr_expect_eq(theirs->started,
+                     theirs->accepted + theirs->rejected + theirs->failed + theirs->unfinished,
+                     "arm %zu does not add up", i);
+    }
+    expect_no_children();
+}
+
+// Pinning.
+
+Test(stage, takes_the_cpus_that_are_named)
+{
+    struct meddling meddling = {0};
+    struct ekb_pin pin = {.mode = EKB_PIN_LIST, .num_cpus = 3};
+    const struct ekb_stage_control control = {
+        .progress = on_progress, .context = &meddling, .pin = &pin};
+    cr_assert_geq(ekb_worker_cpus(pin.cpus, 1), 1);
+    pin.cpus[1] = pin.cpus[0];
+    pin.cpus[2] = pin.cpus[0];
+    open_for(2, EKB_LISTENING_EACH);
+
+    cr_assert_eq(ekb_stage_run(&stage, &server, &client, &timeline, &control, NULL), EKB_OK);
+
+    cr_expect_eq(stage.server.cpus[0], pin.cpus[0]);
+    cr_expect_eq(stage.server.cpus[1], pin.cpus[0]);
+    cr_expect_eq(stage.client.cpus[0], pin.cpus[0]);
+}
+
+Test(stage, starts_nothing_when_too_few_cpus_are_named)
+{
+    const struct ekb_pin pin = {.mode = EKB_PIN_LIST, .num_cpus = 1};
+    const struct ekb_stage_control control = {.pin = &pin};
+    struct ekb_fail fail = {0};
+
+    const enum ekb_err err = ekb_stage_run(&stage, &server, &client, &timeline, &control, &fail);
+
+    cr_expect_eq(err, EKB_USAGE, "%s", ekb_err_name(err));
+    cr_expect(strstr(fail.detail, "2 workers") != NULL, "%s", fail.detail);
+    cr_expect_eq(listeners[0].fd, -1, "the listeners are left open");
+    expect_no_children();
+}
+
 Test(stage, hands_over_the_reason_when_the_server_cannot_begin)
 {
     struct meddling meddling = {0};

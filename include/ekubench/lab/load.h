@@ -26,7 +26,7 @@ struct ekb_load_settings {
     size_t num_stretches;
     enum ekb_arrivals_kind arrivals;
     uint64_t seed;
-    uint32_t num_workers; // Client workers, 1 to EKB_STAGE_MAX_CLIENTS.
+    uint32_t num_workers; // Client workers, 1 to EKB_STAGE_MAX_WORKERS.
     uint64_t warmup_ns;
     uint64_t duration_ns; // Measured, after the warm-up.
     uint64_t max_starts;  // 0: no limit but the duration.

@@ -1,10 +1,10 @@
 // A stage: the processes of one load shape, from fork to reap, and what the parent watches
 // meanwhile.
 //
-// The parent is single-threaded and handles no connection. It forks the server worker (unless the
-// server is not ours) and the client workers on CPUs of their own, sets the timeline, and then only
-// looks: steal per slice, resident memory, the kernel's TCP counters, and the tallies for a
-// progress line.
+// The parent is single-threaded and handles no connection. It forks the server workers (unless the
+// server is not ours) and the client workers, on CPUs of their own if there are enough, sets the
+// timeline, and then only looks: steal per slice, resident memory, the kernel's TCP counters, and
+// the tallies for a progress line.
 
 #ifndef EKUBENCH_LAB_STAGE_H
 #define EKUBENCH_LAB_STAGE_H
@@ -13,6 +13,8 @@
 #include "ekubench/io/net.h"
 #include "ekubench/lab/live.h"
 #include "ekubench/peer/client.h"
+#include "ekubench/peer/crew.h"
+#include "ekubench/peer/pin.h"
 #include "ekubench/peer/server.h"
 #include "ekubench/peer/tally.h"
 #include "ekubench/peer/timeline.h"
@@ -38,10 +40,13 @@ struct ekb_stage_control {
     void (*progress)(void *context, const struct ekb_stage_progress *progress); // Or NULL.
     void *context;
     const volatile sig_atomic_t *stop; // Set by a signal handler; or NULL.
+    // The CPUs of the workers, the server's first; of the clients alone if the server is not ours.
+    // NULL: EKB_PIN_AUTO, which leaves a CPU to a server that is not ours.
+    const struct ekb_pin *pin;
 };
 
-// Client workers at most.
-#define EKB_STAGE_MAX_CLIENTS 16
+// Workers of a side at most.
+#define EKB_STAGE_MAX_WORKERS EKB_CREW_MAX
 
 struct ekb_stage_side {
     // Of all its workers together, once they have ended. Owned by the stage; NULL if the side is
@@ -50,7 +55,7 @@ struct ekb_stage_side {
     uint32_t num_workers;
     uint64_t memory_base_bytes; // Of all workers.
     uint64_t memory_peak_bytes;
-    int cpus[EKB_STAGE_MAX_CLIENTS]; // By worker; EKB_WORKER_UNPINNED if it shares.
+    int cpus[EKB_STAGE_MAX_WORKERS]; // By worker; EKB_WORKER_UNPINNED: the scheduler's choice.
 };
 
 // Descriptors of a worker beside its connections: ring, listeners, library, standard streams.
@@ -60,7 +65,8 @@ struct ekb_stage {
     struct ekb_timeline timeline;
     struct ekb_stage_side server;
     struct ekb_stage_side client;
-    double *steal_by_slice; // Percent of both CPUs' time, by slice; num_slices entries.
+    enum ekb_listening listening; // Of the server's workers, if they are several.
+    double *steal_by_slice;       // Percent of both CPUs' time, by slice; num_slices entries.
     struct ekb_net_counters *network_by_slice; // Growth; num_slices entries.
     bool steal_known;
     bool network_known;
@@ -70,13 +76,14 @@ struct ekb_stage {
 
 // ekb_stage_run runs a stage: `server` (NULL: the server is not ours) and `client` as prepared but
 // for tally and timeline, which this sets from `timeline` (the origin is set here). There are
-// `client->share.count` client workers (0 counts as 1; EKB_STAGE_MAX_CLIENTS at most), which share
-// what is in flight, the starts and the rate among them; each has an order of arms of its own. If
-// one of them dies, the others are ended, and what they measured is kept. Release
+// `server->num_workers` server workers and `client->share.count` client workers (0 counts as 1;
+// EKB_STAGE_MAX_WORKERS at most). Clients share what is in flight, the starts and the rate among
+// them, each with an order of arms of its own; servers take what comes. If one of either dies, the
+// others are ended, and what they measured is kept, together with what it did so far. Release
 // `*out_stage` with `ekb_stage_deinit`, also after an error; a zeroed one is legal. The server's
 // listeners must be open; they are closed when this returns, whatever it returns. An interrupted
-// stage is EKB_OK with `interrupted` set. EKB_DESCRIPTORS, EKB_WORKER_DIED, and every error of the
-// workers.
+// stage is EKB_OK with `interrupted` set. EKB_DESCRIPTORS, EKB_USAGE (fewer CPUs than workers in
+// `control->pin`), EKB_WORKER_DIED, and every error of the workers.
 EKB_NODISCARD enum ekb_err
 ekb_stage_run(struct ekb_stage *out_stage, struct ekb_server_options *server,
               struct ekb_client_options *client, const struct ekb_timeline *timeline,

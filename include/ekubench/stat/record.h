@@ -214,6 +214,7 @@ struct ekb_record_stage {
     uint64_t warmup_ns, duration_ns, slice_ns;
     uint64_t floor_every; // Every n-th slice measures the floor; 0 = none.
     char client[8];       // "full", "cheap"
+    char listening[16];   // Of several server workers: "per-worker", "shared"; else "".
     uint64_t num_slices;
     uint64_t num_slices_dropped;        // By the steal rule.
     struct ekb_record_count network[8]; // Change of TcpExt/Tcp counters over the stage.
