@@ -228,6 +228,32 @@ enum ekb_err ekb_net_need_descriptors(uint64_t count, struct ekb_fail *reterr_fa
         (unsigned long long)count, (unsigned long long)limit.rlim_max);
 }
 
+// read_max reads the system's own limit of open files of a process; 0 if it cannot.
+static uint64_t read_max(void)
+{
+    char line[32] = "";
+    FILE *file = fopen("/proc/sys/fs/nr_open", "re");
+    if (file == NULL) {
+        return 0;
+    }
+    const char *read_line = fgets(line, sizeof line, file);
+    (void)fclose(file);
+    return read_line != NULL ? strtoull(line, NULL, 10) : 0;
+}
+
+uint64_t ekb_net_descriptor_limit(void)
+{
+    struct rlimit limit;
+    EKB_CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    const struct rlimit raised = {.rlim_cur = limit.rlim_cur, .rlim_max = read_max()};
+    // Only by trying is known whether it may.
+    if (raised.rlim_max <= limit.rlim_max || setrlimit(RLIMIT_NOFILE, &raised) != 0) {
+        return limit.rlim_max;
+    }
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    return raised.rlim_max;
+}
+
 // find_counter looks up `name` in a /proc/net file of pairs of lines: "Group: name name ..." and
 // "Group: value value ...".
 static bool find_counter(uint64_t *out_value, FILE *file, const char *group, const char *name)

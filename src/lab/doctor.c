@@ -7,7 +7,10 @@
 #include "ekubench/io/net.h"
 #include "ekubench/lab/host.h"
 #include "ekubench/lab/plan.h"
+#include "ekubench/lab/preflight.h"
+#include "ekubench/lab/stage.h"
 #include "ekubench/peer/worker.h"
+#include "lab/staging.h"
 
 #include <errno.h>
 #include <linux/perf_event.h>
@@ -30,6 +33,7 @@
 #define WANTED_PORTS 8000
 #define WANTED_BACKLOG 4096
 #define WANTED_MEMORY (UINT64_C(1) << 30)
+#define MANY_IN_FLIGHT 20000
 #define WATCH_NS EKB_NS_PER_S
 #define NOTABLE_STEAL_PERCENT 1.0
 #define BAD_STEAL_PERCENT 5.0
@@ -313,6 +317,32 @@ static void examine_conntrack(struct examination *exam)
          "%llu of %llu entries used", count, max);
 }
 
+// examine_many makes the checks that precede a run with 20,000 in flight, with as many workers of
+// either side as it takes.
+static void examine_many(struct examination *exam)
+{
+    static const char *const checks[EKB_PREFLIGHT_NUM_CHECKS] = {
+        "20k: open files", "20k: ports", "20k: accept queue", "20k: conntrack"};
+    struct ekb_preflight_finding found[EKB_PREFLIGHT_NUM_CHECKS];
+    struct ekb_preflight_limits limits;
+    ekb_preflight_read_limits(&limits);
+    for (uint32_t count = 1; count <= EKB_STAGE_MAX_WORKERS; count++) {
+        const struct ekb_plan_settings settings = {
+            .in_flight = MANY_IN_FLIGHT, .server_workers = count, .client_workers = count};
+        struct ekb_plan plan;
+        EKB_CHECK(ekb_plan_builtin(&plan, EKB_PLAN_LOAD, &settings) == EKB_OK);
+        const struct ekb_preflight_load load = ekb_staging_needs(&plan.stages[0]);
+        ekb_preflight_check(found, &load, &limits);
+        if (found[0].level == EKB_PREFLIGHT_OK) {
+            break;
+        }
+    }
+    for (size_t i = 0; i < EKB_PREFLIGHT_NUM_CHECKS; i++) {
+        find(exam, checks[i], found[i].level == EKB_PREFLIGHT_OK ? EKB_DOCTOR_OK : EKB_DOCTOR_NOTE,
+             found[i].advice, "%s", found[i].found);
+    }
+}
+
 static void examine_clock(struct examination *exam)
 {
     const char *source = exam->record.host.clocksource;
@@ -390,6 +420,7 @@ size_t ekb_doctor_examine(struct ekb_doctor_finding out_findings[EKB_DOCTOR_MAX_
     examine_ports(&exam);
     examine_backlog(&exam);
     examine_conntrack(&exam);
+    examine_many(&exam);
     examine_clock(&exam);
     examine_counters(&exam);
     examine_congestion(&exam);

@@ -87,7 +87,7 @@ static void read_cpu(struct ekb_record *record)
     (void)fclose(file);
 }
 
-static uint64_t read_number(const char *path)
+uint64_t ekb_host_read_number(const char *path)
 {
     char text[64];
     read_line(text, sizeof text, path);
@@ -127,7 +127,7 @@ void ekb_host_describe(struct ekb_record *record)
               "/proc/sys/net/ipv4/tcp_congestion_control");
     read_line(record->host.port_range, sizeof record->host.port_range,
               "/proc/sys/net/ipv4/ip_local_port_range");
-    record->host.somaxconn = read_number("/proc/sys/net/core/somaxconn");
+    record->host.somaxconn = ekb_host_read_number("/proc/sys/net/core/somaxconn");
     record->host.cpus = (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
     record->host.memory_bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
     if (getrlimit(RLIMIT_NOFILE, &descriptors) == 0) {

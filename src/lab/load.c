@@ -3,9 +3,11 @@
 #include "ekubench/base/clock.h"
 #include "ekubench/lab/assemble.h"
 #include "ekubench/lab/open_loop.h"
+#include "ekubench/lab/preflight.h"
 #include "ekubench/store/identities.h"
 #include "ekubench/store/store.h"
 
+#include <math.h>
 #include <stdio.h>
 
 #define STAGE_NAME "load"
@@ -161,13 +163,33 @@ static enum ekb_err label_arm(struct ekb_record_arm *label, struct ekb_record *r
     return EKB_OK;
 }
 
+// what_is_needed says what the run will have open. Of an open loop as many may begin at once as its
+// highest rate makes in a second.
+static struct ekb_preflight_load what_is_needed(const struct ekb_load_settings *settings)
+{
+    double at_once = 0;
+    for (size_t i = 0; i < settings->num_stretches; i++) {
+        at_once = fmax(at_once,
+                       fmax(settings->stretches[i].begin_per_s, settings->stretches[i].end_per_s));
+    }
+    return (struct ekb_preflight_load){
+        .in_flight = settings->in_flight,
+        .at_once = settings->num_stretches > 0 && at_once < settings->in_flight
+                       ? (uint64_t)at_once
+                       : ekb_preflight_at_once(settings->in_flight, settings->ramp_ns),
+        .client_workers = settings->num_workers > 0 ? settings->num_workers : 1,
+        .is_loopback4 = ekb_address_is_loopback4(&settings->arm.target),
+    };
+}
+
 enum ekb_err ekb_load_run(struct ekb_record *out_record, const struct ekb_load_settings *settings,
                           const struct ekb_session_control *control, struct ekb_fail *reterr_fail)
 {
     const struct ekb_session session = ekb_session_begin(out_record, "load");
     const struct ekb_timeline timeline = make_timeline(settings);
     struct ekb_session_progress progress = {.control = control, .stage = STAGE_NAME};
-    const struct ekb_stage_control stage_control = ekb_session_stage_control(&progress);
+    struct ekb_stage_control stage_control = ekb_session_stage_control(&progress);
+    const struct ekb_preflight_load needs = what_is_needed(settings);
     struct arms arms = {.num = 0};
     struct ekb_record_arm labels[MAX_ARMS] = {0};
     make_arms(&arms, settings);
@@ -187,7 +209,11 @@ enum ekb_err ekb_load_run(struct ekb_record *out_record, const struct ekb_load_s
     };
     struct ekb_stage stage = {0};
     describe(out_record, settings);
-    enum ekb_err err = ekb_client_check(&client, reterr_fail);
+    stage_control.pin = &settings->pin;
+    enum ekb_err err = ekb_preflight_pass(out_record, STAGE_NAME, &needs, reterr_fail);
+    if (err == EKB_OK) {
+        err = ekb_client_check(&client, reterr_fail);
+    }
     for (size_t i = 0; i < arms.num && err == EKB_OK; i++) {
         EKB_RECORD_COPY(labels[i].name, arms.names[i]);
         err = label_arm(&labels[i], out_record, &arms.arms[i], reterr_fail);

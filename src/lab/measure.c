@@ -73,7 +73,8 @@ static enum ekb_err run_stage(struct ekb_record *record, struct ekb_plan *plan, 
     for (size_t i = index + 1; i < plan->num_stages; i++) {
         progress.later_ns += plan->stages[i].num_slices * plan->stages[i].slice_ns;
     }
-    const struct ekb_stage_control stage_control = ekb_session_stage_control(&progress);
+    struct ekb_stage_control stage_control = ekb_session_stage_control(&progress);
+    stage_control.pin = &plan_stage->pin;
     // Of the stages of cost and floor nothing is to be told over time, and nothing to be added to
     // it.
     const uint64_t interval_ns =
@@ -95,15 +96,16 @@ static enum ekb_err run_stage(struct ekb_record *record, struct ekb_plan *plan, 
         err = ekb_stage_run(&stage, &staging.server, &staging.client, &timeline, &stage_control,
                             reterr_fail);
     }
-    if (err == EKB_OK) {
+    // Of a worker that died the others' results are left, and its own as far as it came.
+    if (err == EKB_OK || (err == EKB_WORKER_DIED && stage.client.tally != NULL)) {
         const struct ekb_record_stage label = ekb_staging_label(plan_stage);
-        err = ekb_assemble_stage(record, &stage, &label, staging.labels);
-        if (err == EKB_OK) {
-            err = add_answers(record, plan, plan_stage, &stage);
+        enum ekb_err result = ekb_assemble_stage(record, &stage, &label, staging.labels);
+        if (result == EKB_OK && err == EKB_OK) {
+            result = add_answers(record, plan, plan_stage, &stage);
         }
         ekb_assemble_negotiated(record, &stage);
-        if (err != EKB_OK) {
-            (void)ekb_fail_set(reterr_fail, err, 0, "result");
+        if (result != EKB_OK) {
+            err = ekb_fail_set(reterr_fail, result, 0, "result");
         }
     }
     ekb_stage_deinit(&stage);
@@ -120,18 +122,34 @@ static void describe_plan(struct ekb_record *record, const struct ekb_plan *plan
     record->plan.seed = plan->seed;
     record->plan.server_workers = 1;
     record->plan.client_workers = 1;
+    for (size_t i = 0; i < plan->num_stages; i++) {
+        const struct ekb_plan_stage *stage = &plan->stages[i];
+        if (stage->server_workers > record->plan.server_workers) {
+            record->plan.server_workers = stage->server_workers;
+        }
+        if (stage->client_workers > record->plan.client_workers) {
+            record->plan.client_workers = stage->client_workers;
+        }
+    }
     record->plan.deadline_ns = plan->deadline_ns;
 }
 
-// need_descriptors asks for what the largest stage needs, before the first one has taken its time.
-static enum ekb_err need_descriptors(const struct ekb_plan *plan, struct ekb_fail *reterr_fail)
+// look_ahead sees that every stage can be run, before the first one has taken its time.
+static enum ekb_err look_ahead(struct ekb_record *record, const struct ekb_plan *plan,
+                               struct ekb_fail *reterr_fail)
 {
-    uint64_t most = 0;
-    for (size_t i = 0; i < plan->num_stages; i++) {
-        const uint64_t needed = ekb_staging_room(&plan->stages[i]);
-        most = needed > most ? needed : most;
+    enum ekb_err err = EKB_OK;
+    for (size_t i = 0; i < plan->num_stages && err == EKB_OK; i++) {
+        const struct ekb_plan_stage *stage = &plan->stages[i];
+        const struct ekb_preflight_load load = ekb_staging_needs(stage);
+        int cpus[2 * EKB_STAGE_MAX_WORKERS];
+        err = ekb_preflight_pass(record, stage->name, &load, reterr_fail);
+        if (err == EKB_OK) {
+            err = ekb_pin_choose(cpus, load.server_workers + load.client_workers, &stage->pin, NULL,
+                                 0, 0, reterr_fail);
+        }
     }
-    return ekb_net_need_descriptors(most + EKB_STAGE_SPARE_DESCRIPTORS, reterr_fail);
+    return err;
 }
 
 void ekb_measure_cross_check(struct ekb_record *record)
@@ -175,7 +193,7 @@ enum ekb_err ekb_measure_run(struct ekb_record *out_record, const struct ekb_pla
     const struct ekb_session session = ekb_session_begin(out_record, "measure");
     describe_plan(out_record, plan);
 
-    enum ekb_err err = need_descriptors(plan, reterr_fail);
+    enum ekb_err err = look_ahead(out_record, plan, reterr_fail);
     if (err == EKB_OK) {
         err = ekb_stores_create(&stores, plan, reterr_fail);
     }

@@ -30,7 +30,8 @@ static const struct length {
     {"standard", 500, 4 + 140, 2 + 42, 2000, 10, 8, 6},          // 4 s + 36 s + 11 s + 57 s
 };
 
-// The load stage takes no longer than this, whatever is in flight: there are fewer quadruples then.
+// The load stage takes no longer than this, whatever is in flight: there are fewer quadruples then,
+// but one at least.
 #define MAX_LOAD_NS (120 * EKB_NS_PER_S)
 
 // plan_policy is the default policy, but for CRLs: the server's store has some, for the one arm
@@ -168,8 +169,9 @@ static void make_load_stage(struct ekb_plan_stage *stage, const struct length *l
     const uint32_t block_slices = factor * (length->washout_slices + length->measured_slices);
     const uint64_t slice_ns = 100 * EKB_NS_PER_MS;
     const uint64_t room = MAX_LOAD_NS / (EKB_QUADRUPLE_LEN * (uint64_t)block_slices * slice_ns);
-    const uint32_t num_quadruples =
+    const uint32_t num_possible =
         room < length->num_quadruples ? (uint32_t)room : length->num_quadruples;
+    const uint32_t num_quadruples = num_possible > 0 ? num_possible : 1;
     *stage = (struct ekb_plan_stage){
         .name = EKB_PLAN_STAGE_LOAD,
         .in_flight = in_flight,
@@ -186,13 +188,42 @@ static void make_load_stage(struct ekb_plan_stage *stage, const struct length *l
     add_arm(stage, "none", policy, 1, BOTH);
 }
 
-// One arm, enough in flight to keep both sides busy, for a short while.
-static void make_compare_stage(struct ekb_plan_stage *stage,
-                               const struct ekb_plan_settings *settings)
+// add_only_arm adds the arm that the settings ask for.
+static void add_only_arm(struct ekb_plan_stage *stage, const struct ekb_plan_settings *settings)
 {
     struct ekb_policy policy = plan_policy();
     const unsigned depth = settings->depth != 0 ? settings->depth : 1;
     char name[EKB_PLAN_NAME_LEN];
+    policy.eku = settings->eku_set ? settings->eku : EKB_EKU_ON;
+    (void)snprintf(name, sizeof name, "%s-d%u", ekb_eku_mode_name(policy.eku), depth);
+    add_arm(stage, name, policy, depth, BOTH);
+}
+
+// One arm, as many in flight as are asked for. The ramp takes half a millisecond for each, twice
+// what a core needs for a handshake, so that the accept queue stays short; then as long again,
+// until all have come to their verdicts once or twice; and twice as long is measured.
+static void make_one_load_stage(struct ekb_plan_stage *stage,
+                                const struct ekb_plan_settings *settings, uint32_t in_flight)
+{
+    const uint64_t slice_ns = 100 * EKB_NS_PER_MS;
+    const uint32_t ramp_slices = in_flight / 200 < 5 ? 5 : in_flight / 200;
+    const uint32_t measured_slices = in_flight / 100 < 50 ? 50 : in_flight / 100;
+    *stage = (struct ekb_plan_stage){
+        .name = EKB_PLAN_STAGE_LOAD,
+        .in_flight = in_flight,
+        .ramp_ns = ramp_slices * slice_ns,
+        .slice_ns = slice_ns,
+        .num_warmup = 2 * ramp_slices,
+        .num_slices = 2 * ramp_slices + measured_slices,
+        .client = EKB_CLIENT_FULL,
+    };
+    add_only_arm(stage, settings);
+}
+
+// One arm, enough in flight to keep both sides busy, for a short while.
+static void make_compare_stage(struct ekb_plan_stage *stage,
+                               const struct ekb_plan_settings *settings)
+{
     *stage = (struct ekb_plan_stage){
         .name = EKB_PLAN_STAGE_COST,
         .in_flight = settings->in_flight != 0 ? settings->in_flight : 64,
@@ -201,9 +232,17 @@ static void make_compare_stage(struct ekb_plan_stage *stage,
         .num_slices = 2 + 8,
         .client = EKB_CLIENT_FULL,
     };
-    policy.eku = settings->eku_set ? settings->eku : EKB_EKU_ON;
-    (void)snprintf(name, sizeof name, "%s-d%u", ekb_eku_mode_name(policy.eku), depth);
-    add_arm(stage, name, policy, depth, BOTH);
+    add_only_arm(stage, settings);
+}
+
+// set_workers gives the last stage, which is the load stage or the only one, its workers.
+static void set_workers(struct ekb_plan *plan, const struct ekb_plan_settings *settings)
+{
+    struct ekb_plan_stage *stage = &plan->stages[plan->num_stages - 1];
+    stage->server_workers = settings->server_workers;
+    stage->client_workers = settings->client_workers;
+    stage->listening = settings->listening;
+    stage->pin = settings->pin;
 }
 
 // add_reject adds a client with a fault.
@@ -244,6 +283,26 @@ static void make_rejects_stage(struct ekb_plan_stage *stage,
     add_reject(stage, EKB_ARM_REJECT_NONE, policy, EKB_CLIENT_FAULT_NO_CERTIFICATE);
 }
 
+// make_only_stage makes the one stage of a plan that has no other.
+static void make_only_stage(struct ekb_plan *plan, const struct ekb_plan_settings *settings)
+{
+    const uint32_t in_flight =
+        settings->in_flight != 0 ? settings->in_flight : EKB_PLAN_DEFAULT_IN_FLIGHT;
+    plan->num_stages = 1;
+    if (strcmp(plan->name, EKB_PLAN_COMPARE) == 0) {
+        make_compare_stage(&plan->stages[0], settings);
+        return;
+    }
+    if (strcmp(plan->name, EKB_PLAN_REJECTS) == 0) {
+        make_rejects_stage(&plan->stages[0], settings);
+        return;
+    }
+    make_one_load_stage(&plan->stages[0], settings, in_flight);
+    // Of a slow core, thousands in flight take seconds each.
+    const uint64_t enough_ns = 2 * EKB_NS_PER_MS * in_flight;
+    plan->deadline_ns = enough_ns > plan->deadline_ns ? enough_ns : plan->deadline_ns;
+}
+
 enum ekb_err ekb_plan_builtin(struct ekb_plan *out_plan, const char *name,
                               const struct ekb_plan_settings *settings)
 {
@@ -251,13 +310,14 @@ enum ekb_err ekb_plan_builtin(struct ekb_plan *out_plan, const char *name,
     while (length < sizeof lengths / sizeof lengths[0] && strcmp(lengths[length].name, name) != 0) {
         length++;
     }
-    const bool is_compare = strcmp(name, EKB_PLAN_COMPARE) == 0;
+    const bool has_one_arm =
+        strcmp(name, EKB_PLAN_COMPARE) == 0 || strcmp(name, EKB_PLAN_LOAD) == 0;
     const bool is_rejects = strcmp(name, EKB_PLAN_REJECTS) == 0;
-    if (length == sizeof lengths / sizeof lengths[0] && !is_compare && !is_rejects) {
+    if (length == sizeof lengths / sizeof lengths[0] && !has_one_arm && !is_rejects) {
         return EKB_NOT_FOUND;
     }
 
-    if (!is_compare && (settings->eku_set || settings->depth != 0)) {
+    if (!has_one_arm && (settings->eku_set || settings->depth != 0)) {
         return EKB_USAGE;
     }
 
@@ -269,13 +329,9 @@ enum ekb_err ekb_plan_builtin(struct ekb_plan *out_plan, const char *name,
         .num_stages = 4,
     };
     (void)snprintf(out_plan->name, sizeof out_plan->name, "%s", name);
-    if (is_compare || is_rejects) {
-        out_plan->num_stages = 1;
-        if (is_compare) {
-            make_compare_stage(&out_plan->stages[0], settings);
-        } else {
-            make_rejects_stage(&out_plan->stages[0], settings);
-        }
+    if (has_one_arm || is_rejects) {
+        make_only_stage(out_plan, settings);
+        set_workers(out_plan, settings);
         return EKB_OK;
     }
     out_plan->resolve_ns = lengths[length].resolve_ns;
@@ -284,6 +340,7 @@ enum ekb_err ekb_plan_builtin(struct ekb_plan *out_plan, const char *name,
     make_floor_stage(&out_plan->stages[2], lengths[length].floor_slices);
     make_load_stage(&out_plan->stages[3], &lengths[length],
                     settings->in_flight != 0 ? settings->in_flight : lengths[length].in_flight);
+    set_workers(out_plan, settings);
     return EKB_OK;
 }
 

@@ -1,16 +1,48 @@
 #include "lab/staging.h"
 
+#include "ekubench/lab/stage.h"
 #include "ekubench/peer/ends.h"
 
 #include <string.h>
 
-// The server has room for connections that are ending while their successors begin.
+// A server worker has room for connections that are ending while their successors begin, and for
+// more than its share: twice the stage's, where there are descriptors for as many.
 #define ROOM_FACTOR 2
 #define ROOM_SPARE 256
 
-uint32_t ekb_staging_room(const struct ekb_plan_stage *stage)
+static uint32_t at_least_one(uint32_t count)
 {
-    return stage->in_flight * ROOM_FACTOR + ROOM_SPARE;
+    return count > 0 ? count : 1;
+}
+
+// room_of returns how many connections a server worker of the stage has room for.
+static uint32_t room_of(const struct ekb_plan_stage *stage)
+{
+    const uint64_t wanted = (uint64_t)stage->in_flight * ROOM_FACTOR + ROOM_SPARE;
+    const uint64_t needed = ekb_preflight_room(stage->in_flight, stage->server_workers);
+    const uint64_t allowed = ekb_net_descriptor_limit();
+    const uint64_t possible =
+        allowed > EKB_STAGE_SPARE_DESCRIPTORS ? allowed - EKB_STAGE_SPARE_DESCRIPTORS : 0;
+    if (possible >= wanted) {
+        return (uint32_t)wanted;
+    }
+    return (uint32_t)(possible > needed ? possible : needed);
+}
+
+struct ekb_preflight_load ekb_staging_needs(const struct ekb_plan_stage *stage)
+{
+    const bool is_open_loop = stage->rate_per_s > 0;
+    return (struct ekb_preflight_load){
+        .in_flight = stage->in_flight,
+        // An open loop begins by its rate: as many as that is in a second.
+        .at_once = is_open_loop && stage->rate_per_s < stage->in_flight
+                       ? (uint64_t)stage->rate_per_s
+                       : ekb_preflight_at_once(stage->in_flight, stage->ramp_ns),
+        .client_workers = at_least_one(stage->client_workers),
+        .server_workers = at_least_one(stage->server_workers),
+        .listening = stage->listening,
+        .is_loopback4 = true,
+    };
 }
 
 // first_with_tickets returns the index of the arm whose sessions the others resume.
@@ -73,7 +105,9 @@ enum ekb_err ekb_staging_init(struct ekb_staging *staging, const struct ekb_plan
         .store_path = ekb_stores_server(stores, &stage->arms[0]),
         .listeners = staging->listeners,
         .num_listeners = stage->num_arms,
-        .max_connections = ekb_staging_room(stage),
+        .num_workers = stage->server_workers,
+        .listening = stage->listening,
+        .max_connections = room_of(stage),
         .deadline_ns = plan->deadline_ns,
         .expect_accept = staging->expect_accept,
         .floor_client_store =
@@ -100,6 +134,8 @@ enum ekb_err ekb_staging_init(struct ekb_staging *staging, const struct ekb_plan
         .arms = staging->client_arms,
         .num_arms = stage->num_arms,
         .in_flight = stage->in_flight,
+        .ramp_ns = stage->ramp_ns,
+        .share = {.index = 0, .count = stage->client_workers},
         .deadline_ns = plan->deadline_ns,
         .seed = plan->seed,
         .confirm = EKB_CONFIRM_BYTE,
@@ -120,6 +156,7 @@ struct ekb_record_stage ekb_staging_label(const struct ekb_plan_stage *stage)
 {
     struct ekb_record_stage label = {
         .in_flight = stage->in_flight,
+        .ramp_ns = stage->ramp_ns,
         .warmup_ns = stage->num_warmup * stage->slice_ns,
         .duration_ns = (stage->num_slices - stage->num_warmup) * stage->slice_ns,
         .slice_ns = stage->slice_ns,

@@ -5,6 +5,7 @@
 #define EKUBENCH_SRC_LAB_STAGING_H
 
 #include "ekubench/lab/plan.h"
+#include "ekubench/lab/preflight.h"
 #include "ekubench/lab/stores.h"
 #include "ekubench/peer/client.h"
 #include "ekubench/peer/server.h"
@@ -21,8 +22,8 @@ struct ekb_staging {
     struct ekb_client_options client;
 };
 
-// ekb_staging_room returns how many connections the server of a stage has room for.
-uint32_t ekb_staging_room(const struct ekb_plan_stage *stage);
+// ekb_staging_needs says what `stage` will have open.
+struct ekb_preflight_load ekb_staging_needs(const struct ekb_plan_stage *stage);
 
 // ekb_staging_init prepares both sides of `stage` and opens the listeners, on loopback;
 // ekb_stage_run closes them. Must stay where it is: its parts point at one another. Errors of

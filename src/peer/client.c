@@ -25,7 +25,6 @@
 
 // Connections started per turn at most, so that a start does not flood the accept queue.
 #define MAX_BURST 64
-#define MAX_SOURCES 64
 // Dropped arrivals whose wait is still to be seen; of more, what they have waited so far is kept.
 #define MAX_WAITING 4096
 
@@ -40,7 +39,7 @@ struct client {
     size_t num_waiting;
     struct ekb_client_choice choice;
     char request[512]; // What is sent with EKB_CONFIRM_HTTP.
-    struct ekb_address sources[MAX_SOURCES];
+    struct ekb_address sources[EKB_CLIENT_MAX_SOURCES];
     size_t num_sources; // 0: the system chooses.
     size_t next_source;
     uint64_t num_started;
@@ -462,7 +461,10 @@ static void spread_sources(struct client *client)
     uint32_t high = 60999;
     (void)ekb_net_port_range(&low, &high);
     const uint32_t per_source = (high - low) / 2 + 1;
-    if (client->options->in_flight <= per_source) {
+    const uint64_t num_workers =
+        client->options->share.count > 0 ? client->options->share.count : 1;
+    const uint64_t in_flight = client->options->in_flight * num_workers; // Of all of them, about.
+    if (in_flight <= per_source) {
         return;
     }
     for (size_t i = 0; i < client->options->num_arms; i++) {
@@ -470,8 +472,8 @@ static void spread_sources(struct client *client)
             return;
         }
     }
-    const size_t wanted = client->options->in_flight / per_source + 1;
-    client->num_sources = wanted < MAX_SOURCES ? wanted : MAX_SOURCES;
+    const size_t wanted = in_flight / per_source + 1;
+    client->num_sources = wanted < EKB_CLIENT_MAX_SOURCES ? wanted : EKB_CLIENT_MAX_SOURCES;
     for (size_t i = 0; i < client->num_sources; i++) {
         char text[EKB_ADDRESS_TEXT_LEN] = "127.0.0.1:0";
         text[8] = (char)('1' + i % 9);

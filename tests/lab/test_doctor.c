@@ -22,9 +22,20 @@ TestSuite(doctor, .timeout = 60);
 
 Test(doctor, looks_at_everything_that_decides)
 {
-    static const char *const checks[] = {"io_uring",   "CPUs",     "steal",        "other work",
-                                         "open files", "ports",    "accept queue", "clock",
-                                         "memory",     "BoringSSL"};
+    static const char *const checks[] = {"io_uring",
+                                         "CPUs",
+                                         "steal",
+                                         "other work",
+                                         "open files",
+                                         "ports",
+                                         "accept queue",
+                                         "clock",
+                                         "memory",
+                                         "BoringSSL",
+                                         "20k: open files",
+                                         "20k: ports",
+                                         "20k: accept queue",
+                                         "20k: conntrack"};
 
     const size_t num_findings = ekb_doctor_examine(findings);
 

@@ -428,8 +428,69 @@ Test(plan, compare_has_one_arm_as_it_is_told)
     cr_expect_eq(ekb_plan_duration_ns(&usual), 2 * EKB_NS_PER_S);
 }
 
+Test(plan, load_has_one_arm_for_as_long_as_so_many_in_flight_take)
+{
+    static const struct {
+        uint32_t in_flight;
+        uint64_t ramp_ms;
+        uint64_t measured_ms;
+        uint64_t deadline_ms;
+    } rows[] = {{500, 500, 5000, 10000}, {20000, 10000, 20000, 40000}};
+    for (size_t i = 0; i < 2; i++) {
+        const struct ekb_plan_settings settings = {.in_flight = rows[i].in_flight, .depth = 2};
+        struct ekb_plan plan;
+        cr_assert_eq(ekb_plan_builtin(&plan, EKB_PLAN_LOAD, &settings), EKB_OK);
+        const struct ekb_plan_stage *stage = &plan.stages[0];
+
+        cr_assert_eq(plan.num_stages, 1u);
+        cr_assert_eq(stage->num_arms, 1u);
+        cr_expect_str_eq(stage->name, EKB_PLAN_STAGE_LOAD);
+        cr_expect_str_eq(stage->arms[0].name, "on-d2");
+        cr_expect_eq(stage->in_flight, rows[i].in_flight);
+        cr_expect_eq(stage->block_slices, 0u);
+        cr_expect_eq(stage->ramp_ns, rows[i].ramp_ms * EKB_NS_PER_MS);
+        cr_expect_eq(stage->num_warmup * stage->slice_ns, 2 * stage->ramp_ns);
+        cr_expect_eq((stage->num_slices - stage->num_warmup) * stage->slice_ns,
+                     rows[i].measured_ms * EKB_NS_PER_MS);
+        cr_expect_eq(plan.deadline_ns, rows[i].deadline_ms * EKB_NS_PER_MS);
+    }
+}
+
+// The costs of single handshakes are those of one worker on either side.
+Test(plan, has_several_workers_in_its_last_stage_only)
+{
+    static const char *const all[] = {"quick", "standard", EKB_PLAN_LOAD, EKB_PLAN_COMPARE};
+    const struct ekb_plan_settings settings = {.server_workers = 3,
+                                               .client_workers = 2,
+                                               .listening = EKB_LISTENING_SHARED,
+                                               .pin = {.mode = EKB_PIN_OFF}};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        struct ekb_plan plan;
+        cr_assert_eq(ekb_plan_builtin(&plan, all[i], &settings), EKB_OK);
+        for (size_t s = 0; s < plan.num_stages; s++) {
+            const struct ekb_plan_stage *stage = &plan.stages[s];
+            const bool is_last = s + 1 == plan.num_stages;
+            cr_expect_eq(stage->server_workers, is_last ? 3u : 0u, "%s", stage->name);
+            cr_expect_eq(stage->client_workers, is_last ? 2u : 0u, "%s", stage->name);
+            cr_expect_eq(stage->listening == EKB_LISTENING_SHARED, is_last, "%s", stage->name);
+            cr_expect_eq(stage->pin.mode == EKB_PIN_OFF, is_last, "%s", stage->name);
+        }
+    }
+}
+
+// Whatever is in flight, there is something to measure.
+Test(plan, has_a_quadruple_at_least)
+{
+    const struct ekb_plan_settings settings = {.in_flight = 200000};
+    struct ekb_plan plan;
+    cr_assert_eq(ekb_plan_builtin(&plan, "standard", &settings), EKB_OK);
+    const struct ekb_plan_stage *load = stage_of(&plan, EKB_PLAN_STAGE_LOAD);
+
+    cr_expect_eq(load->num_slices - load->num_warmup, EKB_QUADRUPLE_LEN * load->block_slices);
+}
+
 // In the others they are what is compared.
-Test(plan, knows_mode_and_depth_in_compare_only)
+Test(plan, knows_mode_and_depth_with_one_arm_only)
 {
     const struct ekb_plan_settings settings[] = {{.depth = 2},
                                                  {.eku = EKB_EKU_ON, .eku_set = true}};

@@ -68,6 +68,10 @@ enum ekb_err ekb_net_err_from_errno(int reason);
 // EKB_DESCRIPTORS if it may not (the detail has both numbers and what to do).
 EKB_NODISCARD enum ekb_err ekb_net_need_descriptors(uint64_t count, struct ekb_fail *reterr_fail);
 
+// ekb_net_descriptor_limit returns up to how many open files ekb_net_need_descriptors can go: the
+// hard limit, or the system's where that may be raised.
+uint64_t ekb_net_descriptor_limit(void);
+
 // The kernel's TCP counters whose growth during a run says that its latencies are suspect.
 struct ekb_net_counters {
     uint64_t listen_overflows;

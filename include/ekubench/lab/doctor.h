@@ -22,7 +22,7 @@ struct ekb_doctor_finding {
     char advice[200]; // "" when there is nothing to do.
 };
 
-#define EKB_DOCTOR_MAX_FINDINGS 16
+#define EKB_DOCTOR_MAX_FINDINGS 20
 
 // What the machine had to do while it was watched, by counters that only grow: ticks of all its
 // CPUs together, and the time in which some process waited for one of them.

@@ -23,6 +23,10 @@ bool ekb_host_read_ticks(struct ekb_host_ticks *out_ticks);
 double ekb_host_steal_percent(const struct ekb_host_ticks *before,
                               const struct ekb_host_ticks *after);
 
+// ekb_host_read_number returns the number in the first line of `path`, as of /proc/sys; 0 if there
+// is none.
+uint64_t ekb_host_read_number(const char *path);
+
 // ekb_host_describe fills the record's `host` and `build` blocks. What cannot be read stays empty.
 void ekb_host_describe(struct ekb_record *record);
 

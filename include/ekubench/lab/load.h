@@ -6,6 +6,7 @@
 #include "ekubench/base/err.h"
 #include "ekubench/lab/session.h"
 #include "ekubench/peer/client.h"
+#include "ekubench/peer/pin.h"
 #include "ekubench/stat/record.h"
 
 #include <stdint.h>
@@ -27,6 +28,7 @@ struct ekb_load_settings {
     enum ekb_arrivals_kind arrivals;
     uint64_t seed;
     uint32_t num_workers; // Client workers, 1 to EKB_STAGE_MAX_WORKERS.
+    struct ekb_pin pin;   // Their CPUs.
     uint64_t warmup_ns;
     uint64_t duration_ns; // Measured, after the warm-up.
     uint64_t max_starts;  // 0: no limit but the duration.

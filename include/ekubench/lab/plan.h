@@ -10,6 +10,8 @@
 #include "ekubench/base/clock.h"
 #include "ekubench/base/err.h"
 #include "ekubench/peer/client.h"
+#include "ekubench/peer/pin.h"
+#include "ekubench/peer/server.h"
 #include "ekubench/pki/client_fault.h"
 #include "ekubench/pki/key.h"
 #include "ekubench/pki/policy.h"
@@ -49,7 +51,12 @@ struct ekb_plan_stage {
     char name[EKB_PLAN_NAME_LEN];
     uint32_t in_flight;
     double
-        rate_per_s; // Open loop: Poisson arrivals, at most `in_flight` under way; 0: closed loop.
+        rate_per_s;   // Open loop: Poisson arrivals, at most `in_flight` under way; 0: closed loop.
+    uint64_t ramp_ns; // Closed loop: until as many are under way; part of the warm-up.
+    uint32_t server_workers; // 0 counts as 1, here and in the next.
+    uint32_t client_workers;
+    enum ekb_listening listening;
+    struct ekb_pin pin; // Of all workers, the server's first.
     uint64_t slice_ns;
     uint32_t num_warmup; // Slices.
     uint32_t num_slices; // Warm-up included.
@@ -77,13 +84,17 @@ struct ekb_plan {
 
 // What a user may change of a built-in plan. Zeroes mean the plan's own.
 struct ekb_plan_settings {
-    uint64_t seed;                // Below 2^63.
-    uint32_t in_flight;           // Of the load stage.
+    uint64_t seed;           // Below 2^63.
+    uint32_t in_flight;      // Of the load stage, as the next four.
+    uint32_t server_workers; // Up to EKB_STAGE_MAX_WORKERS, as the next.
+    uint32_t client_workers;
+    enum ekb_listening listening;
+    struct ekb_pin pin;
     enum ekb_tls_version version; // EKB_TLS_1_2 or EKB_TLS_1_3, if `version_set`.
     bool version_set;
     enum ekb_key_type key_type; // Of all certificates, if `key_type_set`.
     bool key_type_set;
-    // Of the one arm of the plan "compare" only.
+    // Of the one arm of the plans "compare" and "load" only.
     enum ekb_eku_mode eku; // If `eku_set`.
     bool eku_set;
     unsigned depth; // Up to EKB_MINT_MAX_DEPTH.
@@ -105,13 +116,16 @@ extern const unsigned ekb_plan_depths[EKB_PLAN_NUM_DEPTHS];
 
 #define EKB_PLAN_COMPARE "compare"
 #define EKB_PLAN_REJECTS "rejects"
+#define EKB_PLAN_LOAD "load"
 #define EKB_PLAN_DEFAULT_SEED 1
 #define EKB_PLAN_DEFAULT_IN_FLIGHT 2000
 
 // ekb_plan_builtin makes the plan called `name`: "quick" (at most 45 s in all), "standard" (at
-// most 120 s), "rejects" (20 s: clients of every kind that is rejected, beside accepted ones), or
-// "compare" (3 s: one arm, to be run again and again). EKB_NOT_FOUND if there is no such plan,
-// EKB_USAGE if the settings have what only another one knows.
+// most 120 s), "rejects" (20 s: clients of every kind that is rejected, beside accepted ones),
+// "compare" (3 s: one arm, to be run again and again), or "load" (one arm under load, for as long as
+// so many in flight want, 6 s or more). The load settings are for the load stage, or, in the plans of
+// one stage, for that. EKB_NOT_FOUND if there is no such plan, EKB_USAGE if the settings have what
+// only another one knows.
 EKB_NODISCARD enum ekb_err ekb_plan_builtin(struct ekb_plan *out_plan, const char *name,
                                             const struct ekb_plan_settings *settings);
 

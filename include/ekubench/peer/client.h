@@ -84,6 +84,9 @@ struct ekb_client_options {
     const char *floor_server_store;
 };
 
+// Source addresses of connections to 127.0.0.0/8 at most.
+#define EKB_CLIENT_MAX_SOURCES 64
+
 // The client gives up when this many handshakes have failed and none has been accepted or rejected.
 #define EKB_CLIENT_GIVE_UP 16
 
