@@ -10,6 +10,7 @@
 #include "ekubench/base/err.h"
 #include "ekubench/lab/plan.h"
 #include "ekubench/lab/session.h"
+#include "ekubench/peer/pin.h"
 #include "ekubench/stat/record.h"
 
 #include <argp.h>
@@ -81,6 +82,17 @@ enum {
 };
 error_t ekb_cli_parse_treatment(struct ekb_plan_settings *plan, int key, const char *text,
                                 struct argp_state *state);
+
+// What --pin takes, and its help without what "auto" means for the command.
+#define EKB_CLI_PIN_ARG "auto|off|LIST"
+
+// ekb_cli_parse_pin, ekb_cli_parse_workers and ekb_cli_parse_in_flight read the values of --pin, of
+// an option for workers that is called `option`, and of --in-flight; wrong usage if they cannot be
+// had.
+void ekb_cli_parse_pin(struct ekb_pin *out_pin, const char *text, struct argp_state *state);
+void ekb_cli_parse_workers(uint32_t *out_count, const char *option, const char *text,
+                           struct argp_state *state);
+void ekb_cli_parse_in_flight(uint32_t *out_count, const char *text, struct argp_state *state);
 
 // ekb_cli_parse_time reads the value of an option --at; wrong usage if it is no time.
 void ekb_cli_parse_time(int64_t *out_seconds, const char *text, struct argp_state *state);

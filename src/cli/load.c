@@ -5,7 +5,6 @@
 #include "ekubench/base/clock.h"
 #include "ekubench/base/units.h"
 #include "ekubench/lab/load.h"
-#include "ekubench/lab/stage.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -42,6 +41,7 @@ enum {
     OPTION_ARRIVALS,
     OPTION_SEED,
     OPTION_WORKERS,
+    OPTION_PIN,
     OPTION_DEADLINE,
     OPTION_CONFIRM,
     OPTION_TLS,
@@ -230,7 +230,6 @@ static error_t parse_shape(int key, char *text, struct argp_state *state)
 {
     struct arguments *arguments = state->input;
     struct ekb_load_settings *settings = &arguments->settings;
-    uint64_t count = 0;
     switch (key) {
     case OPTION_COUNT:
         if (ekb_units_parse_count(&settings->max_starts, text, 1, UINT64_C(1) << 40) != EKB_OK) {
@@ -262,11 +261,10 @@ static error_t parse_shape(int key, char *text, struct argp_state *state)
         }
         return 0;
     case OPTION_WORKERS:
-        if (ekb_units_parse_count(&count, text, 1, EKB_STAGE_MAX_WORKERS) != EKB_OK) {
-            ekb_cli_refuse(state, "--client-workers %s: a count from 1 to %d is wanted", text,
-                           EKB_STAGE_MAX_WORKERS);
-        }
-        settings->num_workers = (uint32_t)count;
+        ekb_cli_parse_workers(&settings->num_workers, "--client-workers", text, state);
+        return 0;
+    case OPTION_PIN:
+        ekb_cli_parse_pin(&settings->pin, text, state);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -356,7 +354,6 @@ static error_t parse(int key, char *text, struct argp_state *state)
 {
     struct arguments *arguments = state->input;
     struct ekb_load_settings *settings = &arguments->settings;
-    uint64_t count = 0;
     switch (key) {
     case OPTION_TARGET:
         parse_target(settings, text, state);
@@ -365,10 +362,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         settings->arm.store_path = text;
         return 0;
     case 'n':
-        if (ekb_units_parse_count(&count, text, 1, 20000) != EKB_OK) {
-            ekb_cli_refuse(state, "--in-flight %s: a count from 1 to 20000 is wanted", text);
-        }
-        settings->in_flight = (uint32_t)count;
+        ekb_cli_parse_in_flight(&settings->in_flight, text, state);
         arguments->in_flight_set = true;
         return 0;
     case 't':
@@ -426,6 +420,10 @@ static const struct argp_option options[] = {
     {"client-workers", OPTION_WORKERS, "N", 0,
      "Processes that share the load, each on a CPU of its own if there are as many and one more "
      "(default 1)",
+     0},
+    {"pin", OPTION_PIN, EKB_CLI_PIN_ARG, 0,
+     "CPUs of the client workers, in their order (0,2-5); auto (default): one each if there are as "
+     "many and one more, for the server; off: as the system likes",
      0},
     {"duration", 't', "TIME", 0, "How long to measure (default 10s)", 0},
     {"count", OPTION_COUNT, "N", 0, "End after N handshakes, if that comes first; without warm-up",

@@ -18,13 +18,16 @@ struct arguments {
 
 enum {
     OPTION_PRINT_PLAN = 256,
+    OPTION_SERVER_WORKERS,
+    OPTION_CLIENT_WORKERS,
+    OPTION_SHARED_LISTENER,
+    OPTION_PIN,
     OPTION_JSON,
 };
 
 static error_t parse(int key, char *text, struct argp_state *state)
 {
     struct arguments *arguments = state->input;
-    uint64_t count = 0;
     switch (key) {
     case 'p':
         arguments->plan = text;
@@ -33,10 +36,19 @@ static error_t parse(int key, char *text, struct argp_state *state)
         arguments->output = text;
         return 0;
     case 'n':
-        if (ekb_units_parse_count(&count, text, 1, 20000) != EKB_OK) {
-            ekb_cli_refuse(state, "--in-flight %s: a count from 1 to 20000 is wanted", text);
-        }
-        arguments->settings.in_flight = (uint32_t)count;
+        ekb_cli_parse_in_flight(&arguments->settings.in_flight, text, state);
+        return 0;
+    case OPTION_SERVER_WORKERS:
+        ekb_cli_parse_workers(&arguments->settings.server_workers, "--server-workers", text, state);
+        return 0;
+    case OPTION_CLIENT_WORKERS:
+        ekb_cli_parse_workers(&arguments->settings.client_workers, "--client-workers", text, state);
+        return 0;
+    case OPTION_SHARED_LISTENER:
+        arguments->settings.listening = EKB_LISTENING_SHARED;
+        return 0;
+    case OPTION_PIN:
+        ekb_cli_parse_pin(&arguments->settings.pin, text, state);
         return 0;
     case OPTION_PRINT_PLAN:
         arguments->print_plan = true;
@@ -55,10 +67,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
 static const struct argp_option options[] = {
     {"plan", 'p', "NAME|FILE", 0,
      "Built-in plan: quick (at most 45 s), standard (at most 120 s, the default), rejects (clients "
-     "with the wrong usage, of an unknown CA, expired, revoked, without a certificate; 20 s) or "
-     "compare (one arm, 3 s); or an INI file (with a / or ending in .ini) with these options as "
-     "keys; what the "
-     "command line says goes before it",
+     "with the wrong usage, of an unknown CA, expired, revoked, without a certificate; 20 s), "
+     "compare (one arm, 3 s) or load (one arm under load, 6 s or more); or an INI file (with a / or "
+     "ending in .ini) with these options as keys; what the command line says goes before it",
      0},
     {"print-plan", OPTION_PRINT_PLAN, NULL, 0, "Print the plan as such a file, and do nothing", 0},
     {"output", 'o', "DIR", 0, "Write result.json and report.txt into DIR", 0},
@@ -66,11 +77,22 @@ static const struct argp_option options[] = {
      "Connections in flight in the load stage (default 2000, in quick 1000), or in the only one "
      "(rejects: 4, compare: 64)",
      0},
+    {"server-workers", OPTION_SERVER_WORKERS, "N", 0,
+     "Server processes of the load stage (default 1); the other stages have one", 0},
+    {"client-workers", OPTION_CLIENT_WORKERS, "N", 0, "The same of the client", 0},
+    {"shared-listener", OPTION_SHARED_LISTENER, NULL, 0,
+     "All server workers accept from one socket, for latency; else each has its own (SO_REUSEPORT)",
+     0},
+    {"pin", OPTION_PIN, EKB_CLI_PIN_ARG, 0,
+     "CPUs of the load stage's workers, the server's first (0,2-5); auto (default): one each if "
+     "there are as many; off: as the system likes",
+     0},
     {"tls", EKB_CLI_OPTION_TLS, "VERSION", 0, "1.3 (the default) or 1.2", 0},
     {"key", EKB_CLI_OPTION_KEY, "TYPE", 0, "Keys of all certificates: " EKB_CLI_KEY_TYPES, 0},
-    {"eku", EKB_CLI_OPTION_EKU, "MODE", 0, "In the plan compare: on (default), off or none", 0},
+    {"eku", EKB_CLI_OPTION_EKU, "MODE", 0,
+     "In the plans compare and load: on (default), off or none", 0},
     {"depth", EKB_CLI_OPTION_DEPTH, "N", 0,
-     "In the plan compare: certificates above the client's leaf (default 1)", 0},
+     "In the plans compare and load: certificates above the client's leaf (default 1)", 0},
     {"seed", EKB_CLI_OPTION_SEED, "N", 0,
      "Seed of the order of arms (default 1): the same seed, the same order", 0},
     {"json", OPTION_JSON, NULL, 0, "Print the result as JSON instead of tables", 0},
@@ -93,6 +115,27 @@ enum ekb_err ekb_cli_measure_plan(struct ekb_record *out_record, const void *pla
     return ekb_measure_run(out_record, plan, control, reterr_fail);
 }
 
+// print_workers prints what differs from one worker of each side and the system's choice of CPUs.
+static void print_workers(const struct ekb_plan_stage *stage)
+{
+    if (stage->server_workers > 0) {
+        (void)printf("server-workers = %u\n", (unsigned)stage->server_workers);
+    }
+    if (stage->client_workers > 0) {
+        (void)printf("client-workers = %u\n", (unsigned)stage->client_workers);
+    }
+    if (stage->listening == EKB_LISTENING_SHARED) {
+        (void)printf("shared-listener = yes\n");
+    }
+    if (stage->pin.mode == EKB_PIN_OFF) {
+        (void)printf("pin = off\n");
+    }
+    for (size_t i = 0; i < stage->pin.num_cpus; i++) {
+        (void)printf("%s%d%s", i == 0 ? "pin = " : ",", stage->pin.cpus[i],
+                     i + 1 == stage->pin.num_cpus ? "\n" : "");
+    }
+}
+
 // print_plan prints what makes the plan again: as a comment, what it is.
 static void print_plan(const struct arguments *arguments, const struct ekb_plan *plan)
 {
@@ -103,7 +146,8 @@ static void print_plan(const struct arguments *arguments, const struct ekb_plan 
                  "in-flight = %u\nseed = %llu\n",
                  plan->name, ekb_key_type_name(plan->key_type), ekb_tls_version_name(plan->version),
                  (unsigned)last->in_flight, (unsigned long long)plan->seed);
-    if (strcmp(plan->name, EKB_PLAN_COMPARE) == 0) {
+    print_workers(last);
+    if (plan->num_stages == 1) {
         (void)printf("eku = %s\ndepth = %u\n", ekb_eku_mode_name(settings->eku),
                      last->arms[0].depth);
     }
@@ -138,16 +182,28 @@ static enum ekb_err make_plan(struct ekb_plan *out_plan, const struct arguments 
     if (err == EKB_NOT_FOUND) {
         return ekb_fail_set(
             reterr_fail, EKB_USAGE, 0,
-            "there is no plan \"%s\"; the plans are quick, standard, rejects and compare",
+            "there is no plan \"%s\"; the plans are quick, standard, rejects, compare and load",
             arguments->plan);
     }
     if (err == EKB_USAGE) {
         return ekb_fail_set(reterr_fail, EKB_USAGE, 0,
-                            "EKU mode and depth can be set in the plan compare only: in \"%s\" "
-                            "they are what is compared",
+                            "EKU mode and depth can be set in the plans compare and load only: in "
+                            "\"%s\" they are what is compared",
                             arguments->plan);
     }
     return err;
+}
+
+// check_workers sees that no client worker of the load stage is without a connection.
+static enum ekb_err check_workers(const struct ekb_plan *plan, struct ekb_fail *reterr_fail)
+{
+    const struct ekb_plan_stage *stage = &plan->stages[plan->num_stages - 1];
+    if (stage->in_flight >= stage->client_workers) {
+        return EKB_OK;
+    }
+    return ekb_fail_set(reterr_fail, EKB_USAGE, 0,
+                        "%u client workers have less than one connection each",
+                        (unsigned)stage->client_workers);
 }
 
 enum ekb_err ekb_cli_read_plan(struct ekb_plan *out_plan, const char *path,
@@ -178,7 +234,7 @@ int ekb_cli_measure(int argc, char **argv)
         ekb_cli_parse(&measure_argp, argc, argv, &arguments);
         arguments.plan = name;
     }
-    if (make_plan(&plan, &arguments, &fail) != EKB_OK) {
+    if (make_plan(&plan, &arguments, &fail) != EKB_OK || check_workers(&plan, &fail) != EKB_OK) {
         return ekb_cli_fail(&fail);
     }
     if (arguments.print_plan) {

@@ -23,6 +23,8 @@ enum {
     OPTION_EVENT_RATE,
     OPTION_EVENT_SIZE,
     OPTION_JSON,
+    OPTION_SHARED_LISTENER,
+    OPTION_PIN,
 };
 
 // add_listener sees that the word is one, and keeps it as it is: a reload reads it again.
@@ -90,6 +92,15 @@ static error_t parse(int key, char *text, struct argp_state *state)
         }
         service->max_connections = (uint32_t)count;
         return 0;
+    case 'w':
+        ekb_cli_parse_workers(&service->num_workers, "--workers", text, state);
+        return 0;
+    case OPTION_SHARED_LISTENER:
+        service->listening = EKB_LISTENING_SHARED;
+        return 0;
+    case OPTION_PIN:
+        ekb_cli_parse_pin(&service->pin, text, state);
+        return 0;
     case OPTION_DEADLINE:
         if (ekb_units_parse_duration(&service->deadline_ns, text) != EKB_OK ||
             service->deadline_ns < 10 * EKB_NS_PER_MS) {
@@ -139,7 +150,13 @@ static const struct argp_option options[] = {
      "kind of key, is held beside: the client's preference decides). Port 0: any free port",
      0},
     {"max-connections", 'm', "N", 0,
-     "Connections open at a time (default 4096); more are reset and counted", 0},
+     "Connections open at a time in a worker (default 4096); more are reset and counted", 0},
+    {"workers", 'w', "N", 0,
+     "Processes that serve, each with a listening socket of its own (SO_REUSEPORT; default 1)", 0},
+    {"shared-listener", OPTION_SHARED_LISTENER, NULL, 0,
+     "All workers accept from one socket: who is free takes the next connection", 0},
+    {"pin", OPTION_PIN, EKB_CLI_PIN_ARG, 0,
+     "CPUs of the workers, in their order (0,2-5); auto (default) and off: as the system likes", 0},
     {"deadline", OPTION_DEADLINE, "TIME", 0,
      "For a handshake, and for the client's close (default 10s)", 0},
     {"duration", OPTION_DURATION, "TIME", 0, "End after this time (default: at SIGINT or SIGTERM)",
@@ -182,7 +199,8 @@ int ekb_cli_serve(int argc, char **argv)
 {
     static const struct argp argp = {.options = options, .parser = parse, .doc = doc};
     struct arguments arguments = {
-        .service = {.max_connections = 4096,
+        .service = {.num_workers = 1,
+                    .max_connections = 4096,
                     .deadline_ns = 10 * EKB_NS_PER_S,
                     .event_limits = {.lines_per_s = 50, .max_len = UINT64_C(100000000)}}};
 

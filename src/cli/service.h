@@ -1,4 +1,4 @@
-// What `ekubench serve` does once its words are understood: the worker, its signals, its event log.
+// What `ekubench serve` does once its words are understood: its workers, signals, event log.
 
 #ifndef EKUBENCH_SRC_CLI_SERVICE_H
 #define EKUBENCH_SRC_CLI_SERVICE_H
@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "cli/eventlog.h"
 
+#include "ekubench/peer/pin.h"
 #include "ekubench/peer/server.h"
 #include "ekubench/peer/tally.h"
 
@@ -19,7 +20,10 @@ struct ekb_service_options {
     const char *words[EKB_SERVICE_MAX_LISTENERS]; // Listeners, each in one word.
     size_t num_words;
     const char *listeners_path; // A file with more of them, or NULL.
-    uint32_t max_connections;
+    uint32_t num_workers;       // 1 to EKB_CREW_MAX.
+    enum ekb_listening listening;
+    struct ekb_pin pin;       // EKB_PIN_AUTO: as EKB_PIN_OFF.
+    uint32_t max_connections; // Of each worker.
     uint64_t deadline_ns;
     uint64_t duration_ns; // 0: until a signal.
     const int64_t *verify_at;
@@ -28,7 +32,8 @@ struct ekb_service_options {
     enum ekb_cli_format format;
 };
 
-// ekb_service_run serves until it is told to stop, prints the totals, and returns the exit status.
+// ekb_service_run serves until it is told to stop, prints the totals of all workers together, and
+// returns the exit status. If one of several workers dies the others are ended in order.
 int ekb_service_run(const struct ekb_service_options *options);
 
 // ekb_service_print_totals prints what came of the connections of each listener and returns the

@@ -1,7 +1,40 @@
 #include "cli/cli.h"
 
 #include "ekubench/base/units.h"
+#include "ekubench/lab/stage.h"
 #include "ekubench/pki/mint.h"
+
+// Of all workers; what each can have open is the machine's business (lab/preflight).
+#define MAX_IN_FLIGHT 200000
+
+void ekb_cli_parse_pin(struct ekb_pin *out_pin, const char *text, struct argp_state *state)
+{
+    struct ekb_fail fail;
+    if (ekb_pin_parse(out_pin, text, &fail) != EKB_OK || ekb_pin_check(out_pin, &fail) != EKB_OK) {
+        ekb_cli_refuse(state, "--pin: %s", fail.detail);
+    }
+}
+
+void ekb_cli_parse_workers(uint32_t *out_count, const char *option, const char *text,
+                           struct argp_state *state)
+{
+    uint64_t count = 0;
+    if (ekb_units_parse_count(&count, text, 1, EKB_STAGE_MAX_WORKERS) != EKB_OK) {
+        ekb_cli_refuse(state, "%s %s: a count from 1 to %d is wanted", option, text,
+                       EKB_STAGE_MAX_WORKERS);
+    }
+    *out_count = (uint32_t)count;
+}
+
+void ekb_cli_parse_in_flight(uint32_t *out_count, const char *text, struct argp_state *state)
+{
+    uint64_t count = 0;
+    if (ekb_units_parse_count(&count, text, 1, MAX_IN_FLIGHT) != EKB_OK) {
+        ekb_cli_refuse(state, "--in-flight %s: a count from 1 to %d is wanted", text,
+                       MAX_IN_FLIGHT);
+    }
+    *out_count = (uint32_t)count;
+}
 
 error_t ekb_cli_parse_treatment(struct ekb_plan_settings *plan, int key, const char *text,
                                 struct argp_state *state)

@@ -112,7 +112,7 @@ fi
 
 # Values.
 
-for value in 0 -1 20001 x 1.5 '' 99999999999999999999; do
+for value in 0 -1 200001 x 1.5 '' 99999999999999999999; do
     refuses 2 'in-flight' measure --in-flight "$value" -o "$results"
     refuses 2 'in-flight' load 127.0.0.1:1 --store "$store" --in-flight "$value" -o "$results"
 done
@@ -140,6 +140,21 @@ refuses 2 'arrivals' load 127.0.0.1:1 --store "$store" --rate 1/s --arrivals som
 for value in 0 17 x; do
     refuses 2 'client-workers' load 127.0.0.1:1 --store "$store" --client-workers "$value"
 done
+for value in 0 -1 x 17; do
+    refuses 2 'server-workers' measure --server-workers "$value" -o "$results"
+    refuses 2 'client-workers' measure --client-workers "$value" -o "$results"
+    refuses 2 'workers' serve -s "$store" -l 127.0.0.1:0 --workers "$value"
+done
+for value in '' x 1- 0,,1 3-1 0-999 1023; do
+    refuses 2 'pin' measure --pin "$value" -o "$results"
+    refuses 2 'pin' load 127.0.0.1:1 --store "$store" --pin "$value"
+    refuses 2 'pin' serve -s "$store" -l 127.0.0.1:0 --pin "$value"
+done
+cpu=$(($(taskset -cp $$ | sed 's/.*: *\([0-9]*\).*/\1/')))
+refuses 2 '4 workers' measure --plan load --server-workers 2 --client-workers 2 --pin "$cpu,$cpu"
+refuses 2 '2 workers' load 127.0.0.1:1 --store "$store" --client-workers 2 --pin "$cpu"
+refuses 2 '2 workers' serve -s "$store" -l 127.0.0.1:0 --workers 2 --pin "$cpu"
+refuses 2 'less than one' measure --plan load --client-workers 4 --in-flight 3
 refuses 2 'less than one' load 127.0.0.1:1 --store "$store" --client-workers 4 -n 3
 refuses 2 'ramp' load 127.0.0.1:1 --store "$store" --rate 1/s --warmup 1s --ramp 2s
 refuses 2 'warmup' load 127.0.0.1:1 --store "$store" --warmup soon

@@ -25,7 +25,10 @@ plan() {
 
 # What is printed is a plan.
 for options in '--plan quick' '--plan standard --tls 1.2 --in-flight 5000 --seed 7 --key rsa2048' \
-    '--plan rejects --tls 1.2 --in-flight 8' '--plan compare --eku none --depth 3 --in-flight 10'; do
+    '--plan load --server-workers 2 --client-workers 3 --shared-listener --pin 0,0,0,0,0' \
+    '--plan load --eku off --pin off' \
+    '--plan rejects --tls 1.2 --in-flight 8' \
+    '--plan compare --eku none --depth 3 --in-flight 10'; do
     # shellcheck disable=SC2086 # Several words.
     run ekubench measure $options --print-plan
     expect "$options" 0
