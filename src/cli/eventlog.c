@@ -168,11 +168,11 @@ static bool put(struct ekb_eventlog *log, const char *text)
 static bool may_write(struct ekb_eventlog *log, uint64_t at_ns)
 {
     const uint64_t second = at_ns / EKB_NS_PER_S;
-    if (second != log->second) {
-        log->second = second;
-        log->num_in_second = 0;
+    struct ekb_eventlog_second *budget = &log->seconds[second % 2];
+    if (second != budget->second) {
+        *budget = (struct ekb_eventlog_second){.second = second};
     }
-    return log->limits.lines_per_s == 0 || log->num_in_second++ < log->limits.lines_per_s;
+    return log->limits.lines_per_s == 0 || budget->num_lines++ < log->limits.lines_per_s;
 }
 
 // confess is silent about itself: if it cannot be written there is nothing more to tell.

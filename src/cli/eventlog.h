@@ -24,6 +24,12 @@ struct ekb_eventlog_limits {
 // Of the file that got too long.
 #define EKB_EVENTLOG_OLD_ENDING ".1"
 
+// A second since the epoch, and the lines with it that had to ask.
+struct ekb_eventlog_second {
+    uint64_t second;
+    uint64_t num_lines;
+};
+
 struct ekb_eventlog {
     const char *path; // Borrowed; NULL: standard error.
     int fd;
@@ -31,8 +37,9 @@ struct ekb_eventlog {
     bool is_torn;        // The last line has no end.
     bool has_complained; // That lines cannot be written.
     struct ekb_eventlog_limits limits;
-    uint64_t second; // Since the epoch: of the latest event that had to ask.
-    uint64_t num_in_second;
+    // Of two: what one of several workers has to tell may come after what another one tells of the
+    // next second.
+    struct ekb_eventlog_second seconds[2];
     uint64_t told_ns; // When it was last said how many were left out.
     uint64_t num_left_out;
     uint64_t num_lost; // By the queue, as far as they are in `num_left_out`.

@@ -226,6 +226,19 @@ Test(eventlog, writes_a_seconds_worth_in_every_second)
     EXPECT_COUNT(num_in_second[2], 10);
 }
 
+// As of two workers, one of which comes a little late.
+Test(eventlog, writes_a_seconds_worth_when_events_of_two_seconds_take_turns)
+{
+    open_log(10);
+
+    for (int i = 0; i < 20; i++) {
+        now_ns = opened_ns + (i % 2 == 0 ? 999 : 1001) * EKB_NS_PER_MS;
+        turn(3);
+    }
+
+    EXPECT_COUNT(see().num_refused, 20);
+}
+
 Test(eventlog, says_how_many_were_left_out_when_it_may_write_again)
 {
     open_log(10);
