@@ -154,7 +154,7 @@ static const struct argp_option options[] = {
     {"workers", 'w', "N", 0,
      "Processes that serve, each with a listening socket of its own (SO_REUSEPORT; default 1)", 0},
     {"shared-listener", OPTION_SHARED_LISTENER, NULL, 0,
-     "All workers accept from one socket: who is free takes the next connection", 0},
+     "All workers accept from one socket, one connection at a time: for latency", 0},
     {"pin", OPTION_PIN, EKB_CLI_PIN_ARG, 0,
      "CPUs of the workers, in their order (0,2-5); auto (default) and off: as the system likes", 0},
     {"deadline", OPTION_DEADLINE, "TIME", 0,

@@ -374,7 +374,10 @@ static enum ekb_err prepare(struct service *service, struct ekb_fail *reterr_fai
     }
     err = ekb_eventlog_open(&service->log, options->event_log, &options->event_limits, reterr_fail);
     if (err == EKB_OK) {
-        err = ekb_net_need_descriptors(options->max_connections + SPARE_DESCRIPTORS, reterr_fail);
+        // This process holds all workers' sockets for a while.
+        const size_t sockets = options->num_workers * service->wish.num_listeners;
+        const size_t most = options->max_connections > sockets ? options->max_connections : sockets;
+        err = ekb_net_need_descriptors(most + SPARE_DESCRIPTORS, reterr_fail);
     }
     return err;
 }

@@ -152,8 +152,11 @@ static enum ekb_err make_crew(struct run *run, const struct ekb_timeline *timeli
 static enum ekb_err need_descriptors(const struct run *run, struct ekb_fail *reterr_fail)
 {
     uint64_t most = part_of(run->client->in_flight, 0, run->num_clients);
-    if (run->server != NULL && run->server->max_connections > most) {
-        most = run->server->max_connections;
+    if (run->server != NULL) {
+        // This process holds all workers' sockets for a while.
+        const uint64_t sockets = (uint64_t)run->num_servers * run->server->num_listeners;
+        most = run->server->max_connections > most ? run->server->max_connections : most;
+        most = sockets > most ? sockets : most;
     }
     return ekb_net_need_descriptors(most + EKB_STAGE_SPARE_DESCRIPTORS, reterr_fail);
 }

@@ -31,7 +31,9 @@ enum ekb_listening {
     // A socket for each at the same addresses (SO_REUSEPORT): the kernel deals connections out by a
     // hash of their addresses, whoever is busy.
     EKB_LISTENING_EACH,
-    EKB_LISTENING_SHARED, // One socket: who is free accepts the next one.
+    // One socket, from which each accepts one connection at a time: at most one waits for a worker
+    // that is busy.
+    EKB_LISTENING_SHARED,
 };
 
 // ekb_listening_name returns "per-worker" or "shared".
