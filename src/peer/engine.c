@@ -187,6 +187,7 @@ static void tick(struct ekb_engine *engine, uint64_t now_ns)
     }
     for (uint32_t i = engine->ticked ? engine->slice + 1 : 0; i <= slice; i++) {
         tally->cpu_ns_at[i] = cpu.total_ns;
+        tally->open_at[i] = ekb_engine_num_open(engine);
     }
     engine->slice = slice;
     engine->slice_cpu = cpu;

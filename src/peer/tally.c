@@ -41,6 +41,7 @@ static struct ekb_tally *lay_out(struct region *region, size_t num_arms, size_t 
     tally->num_blocks = num_blocks;
     tally->arms = take(region, num_arms, sizeof tally->arms[0]);
     tally->cpu_ns_at = take(region, num_slices + 1, sizeof(uint64_t));
+    tally->open_at = take(region, num_slices + 1, sizeof(uint64_t));
     tally->usage = take(region, num_slices, sizeof tally->usage[0]);
     tally->run_delay_ns = take(region, num_slices, sizeof(uint64_t));
     tally->steps_ns = take(region, num_slices, sizeof(uint64_t));
@@ -195,6 +196,7 @@ void ekb_tally_merge(struct ekb_tally *to, const struct ekb_tally *from)
         merge_arm(&to->arms[i], &from->arms[i], to->num_slices);
     }
     merge_usage(to, from);
+    merge_counts(to->open_at, from->open_at, to->num_slices + 1);
     merge_counts(to->steps_ns, from->steps_ns, to->num_slices);
     merge_counts(to->completed, from->completed, to->num_slices);
     merge_counts(to->accepted_by_arm, from->accepted_by_arm, to->num_slices * to->num_arms);

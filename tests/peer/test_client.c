@@ -537,6 +537,10 @@ Test(client, ends_when_timeline_is_over)
     cr_expect_gt(arm()->accepted, 0);
     cr_expect_eq(arm()->accepted, arm()->started);
     cr_expect_neq(load.options.tally->cpu_ns_at[4], 0, "the end was not noted");
+    cr_expect_eq(load.options.tally->open_at[0], 0u, "before the first");
+    for (size_t i = 1; i <= 4; i++) {
+        cr_expect_leq(load.options.tally->open_at[i], load.options.in_flight, "slice %zu", i);
+    }
     served_deinit(&served);
 }
 

@@ -65,6 +65,7 @@ Test(tally, is_all_zero_when_created)
         }
     }
     for (size_t i = 0; i < NUM_SLICES; i++) {
+        cr_expect_eq(tally->open_at[i], 0u);
         cr_expect_eq(tally->cpu_ns_at[i] + tally->run_delay_ns[i] + tally->steps_ns[i] +
                          tally->completed[i],
                      0u);
@@ -116,6 +117,7 @@ Test(tally, keeps_its_parts_apart_when_created)
     parts[num++] = part("tally", tally, sizeof *tally);
     parts[num++] = part("arms", tally->arms, NUM_ARMS * sizeof tally->arms[0]);
     parts[num++] = part("cpu", tally->cpu_ns_at, (NUM_SLICES + 1) * sizeof(uint64_t));
+    parts[num++] = part("open", tally->open_at, (NUM_SLICES + 1) * sizeof(uint64_t));
     parts[num++] = part("delay", tally->run_delay_ns, NUM_SLICES * sizeof(uint64_t));
     parts[num++] = part("steps", tally->steps_ns, NUM_SLICES * sizeof(uint64_t));
     parts[num++] = part("completed", tally->completed, NUM_SLICES * sizeof(uint64_t));
@@ -388,6 +390,7 @@ static void expect_same(const struct ekb_tally *a, const struct ekb_tally *b)
                           NUM_SLICES * sizeof x->wire_by_slice[0], "wire by slice");
     }
     expect_same_bytes(a->cpu_ns_at, b->cpu_ns_at, (NUM_SLICES + 1) * sizeof a->cpu_ns_at[0], "CPU");
+    expect_same_bytes(a->open_at, b->open_at, (NUM_SLICES + 1) * sizeof a->open_at[0], "open");
     expect_same_bytes(a->usage, b->usage, NUM_SLICES * sizeof a->usage[0], "usage");
     expect_same_bytes(a->steps_ns, b->steps_ns, NUM_SLICES * sizeof a->steps_ns[0], "steps");
     expect_same_bytes(a->completed, b->completed, NUM_SLICES * sizeof a->completed[0], "completed");
@@ -422,6 +425,9 @@ Test(tally, is_the_whole_when_its_parts_are_merged)
         parts[0]->cpu_ns_at[slice] = 1000;
         parts[1]->cpu_ns_at[slice] = 500;
         tally->cpu_ns_at[slice] = 1500;
+        parts[0]->open_at[slice] = 3;
+        parts[1]->open_at[slice] = 4;
+        tally->open_at[slice] = 7;
     }
     for (size_t i = 0; i < 20000; i++) {
         struct ekb_tally *const both[2] = {tally, parts[ekb_rng_below(&rng, 2)]};

@@ -79,6 +79,7 @@ struct ekb_tally {
     // By slice. `cpu_ns_at[i]` is the worker's CPU time at the start of slice i (num_slices + 1
     // entries; 0: not reached).
     uint64_t *cpu_ns_at;
+    uint64_t *open_at; // Connections open at the start of slice i; as many entries.
     struct ekb_tally_usage *usage;
     uint64_t *run_delay_ns; // How long something else had the worker's CPU.
     uint64_t *steps_ns;
