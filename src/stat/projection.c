@@ -23,7 +23,7 @@ static double round_up(double value)
 
 double ekb_projection_cores(double target_per_s, double cost_ns, double utilisation)
 {
-    return utilisation > 0 ? round_up(target_per_s * cost_ns / 1e9 / utilisation) : 0;
+    return utilisation > 0 ? round_up(target_per_s * cost_ns / 1e9 / fmin(utilisation, 1.0)) : 0;
 }
 
 double ekb_projection_machines(double target_per_s, double rate_per_s)

@@ -31,6 +31,8 @@ Test(projection, needs_whole_cores_and_machines)
     cr_expect_float_eq(ekb_projection_cores(50001, 300000, 0.6), 26, 1e-9);
     cr_expect_float_eq(ekb_projection_cores(1, 300000, 0.6), 1, 1e-9);
     cr_expect_float_eq(ekb_projection_cores(1, 300000, 0), 0, 1e-9);
+    // Clocks disagree by a little: a core is never more than busy.
+    cr_expect_float_eq(ekb_projection_cores(50000, 300000, 1.004), 15, 1e-9);
     cr_expect_float_eq(ekb_projection_machines(50000, 2500), 20, 1e-9);
     cr_expect_float_eq(ekb_projection_machines(50000, 2499), 21, 1e-9);
     cr_expect_float_eq(ekb_projection_machines(50000, 0), 0, 1e-9);

@@ -30,7 +30,7 @@ double ekb_projection_mean_ns(const struct ekb_projection_costs *costs,
 double ekb_projection_utilisation(double rate_per_s, double cost_ns, double cores);
 
 // ekb_projection_cores returns how many cores `target_per_s` needs at that utilisation, rounded up;
-// 0 if `utilisation` is not above 0.
+// 0 if `utilisation` is not above 0. What is above 1 counts as 1: no core does more.
 double ekb_projection_cores(double target_per_s, double cost_ns, double utilisation);
 
 // ekb_projection_machines returns how many machines that take `rate_per_s` each `target_per_s`
