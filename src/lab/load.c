@@ -108,27 +108,23 @@ static void make_arms(struct arms *arms, const struct ekb_load_settings *setting
 }
 
 // label_identity describes a chain, to which the root does not belong: it is not sent.
-static void label_identity(struct ekb_record_arm *label, struct ekb_record *record,
-                           const struct ekb_identity *identity)
+static void label_identity(struct ekb_record_arm *label, const struct ekb_identity *identity)
 {
     char eku[EKB_EKU_TEXT_LEN];
     label->depth = ekb_chain_len(identity->chain);
     EKB_RECORD_COPY(label->client_eku, ekb_eku_format(eku, ekb_chain_eku(identity->chain, 0)));
     EKB_RECORD_COPY(label->key, ekb_key_type_name(ekb_key_type_of(identity->key)));
-    if (record->plan.key[0] == '\0') {
-        EKB_RECORD_COPY(record->plan.key, label->key);
-    }
 }
 
 // label_identities describes those of a directory by the first of them.
-static enum ekb_err label_identities(struct ekb_record_arm *label, struct ekb_record *record,
-                                     const struct ekb_client_arm *arm, struct ekb_fail *reterr_fail)
+static enum ekb_err label_identities(struct ekb_record_arm *label, const struct ekb_client_arm *arm,
+                                     struct ekb_fail *reterr_fail)
 {
     char rule[EKB_PICK_TEXT_LEN];
     struct ekb_identities identities = {.num = 0};
     const enum ekb_err err = ekb_identities_read(&identities, arm->identities, reterr_fail);
     if (err == EKB_OK) {
-        label_identity(label, record, &identities.all[0]);
+        label_identity(label, &identities.all[0]);
         label->identities = identities.num;
         EKB_RECORD_COPY(label->pick, ekb_pick_format(rule, &arm->pick));
     }
@@ -136,16 +132,16 @@ static enum ekb_err label_identities(struct ekb_record_arm *label, struct ekb_re
     return err;
 }
 
-// label_arm describes what the clients of an arm present.
-static enum ekb_err label_arm(struct ekb_record_arm *label, struct ekb_record *record,
-                              const struct ekb_client_arm *arm, struct ekb_fail *reterr_fail)
+enum ekb_err ekb_load_label_arm(struct ekb_record_arm *label, const struct ekb_client_arm *arm,
+                                struct ekb_fail *reterr_fail)
 {
     struct ekb_store *store = NULL;
+    EKB_RECORD_COPY(label->name, STAGE_NAME);
     EKB_RECORD_COPY(label->tls, ekb_tls_version_name(arm->version));
     EKB_RECORD_COPY(label->expect, arm->expect_accept ? "accept" : "reject");
     label->resumes = arm->resumes;
     if (arm->identities != NULL) {
-        return label_identities(label, record, arm, reterr_fail);
+        return label_identities(label, arm, reterr_fail);
     }
     if (arm->store_path == NULL) {
         return EKB_OK;
@@ -156,7 +152,7 @@ static enum ekb_err label_arm(struct ekb_record_arm *label, struct ekb_record *r
     }
     const struct ekb_identity *identity = ekb_store_identity(store, EKB_STORE_CLIENT);
     if (identity->chain != NULL) {
-        label_identity(label, record, identity);
+        label_identity(label, identity);
         label->identities = 1;
     }
     ekb_store_destroy(store);
@@ -215,8 +211,11 @@ enum ekb_err ekb_load_run(struct ekb_record *out_record, const struct ekb_load_s
         err = ekb_client_check(&client, reterr_fail);
     }
     for (size_t i = 0; i < arms.num && err == EKB_OK; i++) {
+        err = ekb_load_label_arm(&labels[i], &arms.arms[i], reterr_fail);
         EKB_RECORD_COPY(labels[i].name, arms.names[i]);
-        err = label_arm(&labels[i], out_record, &arms.arms[i], reterr_fail);
+        if (out_record->plan.key[0] == '\0') {
+            EKB_RECORD_COPY(out_record->plan.key, labels[i].key);
+        }
     }
     if (err == EKB_OK) {
         err = ekb_stage_run(&stage, NULL, &client, &timeline, &stage_control, reterr_fail);

@@ -88,7 +88,7 @@ static void check_drops(struct ekb_record *record, const struct ekb_record_stage
 // check_generator says if the load was not the one that was planned, or its times are not the
 // server's.
 static void check_generator(struct ekb_record *record, const struct ekb_record_stage *stage,
-                            uint64_t p99_latency_ns, bool ended_early)
+                            uint64_t p99_latency_ns, uint64_t limit_ns, bool ended_early)
 {
     const struct ekb_record_open_loop *loop = &stage->open_loop;
     const double due = loop->planned_per_s * (double)stage->duration_ns / 1e9;
@@ -100,8 +100,9 @@ static void check_generator(struct ekb_record *record, const struct ekb_record_s
         ekb_record_add_reason(record, "%s: the client offered %.1f/s where %.1f/s were planned",
                               stage->name, loop->offered_per_s, loop->planned_per_s);
     }
-    if (loop->lag_ns.p99.known && p99_latency_ns > 0 &&
-        (double)loop->lag_ns.p99.value > EKB_OPEN_LOOP_MAX_LAG * (double)p99_latency_ns) {
+    const uint64_t measure_ns = limit_ns > 0 ? limit_ns : p99_latency_ns;
+    if (loop->lag_ns.p99.known && measure_ns > 0 &&
+        (double)loop->lag_ns.p99.value > EKB_OPEN_LOOP_MAX_LAG * (double)measure_ns) {
         ekb_record_add_reason(record,
                               "%s: the client was late: the 99th percentile of its lag is %.2f ms, "
                               "that of latency %.2f ms",
@@ -114,8 +115,8 @@ static void check_generator(struct ekb_record *record, const struct ekb_record_s
     }
 }
 
-enum ekb_err ekb_open_loop_add(struct ekb_record *record, const struct ekb_stage *stage,
-                               const struct ekb_client_options *client)
+enum ekb_err ekb_open_loop_add_within(struct ekb_record *record, const struct ekb_stage *stage,
+                                      const struct ekb_client_options *client, uint64_t limit_ns)
 {
     if (client->stretches == NULL) {
         return EKB_OK;
@@ -137,7 +138,13 @@ enum ekb_err ekb_open_loop_add(struct ekb_record *record, const struct ekb_stage
         check_drops(record, row);
         const bool ended_early = stage->client.tally->ended_ns <
                                  ekb_timeline_start(&stage->timeline, stage->timeline.num_slices);
-        check_generator(record, row, p99_latency_ns, ended_early);
+        check_generator(record, row, p99_latency_ns, limit_ns, ended_early);
     }
     return err;
+}
+
+enum ekb_err ekb_open_loop_add(struct ekb_record *record, const struct ekb_stage *stage,
+                               const struct ekb_client_options *client)
+{
+    return ekb_open_loop_add_within(record, stage, client, 0);
 }

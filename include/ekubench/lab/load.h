@@ -36,6 +36,12 @@ struct ekb_load_settings {
     enum ekb_confirm confirm;
 };
 
+// ekb_load_label_arm describes, in a zeroed `*arm`, what a client presents. Errors of
+// ekb_store_load.
+EKB_NODISCARD enum ekb_err ekb_load_label_arm(struct ekb_record_arm *arm,
+                                              const struct ekb_client_arm *client,
+                                              struct ekb_fail *reterr_fail);
+
 // ekb_load_run runs the load and fills `*out_record` (release with ekb_record_deinit, also after an
 // error). Interrupted: EKB_OK, the record says so. Errors of ekb_client_check and ekb_stage_run.
 EKB_NODISCARD enum ekb_err ekb_load_run(struct ekb_record *out_record,

@@ -22,4 +22,11 @@ EKB_NODISCARD enum ekb_err ekb_open_loop_add(struct ekb_record *record,
                                              const struct ekb_stage *stage,
                                              const struct ekb_client_options *client);
 
+// ekb_open_loop_add_within is the same where latency is judged by an objective: lag is measured by
+// `limit_ns` and not by the latency that there was, of which it is a part.
+EKB_NODISCARD enum ekb_err ekb_open_loop_add_within(struct ekb_record *record,
+                                                    const struct ekb_stage *stage,
+                                                    const struct ekb_client_options *client,
+                                                    uint64_t limit_ns);
+
 #endif
