@@ -175,6 +175,14 @@ Test(open_loop, is_not_clean_when_the_client_was_late)
     add_lags(NUM_DUE, 310000);
     (void)add();
     expect_reason("the client was late");
+    tear_down();
+    set_up();
+
+    // By an objective of 5 ms it was not.
+    add_lags(NUM_DUE, 310000);
+    cr_assert_eq(ekb_assemble_stage(&record, &stage, &label, &arm_label), EKB_OK);
+    cr_assert_eq(ekb_open_loop_add_within(&record, &stage, &client, 5 * EKB_NS_PER_MS), EKB_OK);
+    cr_expect_eq(record.num_reasons, 0u, "%s", record.reasons[0]);
 }
 
 Test(open_loop, is_not_clean_when_the_clients_cpu_is_full)
