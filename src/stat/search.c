@@ -172,7 +172,8 @@ enum ekb_search_state ekb_search_next(const struct ekb_search *search,
     if (trial.rate_per_s < search->options.first_per_s * NOTHING) {
         return isinf(limit(search)) ? EKB_SEARCH_NOTHING : EKB_SEARCH_GENERATOR;
     }
-    if (search->spent_ns + trial.duration_ns > search->options.budget_ns ||
+    if (search->spent_ns + trial.duration_ns + search->options.overhead_ns >
+            search->options.budget_ns ||
         search->num_rates == EKB_SEARCH_MAX_RATES) {
         return EKB_SEARCH_EXHAUSTED;
     }
@@ -202,7 +203,7 @@ void ekb_search_add(struct ekb_search *search, const struct ekb_search_trial *tr
 {
     struct ekb_search_rate *rate = rate_of(search, trial->rate_per_s);
     const bool is_long = trial->duration_ns >= search->options.long_ns;
-    search->spent_ns += trial->duration_ns;
+    search->spent_ns += trial->duration_ns + search->options.overhead_ns;
     if (outcome == EKB_SEARCH_INVALID) {
         rate->invalid++;
         rate->invalid_in_row++;

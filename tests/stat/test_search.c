@@ -210,6 +210,20 @@ Test(search, ends_when_its_time_is_spent)
     cr_expect(ekb_search_lower(&search) <= 3000 && 3000 < ekb_search_upper(&search));
 }
 
+// Warming up takes its time, too.
+Test(search, counts_what_trials_take_beside_their_duration)
+{
+    struct ekb_search search;
+    struct world world = {.knee_per_s = 3000};
+    struct ekb_search_options hasty = usual;
+    hasty.budget_ns = 11 * S;
+    hasty.overhead_ns = S;
+
+    cr_expect_eq(run(&search, &world, &hasty), EKB_SEARCH_EXHAUSTED);
+    cr_expect_eq(world.num_trials, 3u, "%u", world.num_trials);
+    cr_expect_eq(search.spent_ns, 9 * S);
+}
+
 // What a short trial said by chance does not stand against long ones.
 Test(search, takes_back_what_a_short_trial_said)
 {

@@ -27,8 +27,10 @@ struct ekb_search_options {
     uint64_t short_ns;
     uint64_t long_ns;
     unsigned num_long; // Valid long trials that a bound needs.
-    uint64_t
-        budget_ns; // Of all trials together: when the next one would exceed it the search ends.
+    // Of all trials together, each with what it takes beside its duration (warming up, processes):
+    // when the next one would exceed it the search ends.
+    uint64_t budget_ns;
+    uint64_t overhead_ns;
 };
 
 enum ekb_search_outcome {
