@@ -1,8 +1,12 @@
 #include "cli/cli.h"
 
+#include "cli/target.h"
+
 #include "ekubench/base/clock.h"
 #include "ekubench/base/units.h"
 #include "ekubench/lab/capacity.h"
+#include "ekubench/lab/stage.h"
+#include "ekubench/pki/mint.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -11,7 +15,10 @@
 
 struct arguments {
     struct ekb_capacity_settings settings;
+    struct ekb_cli_target target;
     const char *output;
+    // What was given that is of one kind of server only: the option's name, or NULL.
+    const char *of_ours;
     enum ekb_cli_format format;
     bool slo_set;
 };
@@ -22,6 +29,11 @@ enum {
     OPTION_TARGET,
     OPTION_BUDGET,
     OPTION_FULL_CLIENT,
+    OPTION_WORKERS,
+    OPTION_VARY,
+    OPTION_VARY_SEARCH,
+    OPTION_REJECT_SHARE,
+    OPTION_RESUME_SHARE,
     OPTION_JSON,
 };
 
@@ -55,6 +67,181 @@ static double parse_share(const char *option, const char *text, struct argp_stat
     return share;
 }
 
+// parse_value reads one value of a dimension.
+static struct ekb_variant parse_value(enum ekb_variant_dimension dimension, const char *text,
+                                      const char *whole, struct argp_state *state)
+{
+    struct ekb_variant variant = {.dimension = dimension};
+    uint64_t depth = 0;
+    bool good = false;
+    switch (dimension) {
+    case EKB_VARIANT_EKU:
+        good = ekb_eku_mode_parse(&variant.eku, text) == EKB_OK;
+        break;
+    case EKB_VARIANT_DEPTH:
+        good = ekb_units_parse_count(&depth, text, 1, EKB_MINT_MAX_DEPTH) == EKB_OK;
+        variant.depth = (unsigned)depth;
+        break;
+    case EKB_VARIANT_KEY:
+        good = ekb_key_type_parse(&variant.key_type, text) == EKB_OK;
+        break;
+    }
+    if (!good) {
+        ekb_cli_refuse(state, "--vary %s: \"%s\" is no value of that", whole, text);
+    }
+    return variant;
+}
+
+// add_variant appends a variant unless it is there.
+static void add_variant(struct ekb_capacity_settings *settings, const struct ekb_variant *variant,
+                        struct argp_state *state)
+{
+    char name[EKB_PLAN_NAME_LEN];
+    char other[EKB_PLAN_NAME_LEN];
+    (void)ekb_variant_name(name, variant);
+    for (size_t i = 0; i < settings->num_variants; i++) {
+        if (strcmp(ekb_variant_name(other, &settings->variants[i]), name) == 0) {
+            return;
+        }
+    }
+    if (settings->num_variants == sizeof settings->variants / sizeof settings->variants[0]) {
+        ekb_cli_refuse(state, "--vary: at most %zu variants",
+                       sizeof settings->variants / sizeof settings->variants[0]);
+    }
+    settings->variants[settings->num_variants++] = *variant;
+}
+
+// parse_vary reads "eku=on,off,none", "depth=1,2,3" or "key=p256,rsa2048".
+static void parse_vary(struct ekb_capacity_settings *settings, const char *text,
+                       struct argp_state *state)
+{
+    static const char *const names[] = {
+        [EKB_VARIANT_EKU] = "eku=", [EKB_VARIANT_DEPTH] = "depth=", [EKB_VARIANT_KEY] = "key="};
+    size_t dimension = 0;
+    while (dimension < 3 && strncmp(text, names[dimension], strlen(names[dimension])) != 0) {
+        dimension++;
+    }
+    if (dimension == 3) {
+        ekb_cli_refuse(
+            state, "--vary %s: eku=on,off,none or depth=1,2,3 or key=p256,rsa2048 is wanted", text);
+    }
+    const char *rest = text + strlen(names[dimension]);
+    do {
+        char value[EKB_UNITS_TEXT_LEN];
+        const size_t len = strcspn(rest, ",");
+        (void)snprintf(value, sizeof value, "%.*s", (int)len, rest);
+        const struct ekb_variant variant =
+            parse_value((enum ekb_variant_dimension)dimension, value, text, state);
+        add_variant(settings, &variant, state);
+        rest += len;
+    } while (*rest++ == ',');
+}
+
+static void refuse_together(const char *option, const char *with, struct argp_state *state)
+{
+    ekb_cli_refuse(state, "%s is of %s", option, with);
+}
+
+// drop_main takes the main treatment out of the variants: it is there anyway.
+static void drop_main(struct ekb_capacity_settings *settings)
+{
+    struct ekb_plan plan;
+    size_t num_kept = 0;
+    EKB_CHECK(ekb_plan_builtin(&plan, EKB_PLAN_COMPARE, &settings->plan) == EKB_OK);
+    for (size_t i = 0; i < settings->num_variants; i++) {
+        if (!ekb_variant_is_main(&settings->variants[i], &plan)) {
+            settings->variants[num_kept++] = settings->variants[i];
+        }
+    }
+    settings->num_variants = num_kept;
+}
+
+static void check_arguments(struct arguments *arguments, struct argp_state *state)
+{
+    struct ekb_capacity_settings *settings = &arguments->settings;
+    if (!arguments->slo_set) {
+        ekb_cli_refuse(state, "the objective is wanted, such as --slo p99=20ms");
+    }
+    if (arguments->target.text == NULL) {
+        if (arguments->target.given != NULL) {
+            refuse_together(arguments->target.given, "a server at ADDR:PORT, which is not given",
+                            state);
+        }
+        if (settings->vary_search && settings->num_variants == 0) {
+            ekb_cli_refuse(state, "--vary-search: there is nothing to vary (--vary)");
+        }
+        if (settings->reject_share > 0 && settings->plan.eku_set &&
+            settings->plan.eku == EKB_EKU_NONE) {
+            ekb_cli_refuse(state, "--reject-share: with --eku none nobody is rejected");
+        }
+        if (arguments->target.tls != NULL) {
+            (void)ekb_cli_parse_treatment(&settings->plan, EKB_CLI_OPTION_TLS,
+                                          arguments->target.tls, state);
+        }
+        drop_main(settings);
+        return;
+    }
+    if (arguments->of_ours != NULL) {
+        refuse_together(arguments->of_ours, "ekubench's own server, not of one at ADDR:PORT",
+                        state);
+    }
+    ekb_cli_check_target(&arguments->target, state);
+    settings->target_text = arguments->target.text;
+    settings->target = arguments->target.arm;
+    settings->confirm = arguments->target.confirm;
+}
+
+// parse_load reads the options that say what the load is, and what it is compared with.
+static error_t parse_load(int key, char *text, struct argp_state *state)
+{
+    struct arguments *arguments = state->input;
+    struct ekb_capacity_settings *settings = &arguments->settings;
+    uint64_t count = 0;
+    switch (key) {
+    case OPTION_FULL_CLIENT:
+        settings->full_client = true;
+        arguments->of_ours = "--full-client";
+        return 0;
+    case OPTION_WORKERS:
+        if (ekb_units_parse_count(&count, text, 1, EKB_STAGE_MAX_WORKERS) != EKB_OK) {
+            ekb_cli_refuse(state, "--client-workers %s: a count from 1 to %d is wanted", text,
+                           EKB_STAGE_MAX_WORKERS);
+        }
+        settings->client_workers = (uint32_t)count;
+        return 0;
+    case OPTION_VARY:
+        parse_vary(settings, text, state);
+        arguments->of_ours = "--vary";
+        return 0;
+    case OPTION_VARY_SEARCH:
+        settings->vary_search = true;
+        arguments->of_ours = "--vary-search";
+        return 0;
+    case OPTION_REJECT_SHARE:
+        settings->reject_share = parse_share("--reject-share", text, state);
+        arguments->of_ours = "--reject-share";
+        return 0;
+    case OPTION_RESUME_SHARE:
+        settings->resume_share = parse_share("--resume-share", text, state);
+        arguments->of_ours = "--resume-share";
+        return 0;
+    case EKB_CLI_OPTION_KEY:
+    case EKB_CLI_OPTION_EKU:
+    case EKB_CLI_OPTION_DEPTH:
+        arguments->of_ours = key == EKB_CLI_OPTION_KEY   ? "--key"
+                             : key == EKB_CLI_OPTION_EKU ? "--eku"
+                                                         : "--depth";
+        return ekb_cli_parse_treatment(&settings->plan, key, text, state);
+    case EKB_CLI_OPTION_TLS:
+        arguments->target.tls = text; // Which versions there are depends on whose server it is.
+        return 0;
+    case EKB_CLI_OPTION_SEED:
+        return ekb_cli_parse_treatment(&settings->plan, key, text, state);
+    default:
+        return ekb_cli_parse_target(&arguments->target, key, text, state);
+    }
+}
+
 static error_t parse(int key, char *text, struct argp_state *state)
 {
     struct arguments *arguments = state->input;
@@ -74,12 +261,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case OPTION_BUDGET:
         if (ekb_units_parse_duration(&settings->budget_ns, text) != EKB_OK ||
-            settings->budget_ns < 10 * EKB_NS_PER_S || settings->budget_ns > 3600 * EKB_NS_PER_S) {
-            ekb_cli_refuse(state, "--budget %s: a duration from 10s to 1h is wanted", text);
+            settings->budget_ns < 2 * EKB_NS_PER_S || settings->budget_ns > 3600 * EKB_NS_PER_S) {
+            ekb_cli_refuse(state, "--budget %s: a duration from 2s to 1h is wanted", text);
         }
-        return 0;
-    case OPTION_FULL_CLIENT:
-        settings->full_client = true;
         return 0;
     case 'o':
         arguments->output = text;
@@ -88,14 +272,16 @@ static error_t parse(int key, char *text, struct argp_state *state)
         arguments->format = EKB_CLI_JSON;
         return 0;
     case ARGP_KEY_ARG:
-        ekb_cli_refuse(state, "unexpected argument \"%s\"", text);
-    case ARGP_KEY_END:
-        if (!arguments->slo_set) {
-            ekb_cli_refuse(state, "the objective is wanted, such as --slo p99=20ms");
+        if (state->arg_num > 0) {
+            ekb_cli_refuse(state, "unexpected argument \"%s\"", text);
         }
+        ekb_cli_set_target(&arguments->target, text, state);
+        return 0;
+    case ARGP_KEY_END:
+        check_arguments(arguments, state);
         return 0;
     default:
-        return ekb_cli_parse_treatment(&settings->plan, key, text, state);
+        return parse_load(key, text, state);
     }
 }
 
@@ -105,29 +291,65 @@ static const struct argp_option options[] = {
     {"errors", OPTION_ERRORS, "SHARE", 0,
      "Of what is due, this share may end otherwise than accepted (default 0)", 1},
     {"target", OPTION_TARGET, "RATE", 0, "Project cores and machines for this rate", 1},
-    {"budget", OPTION_BUDGET, "TIME", 0, "For the trials (default 120s)", 1},
+    {"reject-share", OPTION_REJECT_SHARE, "SHARE", 0,
+     "Of the load, this share are clients without the EKU: their cost is measured, the rest "
+     "projected",
+     1},
+    {"resume-share", OPTION_RESUME_SHARE, "SHARE", 0,
+     "Of those accepted, this share resume a session (not measured yet: nothing is projected)", 1},
+    {"budget", OPTION_BUDGET, "TIME", 0,
+     "For the search (default 120s); below two minutes its trials are shorter", 1},
     {"full-client", OPTION_FULL_CLIENT, NULL, 0,
      "A client that verifies the server, as real ones do (default: a cheap one, so that the client "
      "does not set the limit)",
      2},
-    {"tls", EKB_CLI_OPTION_TLS, "VERSION", 0, "1.3 (the default) or 1.2", 2},
+    {"client-workers", OPTION_WORKERS, "N", 0,
+     "Processes that share the load, each on a CPU of its own if there are as many and one more "
+     "(default 1)",
+     2},
+    {"tls", EKB_CLI_OPTION_TLS, "VERSION", 0,
+     "1.3 (the default) or 1.2; of a server at ADDR:PORT any, too (the default there)", 2},
     {"key", EKB_CLI_OPTION_KEY, "TYPE", 0, "Keys of all certificates: " EKB_CLI_KEY_TYPES, 2},
     {"eku", EKB_CLI_OPTION_EKU, "MODE", 0, "on (default), off or none", 2},
     {"depth", EKB_CLI_OPTION_DEPTH, "N", 0, "Certificates above the client's leaf (default 1)", 2},
+    {"vary", OPTION_VARY, "WHAT=VALUE,...", 0,
+     "How it differs with another value of eku, depth or key, one at a time: measured side by "
+     "side, "
+     "the rate projected (may be repeated)",
+     2},
+    {"vary-search", OPTION_VARY_SEARCH, NULL, 0,
+     "Search for the rate of each variant, too: as long again for each", 2},
     {"seed", EKB_CLI_OPTION_SEED, "N", 0, "Seed of the arrivals (default 1)", 2},
-    {"output", 'o', "DIR", 0, "Write result.json and report.txt into DIR", 3},
-    {"json", OPTION_JSON, NULL, 0, "Print the result as JSON instead of tables", 3},
+    EKB_CLI_TARGET_OPTIONS(3),
+    {"output", 'o', "DIR", 0, "Write result.json and report.txt into DIR", 4},
+    {"json", OPTION_JSON, NULL, 0, "Print the result as JSON instead of tables", 4},
     {0},
 };
 
 static const char doc[] =
     "Find the highest rate of handshakes at which an objective is met, by open-loop trials against "
-    "the dual-store server on this machine, and project it to a target.\v"
-    "Exit status: 0 done; 2 wrong usage; 3 the environment cannot give a valid answer; 4 the "
-    "bounds "
-    "are not close when the time is up.\n\nExamples:\n"
-    "  ekubench capacity --slo p99=20ms\n"
-    "  ekubench capacity --slo p99=5ms --key rsa2048 --depth 2 --target 50k/s";
+    "the dual-store server on this machine, or a server of yours at ADDR:PORT, and project it to a "
+    "target.\v"
+    "What is projected is marked PROJECTED; all else is measured. A rate counts only if the work "
+    "in hand does not grow, whatever the objective, and only after a validation. Exit status: 0 "
+    "done; 2 wrong usage; 3 the environment cannot give a valid answer; 4 the bounds are not close "
+    "when the time is up, or no validation met the objective.\n\nExamples:\n"
+    "  How many handshakes can one core verify at p99 <= 20 ms, and how many cores\n"
+    "  do 50,000 a second need, with longer chains, and with one client in twenty\n"
+    "  rejected?\n"
+    "    ekubench capacity --slo p99=20ms --target 50k/s --vary depth=1,2,3 --reject-share 5%\n"
+    "  A stricter objective, other keys:\n"
+    "    ekubench capacity --slo p99=5ms --key rsa2048 --depth 2\n"
+    "  A server of yours elsewhere:\n"
+    "    ekubench capacity 192.0.2.1:7001 --slo p99=50ms --store DIR --target 10k/s";
+
+// status_of returns the exit status of what was found.
+static int status_of(const struct ekb_record_capacity *capacity)
+{
+    return strcmp(capacity->state, "exhausted") == 0 || strcmp(capacity->state, "unvalidated") == 0
+               ? EKB_EXIT_INCONCLUSIVE
+               : EKB_EXIT_OK;
+}
 
 static enum ekb_err run(struct ekb_record *out_record, const void *settings,
                         const struct ekb_session_control *control, struct ekb_fail *reterr_fail)
@@ -137,14 +359,16 @@ static enum ekb_err run(struct ekb_record *out_record, const void *settings,
 
 static int judge(const struct ekb_record *record)
 {
-    return strcmp(record->capacity.state, "exhausted") == 0 ? EKB_EXIT_INCONCLUSIVE : EKB_EXIT_OK;
+    return status_of(&record->capacity);
 }
 
 int ekb_cli_capacity(int argc, char **argv)
 {
-    static const struct argp argp = {.options = options, .parser = parse, .doc = doc};
+    static const struct argp argp = {
+        .options = options, .parser = parse, .args_doc = "[ADDR:PORT]", .doc = doc};
     struct arguments arguments = {.settings = {.budget_ns = 120 * EKB_NS_PER_S}};
     struct ekb_fail fail;
+    ekb_cli_target_init(&arguments.target);
     ekb_cli_parse(&argp, argc, argv, &arguments);
     if (arguments.output != NULL && ekb_cli_claim_output(arguments.output, &fail) != EKB_OK) {
         return ekb_cli_fail(&fail);

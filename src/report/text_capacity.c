@@ -11,16 +11,27 @@ static const struct {
     const char *state;
     const char *meaning;
 } states[] = {
-    {"ceiling", "A closed loop reaches no more than that: the objective is no limit here."},
+    {"ceiling",
+     "That is the highest rate that was tried: nearer to what a closed loop reaches, a "
+     "trial cannot tell whether the work in hand grows. The objective is no limit here."},
     {"generator", "Above it the client could not keep up: the server may take more."},
     {"exhausted", "The time was up before the bounds were close: give it more (--budget)."},
     {"nothing", "No rate meets the objective."},
+    {"disturbed",
+     "Other work had the workers' CPUs, trial after trial: no answer on this machine as "
+     "busy as it is."},
+    {"unvalidated", "No answer: no validation met the objective, at the rate that the search had "
+                    "found or below it (a longer --budget has longer trials)."},
 };
 
 static void write_answer(FILE *out, const struct ekb_record_capacity *capacity)
 {
     char limit[EKB_UNITS_TEXT_LEN];
     char upper[64] = "no rate that was tried fails to";
+    char limiter[64] = "";
+    if (capacity->limiter[0] != '\0') {
+        (void)snprintf(limiter, sizeof limiter, " Limiter: %s.", capacity->limiter);
+    }
     if (isfinite(capacity->upper_per_s)) {
         (void)snprintf(upper, sizeof upper, "%.0f/s does not", capacity->upper_per_s);
     }
@@ -28,51 +39,206 @@ static void write_answer(FILE *out, const struct ekb_record_capacity *capacity)
     if (capacity->lower_per_s > 0) {
         text_wrapped(out,
                      "%.0f handshakes/s meet the objective (the %gth percentile of latency at most "
-                     "%s, %g %% errors); %s. Limiter: %s.",
+                     "%s, %g %% errors); %s.%s",
                      capacity->lower_per_s, capacity->percentile, limit,
-                     100.0 * capacity->max_error_share, upper, capacity->limiter);
+                     100.0 * capacity->max_error_share, upper, limiter);
     }
     for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
         if (strcmp(states[i].state, capacity->state) == 0) {
             text_wrapped(out, "%s", states[i].meaning);
         }
     }
+    if (capacity->lower_per_s > 0 && !capacity->validated) {
+        text_wrapped(out, "Not validated.");
+    }
+}
+
+// write_spread adds the range of the percentile over the long trials at the answer's rate, if there
+// are any.
+static void write_spread(char out_text[96], const struct ekb_record_capacity *capacity)
+{
+    uint64_t low = capacity->validation.latency_ns.value;
+    uint64_t high = low;
+    unsigned num = 1;
+    out_text[0] = '\0';
+    for (size_t i = 0; i < capacity->num_trials; i++) {
+        const struct ekb_record_trial *trial = &capacity->trials[i];
+        const bool is_same = fabs(trial->rate_per_s / capacity->lower_per_s - 1) < 1e-6;
+        if (is_same && trial->latency_ns.known && strcmp(trial->outcome, "invalid") != 0) {
+            low = trial->latency_ns.value < low ? trial->latency_ns.value : low;
+            high = trial->latency_ns.value > high ? trial->latency_ns.value : high;
+            num++;
+        }
+    }
+    if (num > 1) {
+        (void)snprintf(out_text, 96, " (%.2f to %.2f ms over %u trials at that rate)",
+                       (double)low / 1e6, (double)high / 1e6, num);
+    }
+}
+
+static void write_costs(FILE *out, const struct ekb_record_capacity *capacity)
+{
+    char server[EKB_UNITS_TEXT_LEN];
+    char client[EKB_UNITS_TEXT_LEN];
+    char server_us[64];
+    char client_us[64];
+    const bool is_ours = capacity->server_cpu_ns.known && capacity->server_utilisation.known;
+    if (is_ours && capacity->blocks_known) {
+        const struct ekb_estimate *busy = &capacity->utilisation_blocks;
+        text_wrapped(out,
+                     "CPU per handshake there, kernel included, with intervals over the "
+                     "validation's blocks: server %s us, client %s us; the server's %llu core%s "
+                     "%.0f %% busy [%.0f, %.0f].",
+                     text_interval(server_us, &capacity->server_cpu_blocks, text_us),
+                     text_interval(client_us, &capacity->client_cpu_blocks, text_us),
+                     (unsigned long long)capacity->server_cores,
+                     capacity->server_cores == 1 ? " was" : "s were",
+                     100.0 * capacity->server_utilisation.value, 100.0 * busy->low,
+                     100.0 * busy->high);
+    } else if (is_ours) {
+        text_wrapped(out,
+                     "CPU per handshake there, kernel included: server %s, client %s; the server's "
+                     "%llu core%s %.0f %% busy.",
+                     ekb_units_format_ns(server, capacity->server_cpu_ns.value),
+                     ekb_units_format_ns(client, capacity->client_cpu_ns.value),
+                     (unsigned long long)capacity->server_cores,
+                     capacity->server_cores == 1 ? " was" : "s were",
+                     100.0 * capacity->server_utilisation.value);
+    } else {
+        text_wrapped(out,
+                     "CPU per handshake there, kernel included: client %s. The server is not ours: "
+                     "its CPU is unknown, and nothing is projected from it.",
+                     ekb_units_format_ns(client, capacity->client_cpu_ns.value));
+    }
+}
+
+static void write_ceiling(FILE *out, const struct ekb_record_capacity *capacity)
+{
+    uint64_t in_flight = 0;
+    double best = 0;
+    for (size_t i = 0; i < capacity->num_ceilings; i++) {
+        if (capacity->ceilings[i].accepted_per_s > best) {
+            best = capacity->ceilings[i].accepted_per_s;
+            in_flight = capacity->ceilings[i].in_flight;
+        }
+    }
+    if (in_flight > 0) {
+        text_wrapped(out, "A closed loop reaches %.0f/s, with %llu in flight.",
+                     capacity->ceiling_per_s, (unsigned long long)in_flight);
+    }
 }
 
 static void write_validation(FILE *out, const struct ekb_record_capacity *capacity)
 {
-    char server[EKB_UNITS_TEXT_LEN];
-    char client[EKB_UNITS_TEXT_LEN];
-    char latency[EKB_UNITS_TEXT_LEN] = "unknown";
-    if (!capacity->validated || !capacity->server_cpu_ns.known || !capacity->client_cpu_ns.known ||
-        !capacity->server_utilisation.known) {
+    char latency[EKB_UNITS_TEXT_LEN];
+    char spread[96];
+    if (!capacity->validated || !capacity->client_cpu_ns.known ||
+        !capacity->validation.latency_ns.known) {
         return;
     }
-    if (capacity->validation.latency_ns.known) {
-        (void)ekb_units_format_ns(latency, (double)capacity->validation.latency_ns.value);
-    }
-    text_wrapped(
-        out,
-        "Measured there, for %.0f s: %gth percentile %s; CPU per handshake, kernel "
-        "included: server %s, client %s; the server's core was %.0f %% busy. A closed loop "
-        "reaches %.0f/s.",
-        (double)capacity->validation.duration_ns / 1e9, capacity->percentile, latency,
-        ekb_units_format_ns(server, capacity->server_cpu_ns.value),
-        ekb_units_format_ns(client, capacity->client_cpu_ns.value),
-        100.0 * capacity->server_utilisation.value, capacity->ceiling_per_s);
+    write_spread(spread, capacity);
+    text_wrapped(out, "Validated for %.3g s: %gth percentile %s%s.",
+                 (double)capacity->validation.duration_ns / 1e9, capacity->percentile,
+                 ekb_units_format_ns(latency, (double)capacity->validation.latency_ns.value),
+                 spread);
+    write_costs(out, capacity);
 }
 
 static void write_projection(FILE *out, const struct ekb_record_capacity *capacity)
 {
+    char headroom[64];
     if (!capacity->target_per_s.known) {
         return;
     }
-    text_wrapped(out,
-                 "PROJECTED, not measured: %.0f/s need %.0f server cores at that utilisation, or "
-                 "%.0f machines like this one with a client on it; one of them has a headroom of "
-                 "%.0f %%.",
-                 capacity->target_per_s.value, capacity->target_cores.value,
-                 capacity->target_machines.value, 100.0 * capacity->headroom.value);
+    if (capacity->headroom.value >= 0) {
+        (void)snprintf(headroom, sizeof headroom, "one of them has %.0f %% to spare",
+                       100.0 * capacity->headroom.value);
+    } else {
+        (void)snprintf(headroom, sizeof headroom, "one of them takes %.3g %% of it",
+                       100.0 / (1.0 - capacity->headroom.value));
+    }
+    if (capacity->target_cores.known) {
+        text_wrapped(out,
+                     "PROJECTED, not measured: %.0f/s need %.0f server cores at that utilisation, "
+                     "or %.0f machines like this one with a client on it; %s.",
+                     capacity->target_per_s.value, capacity->target_cores.value,
+                     capacity->target_machines.value, headroom);
+    } else {
+        text_wrapped(out, "PROJECTED, not measured: %.0f/s need %.0f servers like that one; %s.",
+                     capacity->target_per_s.value, capacity->target_machines.value, headroom);
+    }
+}
+
+static void write_mix(FILE *out, const struct ekb_record_mix *mix)
+{
+    char rejected[64];
+    char rate[64];
+    char cores[64] = "";
+    if (!mix->known) {
+        return;
+    }
+    if (mix->rejected_known) {
+        text_wrapped(out,
+                     "A client that is rejected for its EKU costs the server %s us (measured).",
+                     text_interval(rejected, &mix->rejected_cpu_ns, text_us));
+    }
+    if (mix->target_cores.known) {
+        (void)snprintf(cores, sizeof cores, "; the target needs %.0f cores",
+                       mix->target_cores.value);
+    }
+    if (mix->rate_known) {
+        text_wrapped(out,
+                     "PROJECTED, not measured, with %g %% of the load rejected: %s/s, of which "
+                     "%.0f/s are accepted%s.",
+                     100.0 * mix->reject_share, text_interval(rate, &mix->rate_per_s, text_plain),
+                     mix->accepted_per_s, cores);
+    } else {
+        text_wrapped(out, "With %g %% of the load rejected and %g %% of the rest resumed: unknown.",
+                     100.0 * mix->reject_share, 100.0 * mix->resume_share);
+    }
+}
+
+static void write_variant(FILE *out, const struct ekb_record_variant *variant)
+{
+    char cost[64] = "-";
+    char searched[32] = "-";
+    char projected[64] = "-";
+    char factor[64] = "-";
+    if (variant->cost_known) {
+        (void)text_interval(cost, &variant->server_cpu_ns, text_us);
+    }
+    if (variant->searched) {
+        (void)snprintf(searched, sizeof searched, variant->lower_per_s > 0 ? "%.0f" : "none",
+                       variant->lower_per_s);
+    }
+    if (variant->rate_known) {
+        const struct ekb_estimate ratio = {.estimate = 1.0 / variant->cost_factor.estimate,
+                                           .low = 1.0 / variant->cost_factor.high,
+                                           .high = 1.0 / variant->cost_factor.low};
+        (void)text_interval(projected, &variant->projected_per_s, text_plain);
+        (void)snprintf(factor, sizeof factor, "%.3f [%.3f, %.3f]", ratio.estimate, ratio.low,
+                       ratio.high);
+    }
+    (void)fprintf(out, "%-12s  %-22s  %9s  %-22s  %s\n", variant->name, cost, searched, projected,
+                  factor);
+}
+
+static void write_variants(FILE *out, const struct ekb_record_capacity *capacity)
+{
+    if (capacity->num_variants == 0) {
+        return;
+    }
+    text_rule(out, "How does it differ?");
+    text_wrapped(out, "Costs are measured side by side. Rates at the objective are PROJECTED from "
+                      "them, where the server is as busy as at the main one's, unless they were "
+                      "searched for; [95 %% interval] of the cost alone.");
+    (void)fprintf(out, "\n%-12s  %-22s  %9s  %-22s  %s\n", "", "server CPU per", "measured,",
+                  "PROJECTED,", "rate, of the");
+    (void)fprintf(out, "%-12s  %-22s  %9s  %-22s  %s\n", "", "handshake, us", "per s", "per s",
+                  "main one's");
+    for (size_t i = 0; i < capacity->num_variants; i++) {
+        write_variant(out, &capacity->variants[i]);
+    }
 }
 
 static void write_trial(FILE *out, const char *label, const struct ekb_record_trial *trial)
@@ -87,30 +253,25 @@ static void write_trial(FILE *out, const char *label, const struct ekb_record_tr
     if (trial->lag_p99_ns.known) {
         (void)snprintf(lag, sizeof lag, "%.2f", (double)trial->lag_p99_ns.value / 1e6);
     }
-    if (trial->server_busy_percent.known && trial->client_busy_percent.known) {
+    if (trial->server_busy_percent.known) {
         (void)snprintf(server, sizeof server, "%.0f", trial->server_busy_percent.value);
+    }
+    if (trial->client_busy_percent.known) {
         (void)snprintf(client, sizeof client, "%.0f", trial->client_busy_percent.value);
     }
-    (void)fprintf(out, "%-10s %8.0f %5.0f %8llu %7llu %9s %8s %7s %7s  %s\n", label,
+    (void)fprintf(out, "%-10s %8.0f %5.3g %8llu %7llu %9s %8s %7s %7s  %s\n", label,
                   trial->rate_per_s, (double)trial->duration_ns / 1e9,
                   (unsigned long long)trial->due, (unsigned long long)trial->errors, latency, lag,
                   server, client, trial->outcome);
-    if (strcmp(trial->outcome, "invalid") == 0) {
+    // The latency stands there already.
+    if (trial->reason[0] != '\0' && strstr(trial->reason, "percentile of latency") == NULL) {
         text_wrapped(out, "  (%s)", trial->reason);
     }
 }
 
-void text_write_capacity(FILE *out, const struct ekb_record *record)
+static void write_trials(FILE *out, const struct ekb_record_capacity *capacity)
 {
-    const struct ekb_record_capacity *capacity = &record->capacity;
     char label[32];
-    if (!capacity->known) {
-        return;
-    }
-    text_rule(out, "Capacity");
-    write_answer(out, capacity);
-    write_validation(out, capacity);
-    write_projection(out, capacity);
     if (capacity->num_trials == 0) {
         return;
     }
@@ -120,10 +281,27 @@ void text_write_capacity(FILE *out, const struct ekb_record *record)
     (void)fprintf(out, "%-10s %8s %5s %8s %7s %9s %8s %7s %7s\n", "", "", "", "", "", label, "ms",
                   "busy %", "busy %");
     for (size_t i = 0; i < capacity->num_trials; i++) {
+        const struct ekb_record_trial *trial = &capacity->trials[i];
         (void)snprintf(label, sizeof label, "%zu", i + 1);
-        write_trial(out, label, &capacity->trials[i]);
+        write_trial(out, strcmp(trial->purpose, "validation") == 0 ? "validation" : label, trial);
     }
     if (capacity->validated) {
         write_trial(out, "validation", &capacity->validation);
     }
+}
+
+void text_write_capacity(FILE *out, const struct ekb_record *record)
+{
+    const struct ekb_record_capacity *capacity = &record->capacity;
+    if (!capacity->known) {
+        return;
+    }
+    text_rule(out, "Capacity");
+    write_answer(out, capacity);
+    write_validation(out, capacity);
+    write_ceiling(out, capacity);
+    write_projection(out, capacity);
+    write_mix(out, &capacity->mix);
+    write_trials(out, capacity);
+    write_variants(out, capacity);
 }

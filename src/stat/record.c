@@ -61,6 +61,7 @@ void ekb_record_deinit(struct ekb_record *record)
     free_summary(&record->server_floor.memory_ns);
     free_summary(&record->client_floor.memory_ns);
     free(record->capacity.trials);
+    free(record->capacity.ceilings);
     free(record->plan.stages);
     free(record->arms);
     free(record->throughput);

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 #
-# `ekubench capacity`: what it refuses, and a short search with real handshakes, whose result adds up:
+# `ekubench capacity`: what it refuses, and short searches with real handshakes, of its own server and of one at
+# ADDR:PORT, whose results add up whatever else the machine does meanwhile:
 # tests/cli/test_capacity.sh EKUBENCH
 # exit status: 0 passed, 1 failed, 77 cannot be tested here
 
@@ -26,54 +27,122 @@ refuses() {
     grep -qF -- "$text" "$dir/err" || fail "$*: no \"$text\" in $(cat -- "$dir/err")"
     [[ ! -s $dir/out ]] || fail "$*: $(cat -- "$dir/out")"
 }
+slo=(--slo p99=20ms)
 refuses 'objective' --tls 1.3
-for slo in 20ms p99 p99=20 p0=1s p100=1s p99=1us p99=11s 99=20ms pnan=1s '' ; do
-    refuses '--slo' --slo "$slo"
+for text in 20ms p99 p99=20 p0=1s p100=1s p99=1us p99=11s 99=20ms pnan=1s ''; do
+    refuses '--slo' --slo "$text"
 done
-for share in 2 -1 x 100% ''; do
-    refuses '--errors' --slo p99=20ms --errors "$share"
+for share in 2 -1 x 100% nan ''; do
+    refuses '--errors' "${slo[@]}" --errors "$share"
+    refuses '--reject-share' "${slo[@]}" --reject-share "$share"
+    refuses '--resume-share' "${slo[@]}" --resume-share "$share"
 done
-refuses '--target' --slo p99=20ms --target 50000
-refuses '--budget' --slo p99=20ms --budget 1s
-refuses '--depth' --slo p99=20ms --depth 0
-refuses '--eku' --slo p99=20ms --eku maybe
+refuses '--target' "${slo[@]}" --target 50000
+refuses '--budget' "${slo[@]}" --budget 1s
+refuses '--depth' "${slo[@]}" --depth 0
+refuses '--eku' "${slo[@]}" --eku maybe
+refuses '--tls' "${slo[@]}" --tls any
+refuses '--client-workers' "${slo[@]}" --client-workers 0
+refuses 'nobody is rejected' "${slo[@]}" --eku none --reject-share 5%
+for vary in eku eku= eku=maybe depth=0 depth=1, key=dsa name=x ''; do
+    refuses '--vary' "${slo[@]}" --vary "$vary"
+done
+refuses '--vary-search' "${slo[@]}" --vary-search
+refuses '--store is of a server at ADDR:PORT' "${slo[@]}" --store "$dir"
+refuses '--sni is of' "${slo[@]}" --sni x
+refuses 'port 0' 127.0.0.1:0 "${slo[@]}" --insecure
+refuses 'or --insecure' 127.0.0.1:9 "${slo[@]}"
+refuses '--confirm' 127.0.0.1:9 "${slo[@]}" --insecure --confirm maybe
+refuses 'unexpected argument' 127.0.0.1:9 127.0.0.1:9 "${slo[@]}" --insecure
+for option in '--depth 2' '--key p384' '--eku off' '--full-client' '--vary depth=2' '--reject-share 5%'; do
+    # shellcheck disable=SC2086 # An option and its value.
+    refuses "${option%% *} is of ekubench's own server" 127.0.0.1:9 "${slo[@]}" --insecure $option
+done
 
-run ekubench capacity --slo p99=5s --budget 10s --target 100k/s --depth 2 -o "$dir/result"
-if ((status != 0 && status != 3 && status != 4)); then
-    fail "status $status: $(cat -- "$dir/err")"
-fi
-/usr/bin/python3 - "$dir/result/result.json" "$root/docs/result.schema.json" <<'PYTHON' || fail 'the result'
-import json, sys
+# check_result NAME: the result in $dir/NAME adds up, and the exit status is the one that it has.
+check_result() {
+    /usr/bin/python3 - "$dir/$1/result.json" "$root/docs/result.schema.json" "$status" "$1" <<'PYTHON' || fail "$1: $(cat -- "$dir/$1/report.txt")"
+import json, math, sys
 result = json.load(open(sys.argv[1]))
 schema = json.load(open(sys.argv[2]))
+status = int(sys.argv[3])
+ours = sys.argv[4] == "ours"
 try:
     import jsonschema
     jsonschema.validate(result, schema)
 except ImportError:
     pass
 c = result["capacity"]
+v = c["validation"]
+clean = result["validity"]["clean"]
 assert result["kind"] == "capacity"
 assert c["objective"] == {"percentile": 99, "limit_ns": 5_000_000_000, "max_error_share": 0}, c
-assert c["ceiling_per_s"] > 0
-assert 1 <= len(c["trials"]) <= 5, len(c["trials"])  # 10 s, 2 s each.
-for trial in c["trials"]:
-    assert 0 < trial["rate_per_s"] <= c["ceiling_per_s"] * 1.000001
+assert 0 < c["highest_per_s"] < c["ceiling_per_s"], c
+assert c["ceiling_per_s"] == max(row["accepted_per_s"] for row in c["ceilings"])
+# Whatever was measured, the status says what it is worth.
+assert status == (3 if not clean else 4 if c["state"] in ("exhausted", "unvalidated") else 0), status
+trials = c["trials"] + ([v] if v else [])
+assert len(set(trial["seed"] for trial in trials)) == len(trials), "seeds"
+assert len([t for t in trials if t["purpose"] == "search"]) <= 3, len(trials)  # 2 s, 0.5 s and more each.
+for trial in trials:
+    assert 0 < trial["rate_per_s"] <= c["highest_per_s"] * 1.000001
     assert trial["due"] == trial["accepted"] + trial["errors"], trial
     assert trial["outcome"] in ("passed", "failed", "invalid")
     assert (trial["reason"] is None) == (trial["outcome"] == "passed"), trial
-passed = [t["rate_per_s"] for t in c["trials"] if t["outcome"] == "passed"]
-if passed:
-    assert 0 < c["lower_per_s"] <= max(passed)
-    assert c["validation"]["rate_per_s"] == c["lower_per_s"]
-    used = c["lower_per_s"] * c["server_cpu_ns"] / 1e9
-    assert abs(used / c["server_utilisation"] - 1) < 0.25, (used, c["server_utilisation"])
-    p = c["projection"]
-    assert p["target_per_s"] == 100_000 and p["cores"] >= 100_000 * c["server_cpu_ns"] / 1e9
-    assert p["machines"] >= 100_000 / c["lower_per_s"]
+    if trial["outcome"] == "passed":
+        assert trial["errors"] == 0 and trial["dropped"] == 0 and trial["latency_ns"] <= 5_000_000_000
+        assert trial["in_flight_end"] - trial["in_flight_begin"] <= math.sqrt(trial["due"]) + 1e-6, trial
+    for busy in ("server_busy_percent", "client_busy_percent"):
+        assert trial[busy] is None or trial[busy] <= 100, trial
+# An answer has passed its validation.
+p = c["projection"]
+if v:
+    assert v["outcome"] == "passed" and v["purpose"] == "validation" and v["rate_per_s"] == c["lower_per_s"] > 0
+    assert c["upper_per_s"] is None or c["upper_per_s"] > c["lower_per_s"]
+    assert c["client_cpu_ns"] > 0
+    assert p["target_per_s"] == 100_000 and p["machines"] >= 100_000 / c["lower_per_s"]
+else:
+    assert c["server_cpu_ns"] is None and c["limiter"] is None
+    assert p == {"target_per_s": None, "cores": None, "machines": None, "headroom": None}, p
+    assert not clean or c["lower_per_s"] == 0, c["lower_per_s"]
+if v and ours:
+    assert 0 < c["server_utilisation"] <= 1
+    assert p["cores"] >= 100_000 * c["server_cpu_ns"] / 1e9
+    assert c["limiter"] in ("server CPU", "client CPU", "queueing")
+if not ours:
+    assert c["server_cpu_ns"] is None and c["server_utilisation"] is None and c["server_cores"] == 0
+    assert p["cores"] is None and c["variants"] == [] and c["mix"] is None
+    assert not v or c["limiter"] in ("server or network", "client CPU")
+if ours and result["interrupted"] is False:
+    main, other = c["variants"]
+    assert (main["name"], other["name"], other["eku"]) == ("main", "eku=none", "none"), c["variants"]
+    assert main["searched"]["lower_per_s"] == c["lower_per_s"] and other["searched"] is None
+    if other["projected_per_s"]:
+        factor = other["cost_factor"]["estimate"]
+        assert abs(other["projected_per_s"]["estimate"] * factor / c["lower_per_s"] - 1) < 1e-9
+    m = c["mix"]
+    assert (m["reject_share"], m["resume_share"]) == (0.05, 0)
+    if m["projected_per_s"]:
+        rate = m["projected_per_s"]["estimate"]
+        assert abs(rate * m["mean_cpu_ns"] / (c["lower_per_s"] * c["server_cpu_ns"]) - 1) < 1e-9
+        assert abs(m["projected_accepted_per_s"] / rate - 0.95) < 1e-9
 for arm in result["arms"]:
     h = arm["handshakes"]
     assert h["started"] == h["accepted"] + h["rejected"] + h["failed"] + h["unfinished"], arm
 PYTHON
-grep -q '^Capacity$' "$dir/result/report.txt" || fail "no section: $(cat -- "$dir/result/report.txt")"
+    grep -q '^Capacity$' "$dir/$1/report.txt" || fail "no section: $(cat -- "$dir/$1/report.txt")"
+}
+
+short=(--slo p99=5s --budget 2s --target 100k/s)
+run ekubench capacity "${short[@]}" --depth 2 --vary depth=2 --vary eku=none --reject-share 5% -o "$dir/ours"
+check_result ours
+grep -q 's left' "$dir/err" || fail "no progress: $(cat -- "$dir/err")"
+
+ekubench pki mint "$dir/node" >/dev/null
+start_server serve --store "$dir/node" --listen 127.0.0.1:0
+run ekubench capacity "$(listen_address serve 1)" "${short[@]}" --store "$dir/node" --client-workers 2 -o "$dir/theirs"
+check_result theirs
+kill -INT "$server_pid"
+end_of "$server_pid"
 
 finish

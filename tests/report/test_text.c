@@ -1318,13 +1318,14 @@ Test(text, answers_how_many_it_can_take)
     cr_expect_not_null(
         strstr(line_with("3512 handshakes/s"),
                "meet the objective (the 99th percentile of latency at most 20.0 ms"));
-    cr_expect(has("3572/s does not."));
-    cr_expect(has("Limiter: queueing."));
-    cr_expect(has("180 us"));
-    cr_expect(has("88 % busy"));
+    cr_expect(says("3572/s does not."));
+    cr_expect(says("Limiter: queueing."));
+    cr_expect(says("180 us"));
+    cr_expect(says("the server's 1 core was 88 %"));
     cr_expect(!has("PROJECTED"));
+    cr_expect(!says("How does it differ?"));
     cr_expect_not_null(line_with("1              2870     2     5740       0      3.21     0.12"));
-    cr_expect(has("(the client was late)"));
+    cr_expect(says("(the client was late)"));
 }
 
 Test(text, marks_a_projection_as_one)
@@ -1337,7 +1338,122 @@ Test(text, marks_a_projection_as_one)
 
     write_report();
 
-    cr_expect(has("PROJECTED, not measured: 50000/s need 15 server cores"));
+    cr_expect(says("PROJECTED, not measured: 50000/s need 15 server cores"));
+    cr_expect(says("one of them takes 7.02 % of it"));
+}
+
+// The spread is that of all trials at the answer's rate.
+Test(text, has_the_spread_of_what_was_validated)
+{
+    fill_capacity("found");
+    record.capacity.trials[0].rate_per_s = record.capacity.lower_per_s;
+    record.capacity.trials[0].latency_ns.value = 4110000;
+    record.capacity.blocks_known = true;
+    record.capacity.server_cpu_blocks = (struct ekb_estimate){250000, 248000, 253000, 20};
+    record.capacity.client_cpu_blocks = (struct ekb_estimate){180000, 179000, 182000, 20};
+    record.capacity.utilisation_blocks = (struct ekb_estimate){0.88, 0.86, 0.91, 20};
+
+    write_report();
+
+    cr_expect(says("(3.21 to 4.11 ms over 2 trials at"));
+    cr_expect(says("server 250.0 [248.0, 253.0] us"));
+    cr_expect(says("[86, 91]"));
+}
+
+Test(text, says_how_the_closed_loop_was_filled)
+{
+    fill_capacity("found");
+    record.capacity.num_ceilings = 2;
+    record.capacity.ceilings = allocate(2, sizeof record.capacity.ceilings[0]);
+    record.capacity.ceilings[0] =
+        (struct ekb_record_ceiling){.in_flight = 64, .accepted_per_s = 3900};
+    record.capacity.ceilings[1] =
+        (struct ekb_record_ceiling){.in_flight = 256, .accepted_per_s = 4100.4};
+
+    write_report();
+
+    cr_expect(says("A closed loop reaches 4100/s, with 256 in flight."));
+}
+
+// Of a server that is not ours there is no CPU.
+Test(text, projects_servers_when_the_server_is_not_ours)
+{
+    fill_capacity("found");
+    record.capacity.server_cpu_ns.known = record.capacity.server_utilisation.known = false;
+    record.capacity.server_cores = 0;
+    record.capacity.target_per_s = (struct ekb_record_real){true, 50000};
+    record.capacity.target_machines = (struct ekb_record_real){true, 15};
+    record.capacity.headroom = (struct ekb_record_real){true, -13.24};
+
+    write_report();
+
+    cr_expect(says("The server is not ours"));
+    cr_expect(says("PROJECTED, not measured: 50000/s need 15 servers like that one"));
+    cr_expect(!says("server cores"));
+}
+
+// An answer that failed is none.
+Test(text, has_no_answer_without_a_validation)
+{
+    fill_capacity("unvalidated");
+    record.capacity.validated = false;
+    record.capacity.lower_per_s = 0;
+
+    write_report();
+
+    cr_expect(says("No answer: no validation met the objective"));
+    cr_expect(!says("meet the objective (the"));
+}
+
+Test(text, has_a_table_of_variants)
+{
+    fill_capacity("found");
+    record.capacity.num_variants = 2;
+    struct ekb_record_variant *main = &record.capacity.variants[0];
+    struct ekb_record_variant *deep = &record.capacity.variants[1];
+    SET_TEXT(main->name, "main");
+    *deep = (struct ekb_record_variant){.cost_known = true,
+                                        .cost_factor = {1.25, 1.2, 1.3, 40},
+                                        .server_cpu_ns = {312500, 300000, 325000, 40},
+                                        .rate_known = true,
+                                        .projected_per_s = {2810, 2702, 2927, 40}};
+    SET_TEXT(deep->name, "depth=2");
+    main->searched = true;
+    main->lower_per_s = 3512.2;
+
+    write_report();
+
+    cr_expect(says("How does it differ?"));
+    cr_expect_not_null(strstr(line_with("main    "), "3512"));
+    cr_expect_not_null(strstr(line_with("depth=2"), "313 [300, 325]"), "%s", line_with("depth=2"));
+    cr_expect_not_null(strstr(line_with("depth=2"), "2810 [2702, 2927]"));
+    cr_expect_not_null(strstr(line_with("depth=2"), "0.800 [0.769, 0.833]"));
+}
+
+Test(text, marks_a_mix_as_projected)
+{
+    fill_capacity("found");
+    record.capacity.mix = (struct ekb_record_mix){.known = true,
+                                                  .reject_share = 0.05,
+                                                  .rejected_known = true,
+                                                  .rejected_cpu_ns = {125000, 120000, 130000, 40},
+                                                  .rate_known = true,
+                                                  .rate_per_s = {3600, 3590, 3610, 40},
+                                                  .accepted_per_s = 3420};
+
+    write_report();
+
+    cr_expect(says("rejected for its EKU costs the server 125 [120, 130] us (measured)"));
+    cr_expect(says("PROJECTED, not measured, with 5 % of the load rejected"));
+    cr_expect(has("3420/s"));
+    record.capacity.mix.rate_known = false;
+    record.capacity.mix.resume_share = 0.3;
+    free(text);
+    text = NULL;
+
+    write_report();
+
+    cr_expect(says("30 % of the rest resumed: unknown."));
 }
 
 // The client's limit is not the server's.
@@ -1348,8 +1464,8 @@ Test(text, says_what_the_answer_is_not)
 
     write_report();
 
-    cr_expect(has("no rate that was tried fails to"));
-    cr_expect(has("the server may take more"));
+    cr_expect(says("no rate that was tried fails to"));
+    cr_expect(says("the server may take more"));
 }
 
 // An open loop of the load client.

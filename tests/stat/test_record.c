@@ -247,6 +247,14 @@ static void fill_cpu(struct ekb_record *record)
     SET_TEXT(record->client_cpu[0].stage, "stage-0");
 }
 
+static void fill_variant(struct ekb_record_variant *variant, const char *name)
+{
+    SET_TEXT(variant->name, name);
+    SET_TEXT(variant->eku, "on");
+    SET_TEXT(variant->key, "p256");
+    variant->depth = 1;
+}
+
 static void fill_capacity(struct ekb_record *record)
 {
     struct ekb_record_capacity *capacity = &record->capacity;
@@ -271,6 +279,27 @@ static void fill_capacity(struct ekb_record *record)
     capacity->server_cores = 1;
     capacity->target_cores = (struct ekb_record_real){true, 17};
     capacity->headroom = (struct ekb_record_real){true, -15.25};
+    SET_TEXT(capacity->trials[0].purpose, "search");
+    capacity->trials[0].seed = 12345;
+    capacity->trials[0].in_flight_end = (struct ekb_record_real){true, 33.5};
+    capacity->highest_per_s = 3940;
+    capacity->num_ceilings = 1;
+    capacity->ceilings = allocate(1, sizeof capacity->ceilings[0]);
+    capacity->ceilings[0] = (struct ekb_record_ceiling){.in_flight = 256, .accepted_per_s = 4000.5};
+    capacity->blocks_known = true;
+    capacity->server_cpu_blocks = (struct ekb_estimate){250000, 249000, 251000, 20};
+    capacity->mix = (struct ekb_record_mix){.known = true,
+                                            .reject_share = 0.25,
+                                            .rejected_known = true,
+                                            .rejected_cpu_ns = {120000, 110000, 130000, 40}};
+    capacity->num_variants = 2;
+    fill_variant(&capacity->variants[0], "main");
+    fill_variant(&capacity->variants[1], "depth=2");
+    capacity->variants[1].cost_known = true;
+    capacity->variants[1].cost_factor = (struct ekb_estimate){1.25, 1.2, 1.3, 40};
+    capacity->variants[0].searched = true;
+    SET_TEXT(capacity->variants[0].state, "found");
+    capacity->variants[0].upper_per_s = (double)INFINITY;
 }
 
 static void fill_full(struct ekb_record *record)
@@ -750,6 +779,22 @@ Test(record, writes_capacity)
     expect_null(json, "capacity.projection.target_per_s");
     expect_real(json, "capacity.projection.cores", 17);
     expect_real(json, "capacity.projection.headroom", -15.25);
+    expect_text(json, "capacity.trials.0.purpose", "search");
+    expect_integer(json, "capacity.trials.0.seed", 12345);
+    expect_real(json, "capacity.trials.0.in_flight_end", 33.5);
+    expect_null(json, "capacity.trials.0.in_flight_begin");
+    expect_real(json, "capacity.highest_per_s", 3940);
+    expect_integer(json, "capacity.ceilings.0.in_flight", 256);
+    expect_real(json, "capacity.server_cpu_interval.estimate", 250000);
+    expect_null(json, "capacity.client_cpu_interval");
+    expect_real(json, "capacity.mix.reject_share", 0.25);
+    expect_real(json, "capacity.mix.rejected_cpu_ns.estimate", 120000);
+    expect_null(json, "capacity.mix.projected_per_s");
+    expect_text(json, "capacity.variants.0.searched.state", "found");
+    expect_null(json, "capacity.variants.0.searched.upper_per_s");
+    expect_null(json, "capacity.variants.0.cost_factor");
+    expect_real(json, "capacity.variants.1.cost_factor.estimate", 1.25);
+    expect_null(json, "capacity.variants.1.searched");
     json_decref(json);
     json = minimal_json();
     expect_null(json, "capacity");

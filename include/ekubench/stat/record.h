@@ -238,15 +238,61 @@ struct ekb_record_side_floor {
 
 // One trial of a search for the highest rate that meets an objective.
 struct ekb_record_trial {
+    char purpose[16]; // "search", "validation"
     double rate_per_s;
     uint64_t duration_ns;
+    uint64_t seed;                    // Of its arrivals.
     char outcome[8];                  // "passed", "failed", "invalid"
     char reason[EKB_RECORD_TEXT_LEN]; // Why it did not pass.
     double offered_per_s;
     struct ekb_record_u64 latency_ns; // At the objective's percentile, of all that were due.
     struct ekb_record_u64 lag_p99_ns;
     uint64_t due, accepted, errors; // Of the measured time; errors: failed, rejected, dropped.
+    uint64_t dropped;               // Of the whole trial: no connection was free.
+    // Connections under way, in its first and in its last third (stat/backlog).
+    struct ekb_record_real in_flight_begin, in_flight_end;
     struct ekb_record_real server_busy_percent, client_busy_percent;
+};
+
+// A closed loop that was tried for the ceiling.
+struct ekb_record_ceiling {
+    uint64_t in_flight;
+    double accepted_per_s;
+    struct ekb_record_real server_busy_percent, client_busy_percent;
+};
+
+// How the capacity differs with another treatment. A cost is measured side by side with the main
+// treatment's; a rate is projected from that, unless it was searched for.
+struct ekb_record_variant {
+    char name[EKB_RECORD_NAME_LEN]; // "main", "eku=off", "depth=3", "key=rsa2048"
+    char eku[8];
+    uint64_t depth;
+    char key[EKB_RECORD_NAME_LEN];
+    bool cost_known;
+    struct ekb_estimate cost_factor;   // To the main treatment's.
+    struct ekb_estimate server_cpu_ns; // The main treatment's at the answer, times the factor.
+    bool rate_known;
+    struct ekb_estimate projected_per_s; // PROJECTED: where the server is as busy as at the answer.
+    bool searched;                       // Measured, by a search of its own:
+    char state[16];
+    double ceiling_per_s, lower_per_s, upper_per_s;
+};
+#define EKB_RECORD_MAX_VARIANTS 12
+
+// The load that a target has beside what is measured: projected.
+struct ekb_record_mix {
+    bool known; // Asked for.
+    double reject_share, resume_share;
+    // Measured, as for a variant: the server's cost of a rejected handshake. Of a resumed one it is
+    // unknown.
+    bool rejected_known;
+    struct ekb_estimate rejected_cpu_ns;
+    // PROJECTED, where the server is as busy as at the answer. Of all, rejected ones included.
+    bool rate_known;
+    double mean_cpu_ns;
+    struct ekb_estimate rate_per_s;
+    double accepted_per_s;
+    struct ekb_record_real target_cores;
 };
 
 // The answer to "how many can it take?". Projections are marked so.
@@ -255,21 +301,32 @@ struct ekb_record_capacity {
     double percentile; // The objective: that percentile of latency
     uint64_t limit_ns; // is at most this,
     double max_error_share;
-    char state[16];       // "found", "ceiling", "generator", "nothing", "exhausted"
-    double ceiling_per_s; // Of a closed loop.
-    double lower_per_s;   // The highest rate that meets the objective; 0: none does.
+    // "found", "ceiling", "generator", "nothing", "exhausted", "unvalidated", "disturbed"
+    char state[16];
+    double ceiling_per_s; // Of the closed loops, the best.
+    struct ekb_record_ceiling *ceilings;
+    size_t num_ceilings;
+    double highest_per_s; // No trial is above it: it could not be told from an overload.
+    double lower_per_s;   // The highest rate that meets the objective, validated; 0: none does.
     double upper_per_s;   // The lowest that does not; infinite if none fails to.
+    // In their order; those validations that are not `validation`, too.
     struct ekb_record_trial *trials;
     size_t num_trials;
     // Of the validation at `lower_per_s`.
     bool validated;
     struct ekb_record_trial validation;
     struct ekb_record_real server_cpu_ns, client_cpu_ns;
-    struct ekb_record_real server_utilisation; // Of the server's cores, there.
-    uint64_t server_cores;
+    struct ekb_record_real server_utilisation; // Of the server's cores, there: at most 1.
+    // The same with their intervals over the validation's blocks.
+    bool blocks_known;
+    struct ekb_estimate server_cpu_blocks, client_cpu_blocks, utilisation_blocks;
+    uint64_t server_cores; // 0: not ours.
     char limiter[32];
     // Projections.
     struct ekb_record_real target_per_s, target_cores, target_machines, headroom;
+    struct ekb_record_mix mix;
+    struct ekb_record_variant variants[EKB_RECORD_MAX_VARIANTS]; // The first is the main one.
+    size_t num_variants;
 };
 
 #define EKB_RECORD_MAX_REASONS 24
