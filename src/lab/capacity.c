@@ -343,7 +343,8 @@ enum ekb_err ekb_capacity_run(struct ekb_record *out_record,
                            : 0;
         err = find_rate(&run, out_record, reterr_fail);
     }
-    if (err == EKB_OK && !run.interrupted && has_variants(settings)) {
+    if (err == EKB_OK && !run.interrupted && has_variants(settings) &&
+        strcmp(out_record->capacity.state, "disturbed") != 0) {
         err = vary(&run, out_record, each_ns, reterr_fail);
     }
     if (settings->resume_share > 0) {

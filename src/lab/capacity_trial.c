@@ -124,6 +124,9 @@ enum ekb_err capacity_assemble(const struct capacity_run *run, struct ekb_record
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "result");
     }
     ekb_assemble_negotiated(record, stage);
+    if (run->stores == NULL) {
+        EKB_RECORD_COPY(record->plan.key, staging->labels[0].key);
+    }
     return EKB_OK;
 }
 
@@ -299,7 +302,9 @@ static void describe_trial(struct ekb_record_trial *trial, const struct ekb_reco
     trial->accepted = tally->arms[0].latency.moments.count;
     trial->errors = trial->due > trial->accepted ? trial->due - trial->accepted : 0;
     trial->dropped = tally->arms[0].dropped;
-    trial->lag_p99_ns = loop->lag_ns.p99;
+    // Whatever it rests on: a trial that is too short for it is no excuse for the client.
+    trial->lag_p99_ns = (struct ekb_record_u64){.known = tally->lag.moments.count > 0,
+                                                .value = ekb_hist_percentile(tally->lag.hist, 99)};
     trial->server_busy_percent = busy_of(capacity_last(record->server_cpu, record->num_server_cpu));
     trial->client_busy_percent = busy_of(capacity_last(record->client_cpu, record->num_client_cpu));
     describe_backlog(trial, stage);
@@ -381,9 +386,12 @@ static void excuse_errors(struct ekb_record *record, size_t first)
     for (size_t i = first; i < record->num_reasons; i++) {
         if (strstr(record->reasons[i], ": expected to accept") != NULL) {
             ekb_record_add_note(record, "%s: within the objective", record->reasons[i]);
-        } else {
-            EKB_RECORD_COPY(record->reasons[num_kept++], record->reasons[i]);
+            continue;
         }
+        if (num_kept < i) {
+            EKB_RECORD_COPY(record->reasons[num_kept], record->reasons[i]);
+        }
+        num_kept++;
     }
     record->num_reasons = num_kept;
 }
@@ -426,7 +434,8 @@ enum ekb_err capacity_run_trial(struct capacity_run *run, struct ekb_record_tria
     if (err == EKB_OK && !run->interrupted) {
         err = capacity_assemble(run, &record, &stage, staging, reterr_fail);
     }
-    if (err == EKB_OK && !run->interrupted) {
+    if (err == EKB_OK && !run->interrupted && record.plan.stages != NULL &&
+        stage.client.tally != NULL) {
         *out_outcome = judge(trial, run, &record, &stage);
         if (kept != NULL && *out_outcome == EKB_SEARCH_PASSED) {
             err = keep(run, kept, &stage, staging, reterr_fail);

@@ -47,6 +47,7 @@ struct base {
 static void fill_variant(struct ekb_record_variant *row, const struct base *base, size_t arm)
 {
     row->cost_known =
+        base->server_cpu_ns > 0 &&
         ekb_variants_cost_factor(&row->cost_factor, base->stage, arm, base->kernel_ns);
     if (!row->cost_known) {
         return;
@@ -61,7 +62,7 @@ static void fill_variant(struct ekb_record_variant *row, const struct base *base
 static void fill_main(struct ekb_record_variant *row, const struct ekb_record_capacity *capacity,
                       double server_cpu_ns)
 {
-    row->cost_known = true;
+    row->cost_known = server_cpu_ns > 0;
     row->cost_factor = (struct ekb_estimate){.estimate = 1, .low = 1, .high = 1};
     row->server_cpu_ns = capacity->blocks_known
                              ? capacity->server_cpu_blocks
@@ -76,7 +77,8 @@ static void fill_main(struct ekb_record_variant *row, const struct ekb_record_ca
 static void fill_rejects(struct ekb_record_mix *mix, const struct base *base, size_t arm)
 {
     struct ekb_estimate factor;
-    mix->rejected_known = ekb_variants_cost_factor(&factor, base->stage, arm, base->kernel_ns);
+    mix->rejected_known = base->server_cpu_ns > 0 &&
+                          ekb_variants_cost_factor(&factor, base->stage, arm, base->kernel_ns);
     if (mix->rejected_known) {
         mix->rejected_cpu_ns = ekb_variants_scale(base->server_cpu_ns, &factor);
     }

@@ -169,6 +169,13 @@ static void write_projection(FILE *out, const struct ekb_record_capacity *capaci
     }
 }
 
+// write_rate writes "3012 [2990, 3034]".
+static const char *write_rate(char out_text[64], const struct ekb_estimate *rate)
+{
+    (void)snprintf(out_text, 64, "%.0f [%.0f, %.0f]", rate->estimate, rate->low, rate->high);
+    return out_text;
+}
+
 static void write_mix(FILE *out, const struct ekb_record_mix *mix)
 {
     char rejected[64];
@@ -190,7 +197,7 @@ static void write_mix(FILE *out, const struct ekb_record_mix *mix)
         text_wrapped(out,
                      "PROJECTED, not measured, with %g %% of the load rejected: %s/s, of which "
                      "%.0f/s are accepted%s.",
-                     100.0 * mix->reject_share, text_interval(rate, &mix->rate_per_s, text_plain),
+                     100.0 * mix->reject_share, write_rate(rate, &mix->rate_per_s),
                      mix->accepted_per_s, cores);
     } else {
         text_wrapped(out, "With %g %% of the load rejected and %g %% of the rest resumed: unknown.",
@@ -215,7 +222,7 @@ static void write_variant(FILE *out, const struct ekb_record_variant *variant)
         const struct ekb_estimate ratio = {.estimate = 1.0 / variant->cost_factor.estimate,
                                            .low = 1.0 / variant->cost_factor.high,
                                            .high = 1.0 / variant->cost_factor.low};
-        (void)text_interval(projected, &variant->projected_per_s, text_plain);
+        (void)write_rate(projected, &variant->projected_per_s);
         (void)snprintf(factor, sizeof factor, "%.3f [%.3f, %.3f]", ratio.estimate, ratio.low,
                        ratio.high);
     }

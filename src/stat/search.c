@@ -143,9 +143,7 @@ static bool retry(const struct ekb_search *search, struct ekb_search_trial *out_
     for (size_t i = 0; i < search->num_rates; i++) {
         const struct ekb_search_rate *rate = &search->rates[i];
         if (rate->invalid_in_row > 0 && !is_stuck(rate)) {
-            *out_trial = (struct ekb_search_trial){rate->rate_per_s,
-                                                   num_long(rate) > 0 ? search->options.long_ns
-                                                                      : search->options.short_ns};
+            *out_trial = (struct ekb_search_trial){rate->rate_per_s, rate->invalid_ns};
             return true;
         }
     }
@@ -207,6 +205,7 @@ void ekb_search_add(struct ekb_search *search, const struct ekb_search_trial *tr
     if (outcome == EKB_SEARCH_INVALID) {
         rate->invalid++;
         rate->invalid_in_row++;
+        rate->invalid_ns = trial->duration_ns;
         return;
     }
     rate->invalid_in_row = 0;

@@ -210,6 +210,25 @@ Test(search, ends_when_its_time_is_spent)
     cr_expect(ekb_search_lower(&search) <= 3000 && 3000 < ekb_search_upper(&search));
 }
 
+// A disturbed trial says nothing: the same is tried again.
+Test(search, repeats_an_invalid_trial_at_its_length)
+{
+    struct ekb_search search;
+    struct ekb_search_trial first;
+    struct ekb_search_trial again;
+    ekb_search_init(&search, &usual);
+    ekb_search_add(&search, &(struct ekb_search_trial){3000, 2 * S}, EKB_SEARCH_PASSED);
+    ekb_search_add(&search, &(struct ekb_search_trial){3050, 2 * S}, EKB_SEARCH_FAILED);
+    cr_assert_eq(ekb_search_next(&search, &first), EKB_SEARCH_GOING);
+    cr_expect_eq(first.duration_ns, 8 * S);
+    ekb_search_add(&search, &first, EKB_SEARCH_INVALID);
+
+    cr_assert_eq(ekb_search_next(&search, &again), EKB_SEARCH_GOING);
+
+    cr_expect_eq(again.duration_ns, first.duration_ns);
+    cr_expect_float_eq(again.rate_per_s, first.rate_per_s, 1e-9);
+}
+
 // Warming up takes its time, too.
 Test(search, counts_what_trials_take_beside_their_duration)
 {

@@ -60,6 +60,7 @@ struct ekb_search_rate {
     unsigned long_passed, long_failed;
     unsigned invalid;        // All of them,
     unsigned invalid_in_row; // and since the last valid one.
+    uint64_t invalid_ns;     // How long the last of them was.
 };
 
 struct ekb_search {
