@@ -36,6 +36,15 @@ static void find_latency(struct ekb_record_trial *trial, const struct ekb_hist *
     }
 }
 
+// most_lag_ns returns how late the client may be: by a tenth of the objective; or of the latency,
+// if that is longer, for what is far from the objective is not the client's doing.
+static double most_lag_ns(const struct ekb_record_trial *trial,
+                          const struct ekb_capacity_objective *objective)
+{
+    const double latency_ns = trial->latency_ns.known ? (double)trial->latency_ns.value : 0;
+    return EKB_CAPACITY_MAX_LAG * fmax((double)objective->limit_ns, latency_ns);
+}
+
 // blame_client is true if the trial says nothing of the server; the text says why.
 static bool blame_client(char out_text[EKB_RECORD_TEXT_LEN], const struct ekb_record_trial *trial,
                          const struct ekb_capacity_objective *objective)
@@ -45,7 +54,7 @@ static bool blame_client(char out_text[EKB_RECORD_TEXT_LEN], const struct ekb_re
         return true;
     }
     if (trial->lag_p99_ns.known &&
-        (double)trial->lag_p99_ns.value > EKB_CAPACITY_MAX_LAG * (double)objective->limit_ns) {
+        (double)trial->lag_p99_ns.value > most_lag_ns(trial, objective)) {
         (void)snprintf(out_text, EKB_RECORD_TEXT_LEN,
                        "the client was late, by %.2f ms (99th percentile)",
                        (double)trial->lag_p99_ns.value / 1e6);

@@ -165,21 +165,23 @@ static struct ekb_record_real busy_of(const struct ekb_record_cpu *row)
 // The ceiling.
 
 // shape_ceiling makes the closed loop with `in_flight`, where the one before reached `rate_per_s`
-// (0: there was none): long enough for its connections to go round a few times.
+// (0: there was none): long enough for its connections to go round a few times, in slices that are
+// no shorter than a round, for they come to their verdicts in waves.
 static void shape_ceiling(struct capacity_run *run, uint32_t in_flight, double rate_per_s)
 {
     struct ekb_plan_stage *stage = &run->plan.stages[0];
     const double round_ns = rate_per_s > 0 ? (double)in_flight / rate_per_s * 1e9 : 0;
+    const double warmup_ns = fmax((double)CAPACITY_WARMUP_NS, WARMUP_ROUNDS * round_ns);
+    const double measured_ns = fmax((double)run->lengths.ceiling_ns, MEASURED_ROUNDS * round_ns);
+    const double slice_ns = fmax((double)SLICE_NS, round_ns);
     char name[EKB_PLAN_NAME_LEN] = "ceiling";
     if (rate_per_s > 0) {
         (void)snprintf(name, sizeof name, "ceiling-%u", (unsigned)in_flight);
     }
     shape_stage(run, name, 0, in_flight, run->lengths.ceiling_ns);
-    const uint32_t warmup = slices_of(WARMUP_ROUNDS * round_ns);
-    const uint32_t measured = slices_of(MEASURED_ROUNDS * round_ns);
-    const uint32_t usual = stage->num_slices - stage->num_warmup;
-    stage->num_warmup = warmup > stage->num_warmup ? warmup : stage->num_warmup;
-    stage->num_slices = stage->num_warmup + (measured > usual ? measured : usual);
+    stage->slice_ns = (uint64_t)slice_ns;
+    stage->num_warmup = (uint32_t)ceil(warmup_ns / slice_ns);
+    stage->num_slices = stage->num_warmup + (uint32_t)ceil(measured_ns / slice_ns);
 }
 
 // rate_of returns the rate of all arms of the record's last stage; 0 if it is unknown.

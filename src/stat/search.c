@@ -28,9 +28,19 @@ enum judgement {
     MISSES
 };
 
+// is_stuck is true if the generator cannot give that rate.
+static bool is_stuck(const struct ekb_search_rate *rate)
+{
+    return rate->invalid_in_row >= EKB_SEARCH_MAX_INVALID;
+}
+
+// judge does not believe the short trials of a rate at which long ones cannot be had.
 static enum judgement judge(const struct ekb_search_rate *rate)
 {
     const bool has_long = rate->long_passed + rate->long_failed > 0;
+    if (!has_long && is_stuck(rate)) {
+        return UNKNOWN;
+    }
     const unsigned passed = has_long ? rate->long_passed : rate->short_passed;
     const unsigned failed = has_long ? rate->long_failed : rate->short_failed;
     return passed + failed == 0 ? UNKNOWN : failed <= passed ? MEETS : MISSES;
@@ -68,12 +78,6 @@ double ekb_search_upper(const struct ekb_search *search)
     return index < search->num_rates ? search->rates[index].rate_per_s : (double)INFINITY;
 }
 
-// is_stuck is true if the generator cannot give that rate.
-static bool is_stuck(const struct ekb_search_rate *rate)
-{
-    return rate->invalid_in_row >= EKB_SEARCH_MAX_INVALID;
-}
-
 // limit returns the lowest rate above the lower bound that cannot be tried, or infinity.
 static double limit(const struct ekb_search *search)
 {
@@ -91,16 +95,22 @@ static unsigned num_long(const struct ekb_search_rate *rate)
     return rate->long_passed + rate->long_failed;
 }
 
+// wants_more is true of a bound that needs another long trial, and can have it.
+static bool wants_more(const struct ekb_search *search, const struct ekb_search_rate *rate)
+{
+    return num_long(rate) < search->options.num_long && !is_stuck(rate);
+}
+
 // confirm chooses, of the two bounds, the one with fewer long trials, if it needs another.
 static bool confirm(const struct ekb_search *search, struct ekb_search_trial *out_trial)
 {
     const size_t lower = lower_index(search);
     const size_t upper = upper_index(search);
     const struct ekb_search_rate *wanting = NULL;
-    if (lower < search->num_rates && num_long(&search->rates[lower]) < search->options.num_long) {
+    if (lower < search->num_rates && wants_more(search, &search->rates[lower])) {
         wanting = &search->rates[lower];
     }
-    if (upper < search->num_rates && num_long(&search->rates[upper]) < search->options.num_long &&
+    if (upper < search->num_rates && wants_more(search, &search->rates[upper]) &&
         (wanting == NULL || num_long(&search->rates[upper]) < num_long(wanting))) {
         wanting = &search->rates[upper];
     }

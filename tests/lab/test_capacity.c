@@ -109,6 +109,19 @@ Test(capacity, blames_no_server_for_its_client)
     expect(EKB_SEARCH_INVALID, "86 % busy");
 }
 
+// A client that is late by 3 ms has not made 150 of them.
+Test(capacity, takes_no_small_lag_for_an_excuse)
+{
+    for (uint64_t i = 0; i < 100; i++) {
+        ekb_hist_record(hist, 150 * EKB_NS_PER_MS);
+    }
+    trial.due = trial.accepted = 1100;
+    trial.lag_p99_ns.value = 3 * EKB_NS_PER_MS;
+    expect(EKB_SEARCH_FAILED, "was 150.");
+    trial.lag_p99_ns.value = 16 * EKB_NS_PER_MS;
+    expect(EKB_SEARCH_INVALID, "the client was late");
+}
+
 Test(capacity, takes_nothing_for_no_answer)
 {
     trial.due = trial.accepted = 0;

@@ -25,8 +25,9 @@ struct world {
     double mu_per_s;   // Above 0: the server is a queue (M/M/1) whose 99th percentile is known,
     double slo_s;      // with this objective,
     double scatter;    // and a trial of 2 s sees it with this relative deviation.
-    double generator_per_s; // Trials above it are invalid; 0: never.
-    double disturbed;       // Share of trials that are invalid by chance.
+    double generator_per_s;      // Trials above it are invalid; 0: never.
+    double generator_long_per_s; // Long ones above it, too; 0: never.
+    double disturbed;            // Share of trials that are invalid by chance.
     struct ekb_rng rng;
     // What happened.
     unsigned num_trials;
@@ -65,7 +66,11 @@ static enum ekb_search_state run(struct ekb_search *search, struct world *world,
     ekb_search_init(search, options);
     while ((state = ekb_search_next(search, &trial)) == EKB_SEARCH_GOING) {
         enum ekb_search_outcome outcome = EKB_SEARCH_INVALID;
-        if ((world->generator_per_s <= 0 || trial.rate_per_s <= world->generator_per_s) &&
+        const bool too_long = world->generator_long_per_s > 0 &&
+                              trial.rate_per_s > world->generator_long_per_s &&
+                              trial.duration_ns >= options->long_ns;
+        if (!too_long &&
+            (world->generator_per_s <= 0 || trial.rate_per_s <= world->generator_per_s) &&
             !(uniform(&world->rng) < world->disturbed)) {
             outcome = meets(world, &trial) ? EKB_SEARCH_PASSED : EKB_SEARCH_FAILED;
         }
@@ -165,6 +170,20 @@ Test(search, says_when_it_is_the_generator_that_cannot)
     cr_expect_leq(ekb_search_lower(&search), 2500);
     cr_expect_geq(ekb_search_lower(&search), 2500 * 0.97);
     cr_expect(isinf(ekb_search_upper(&search)));
+}
+
+// One that gives a rate for a short while only does not give it.
+Test(search, is_not_caught_where_only_short_trials_are_valid)
+{
+    struct ekb_search search;
+    struct world world = {.knee_per_s = 3400, .generator_long_per_s = 2500};
+
+    const enum ekb_search_state state = run(&search, &world, &usual);
+
+    cr_expect_eq(state, EKB_SEARCH_GENERATOR, "%d", (int)state);
+    cr_expect_leq(ekb_search_lower(&search), 2500);
+    cr_expect_geq(ekb_search_lower(&search), 2500 * 0.95, "%f", ekb_search_lower(&search));
+    cr_expect_leq(world.num_trials, 80u, "%u", world.num_trials);
 }
 
 Test(search, finds_the_knee_below_the_generators_limit)

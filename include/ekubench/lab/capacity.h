@@ -45,7 +45,7 @@ struct ekb_capacity_settings {
 };
 
 // The rules that make a trial invalid, as for every open loop (lab/open_loop), with the lag
-// measured by the objective's limit.
+// measured by the objective's limit, or by the latency where that is longer.
 #define EKB_CAPACITY_MAX_LAG 0.1
 
 // A validation that fails takes the rate back by this share: less than the bounds are apart, so
