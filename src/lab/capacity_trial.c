@@ -22,7 +22,8 @@
 #define BUSY_PERCENT 95.0
 // A closed loop goes through its connections so often before it is measured, and meanwhile.
 #define WARMUP_ROUNDS 2.0
-#define MEASURED_ROUNDS 4.0
+#define MEASURED_ROUNDS 6.0
+#define SLICE_ROUNDS 3.0
 // A validation has about so many blocks, whatever its length.
 #define NUM_BLOCKS 20
 #define CONFIDENCE 0.95
@@ -165,15 +166,15 @@ static struct ekb_record_real busy_of(const struct ekb_record_cpu *row)
 // The ceiling.
 
 // shape_ceiling makes the closed loop with `in_flight`, where the one before reached `rate_per_s`
-// (0: there was none): long enough for its connections to go round a few times, in slices that are
-// no shorter than a round, for they come to their verdicts in waves.
+// (0: there was none): long enough for its connections to go round a few times, in slices of
+// some rounds, for they come to their verdicts in waves.
 static void shape_ceiling(struct capacity_run *run, uint32_t in_flight, double rate_per_s)
 {
     struct ekb_plan_stage *stage = &run->plan.stages[0];
     const double round_ns = rate_per_s > 0 ? (double)in_flight / rate_per_s * 1e9 : 0;
     const double warmup_ns = fmax((double)CAPACITY_WARMUP_NS, WARMUP_ROUNDS * round_ns);
     const double measured_ns = fmax((double)run->lengths.ceiling_ns, MEASURED_ROUNDS * round_ns);
-    const double slice_ns = fmax((double)SLICE_NS, round_ns);
+    const double slice_ns = fmax((double)SLICE_NS, SLICE_ROUNDS * round_ns);
     char name[EKB_PLAN_NAME_LEN] = "ceiling";
     if (rate_per_s > 0) {
         (void)snprintf(name, sizeof name, "ceiling-%u", (unsigned)in_flight);
