@@ -8,6 +8,7 @@
 #include "ekubench/base/clock.h"
 #include "ekubench/base/rng.h"
 #include "ekubench/peer/client.h"
+#include "ekubench/store/store.h"
 
 #include <criterion/criterion.h>
 
@@ -15,6 +16,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define MAX_ARMS 4
 #define SEED 7
@@ -452,6 +454,71 @@ static void answer(void *context, int fd)
     const struct script *script = context;
     (void)wire_serve_handshake(fd, script->config, script->reply);
     // Left open: the verdict is the client's to give.
+}
+
+static void close_at_once(void *context, int fd)
+{
+    const struct script *script = context;
+    (void)wire_serve_handshake(fd, script->config, script->reply);
+    wire_close(fd);
+}
+
+static void reset_at_the_goodbye(void *context, int fd)
+{
+    const struct script *script = context;
+    char goodbye = 0;
+    (void)wire_serve_handshake(fd, script->config, script->reply);
+    (void)recv(fd, &goodbye, 1, 0);
+    wire_reset(fd);
+}
+
+// resuming_config makes a server's configuration that gives tickets and verifies nobody.
+static struct ekb_tls_config *resuming_config(void)
+{
+    struct ekb_store *store = NULL;
+    struct ekb_tls_config *config = NULL;
+    struct ekb_policy one_way = ekb_policy_default();
+    one_way.verify = EKB_VERIFY_ONE_WAY;
+    cr_assert_eq(ekb_store_load(&store, stores.server, EKB_STORE_NEED_SERVER, NULL), EKB_OK);
+    const struct ekb_tls_options server = {.role = EKB_ROLE_SERVER,
+                                           .version = EKB_TLS_1_2,
+                                           .identity = ekb_store_identity(store, EKB_STORE_SERVER),
+                                           .policy = one_way,
+                                           .resumption = EKB_TLS_RESUME_ON};
+    cr_assert_eq(ekb_tls_config_create(&config, &server, NULL), EKB_OK);
+    ekb_store_destroy(store);
+    return config;
+}
+
+// A resumed handshake of TLS 1.2 ends with the client's Finished. Of a server that says nothing the
+// client hears when it has said goodbye.
+Test(client_arms, take_the_end_for_the_verdict_when_tls_1_2_is_resumed)
+{
+    static void (*const ends[])(void *context, int fd) = {close_at_once, reset_at_the_goodbye};
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        struct wire_server foreign;
+        struct script script = {resuming_config(), NULL};
+        wire_server_init(&foreign);
+        resume_half(EKB_TLS_1_2);
+        arms[0].share = 0;
+        arms[1].share = 1;
+        arms[0].target = foreign.address;
+        arms[1].target = foreign.address;
+        options.num_arms = 2;
+        options.in_flight = 1;
+        options.max_starts = 12;
+
+        start();
+        wire_server_run(&foreign, &worker, 0, ends[i], &script);
+        const enum ekb_err err = finish();
+
+        cr_expect_eq(err, EKB_OK, "%zu: %s", i, ekb_err_name(err));
+        cr_expect_eq(arm(0)->accepted, 1, "%zu: %llu", i, (unsigned long long)arm(0)->accepted);
+        cr_expect_eq(arm(1)->accepted, 11, "%zu: %llu", i, (unsigned long long)arm(1)->accepted);
+        cr_expect_eq(arm(1)->resumed, 11, "%zu: %llu", i, (unsigned long long)arm(1)->resumed);
+        wire_server_deinit(&foreign);
+        ekb_tls_config_destroy(script.config);
+    }
 }
 
 static void ask_for(const char *reply, enum ekb_tls_version version)

@@ -5,7 +5,13 @@
 #include "support/fixtures.h"
 #include "support/tls_link.h"
 
+#include "tls/tls_internal.h"
+
 #include <criterion/criterion.h>
+#include <openssl/cipher.h>
+#include <openssl/digest.h>
+#include <openssl/hmac.h>
+#include <openssl/ssl.h>
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -366,6 +372,46 @@ Test(confirm, parts_when_tls_1_2_is_resumed)
     EXPECT(BYTE, false, WAITING);
     EXPECT(CLOSE, false, WAITING);
     EXPECT(HTTP, false, ASK);
+    ekb_tls_session_destroy(session);
+}
+
+// renewing_key is the key of a server that gives a new ticket whenever it takes one.
+static int renewing_key(SSL *ssl, uint8_t *key_name, uint8_t *iv, EVP_CIPHER_CTX *cipher,
+                        HMAC_CTX *hmac, int encrypt)
+{
+    static const uint8_t key[16] = "known to us all";
+    (void)ssl;
+    if (encrypt == 1) {
+        memset(key_name, 'n', 16);
+        memset(iv, 'i', 16);
+    }
+    cr_assert(HMAC_Init_ex(hmac, key, sizeof key, EVP_sha256(), NULL) == 1 &&
+              EVP_CipherInit_ex(cipher, EVP_aes_128_cbc(), NULL, key, iv, encrypt) == 1);
+    return encrypt == 1 ? 1 : 2;
+}
+
+// As servers of OpenSSL do: the ticket comes when the client's Finished is still to go.
+Test(confirm, parts_when_tls_1_2_is_resumed_with_a_new_ticket)
+{
+    begin(EKB_TLS_1_2, EKB_TLS_RESUME_ON);
+    SSL_CTX_set_tlsext_ticket_key_cb(server->context, renewing_key);
+    tls_link_restart(&connection, client, server);
+    hand_shake();
+    struct ekb_tls_session *session = ekb_endpoint_take_session(connection.client);
+    cr_assert_not_null(session);
+    const struct ekb_endpoint_choice choice = {.session = session};
+    tls_link_restart_as(&connection, client, &choice, server);
+    send_pending();
+    feed_server();
+
+    feed_client();
+
+    cr_assert(ekb_endpoint_is_resumed(connection.client) && has_pending());
+    cr_assert_eq(ekb_endpoint_num_tickets(connection.client), 1);
+    EXPECT(FIRST, false, WAITING);
+    EXPECT(TICKET, false, ACCEPTED);
+    send_pending();
+    EXPECT(FIRST, false, PART);
     ekb_tls_session_destroy(session);
 }
 

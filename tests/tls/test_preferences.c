@@ -268,6 +268,21 @@ Test(preferences, refuse_what_is_no_list_of_signatures)
     EXPECT_REFUSED(signatures, lists);
 }
 
+// Of different words, none of which is known: longer than what they are copied to.
+Test(preferences, refuse_what_is_long_and_has_nothing_twice)
+{
+    char list[3000];
+    size_t len = 0;
+    for (int i = 0; i < 400; i++) {
+        len += (size_t)snprintf(list + len, sizeof list - len, "%sw%03d", i > 0 ? ":" : "", i);
+        const char *lists[] = {list};
+
+        EXPECT_REFUSED(groups, lists);
+        EXPECT_REFUSED(ciphers, lists);
+        EXPECT_REFUSED(signatures, lists);
+    }
+}
+
 Test(preferences, refuse_what_is_too_long)
 {
     expect_long_refused(&groups, "P-256");
