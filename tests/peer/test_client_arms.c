@@ -39,7 +39,7 @@ static void set_up(void)
     worker = (struct ekb_worker){.control_fd = -1, .ended = true};
     options = (struct ekb_client_options){.arms = arms,
                                           .in_flight = 8,
-                                          .max_starts = 200,
+                                          .max_starts = 120,
                                           .deadline_ns = 10 * EKB_NS_PER_S,
                                           .seed = SEED,
                                           .timeline = &timeline};
@@ -142,7 +142,7 @@ Test(client_arms, are_drawn_by_their_shares)
     for (size_t i = 0; i < 4; i++) {
         arms[i].share = shares[i];
     }
-    options.max_starts = 400;
+    options.max_starts = 300;
 
     run(4);
     served_stop(&served);
@@ -173,7 +173,7 @@ Test(client_arms, are_drawn_otherwise_when_the_seed_is_another)
 
 Test(client_arms, are_never_drawn_when_they_have_no_share)
 {
-    static const double shares[][4] = {{0, 0.5, 0, 0.5}, {1, 0, 0, 0}, {0, 0, 0, 1}};
+    static const double shares[][4] = {{0, 0.5, 0, 0.5}, {0, 0, 0, 1}};
     served_start(&served, stores.server, &(struct served_spec){0});
     options.max_starts = 60;
     for (size_t i = 0; i < sizeof shares / sizeof shares[0]; i++) {
@@ -550,9 +550,8 @@ Test(client_arms, take_the_status_of_an_answer_for_the_verdict)
         ask_for("HTTP/1.1 403 Forbidden\r\n\r\n", versions[i]);
         cr_expect_eq(arm(0)->rejected, 8);
         cr_expect_eq(arm(0)->failures[EKB_HTTP_REFUSED], 8);
-
-        ask_for("220 mail.example ESMTP\r\n", versions[i]);
-        cr_expect_eq(arm(0)->failed, 8);
-        cr_expect_eq(arm(0)->failures[EKB_HTTP_MALFORMED], 8);
     }
+    ask_for("220 mail.example ESMTP\r\n", EKB_TLS_1_3);
+    cr_expect_eq(arm(0)->failed, 8);
+    cr_expect_eq(arm(0)->failures[EKB_HTTP_MALFORMED], 8);
 }
