@@ -201,7 +201,35 @@ Test(confirm, waits_in_tls_1_3_until_the_clients_last_flight_is_sent)
 
     cr_assert_eq(ekb_endpoint_state(connection.client), EKB_ENDPOINT_READY);
     cr_assert(has_pending());
-    EXPECT_ALL_WAIT();
+    EXPECT(NONE, false, WAITING);
+    EXPECT(FIRST, false, WAITING);
+    EXPECT(HTTP, false, ASK); // The request goes out with it.
+    EXPECT(HTTP, true, WAITING);
+}
+
+// A request finds no room beside a long flight, and waits until that has gone.
+Test(confirm, does_not_ask_beside_a_long_flight)
+{
+    size_t wire_len = 0;
+    fixture_pki_deinit(&pki);
+    fixture_pki_init(&pki,
+                     &(struct fixture_pki_spec){.key_type = EKB_KEY_P256,
+                                                .depth = EKB_MINT_MAX_DEPTH,
+                                                .eku = EKB_EKU_SERVER_AUTH | EKB_EKU_CLIENT_AUTH});
+    identity = (struct ekb_identity){.chain = pki.chain, .key = pki.key};
+    begin(EKB_TLS_1_3, EKB_TLS_RESUME_OFF);
+    send_pending();
+    feed_server();
+    while (!has_pending() && feed_record()) {
+    }
+    cr_assert_eq(ekb_endpoint_state(connection.client), EKB_ENDPOINT_READY);
+    (void)ekb_endpoint_pending(connection.client, &wire_len);
+    cr_assert_gt(wire_len, (size_t)EKB_ENDPOINT_TX_LEN / 2, "%zu", wire_len);
+    EXPECT(HTTP, false, WAITING);
+
+    send_pending();
+
+    EXPECT(HTTP, false, ASK);
 }
 
 // The server has said nothing of the client's certificate.
