@@ -161,7 +161,9 @@ enum ekb_err ekb_hierarchy_issue_crls(struct ekb_crls **out_crls, struct ekb_hie
     const struct ekb_chain **chains =
         (const struct ekb_chain **)calloc(num_revoked + 1, sizeof(const struct ekb_chain *));
     if (crls == NULL || chains == NULL) {
-        err = ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "CRLs");
+        ekb_crls_destroy(crls);
+        free((void *)chains);
+        return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "CRLs");
     }
     for (unsigned i = 0; i < depth && err == EKB_OK; i++) {
         err = issue_crl(crls, hierarchy, i, chains, revoked, num_revoked, reterr_fail);

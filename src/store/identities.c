@@ -173,7 +173,7 @@ enum ekb_err ekb_identities_read(struct ekb_identities *out_identities, const ch
                          directory, EKB_IDENTITIES_MAX, ENDING);
     }
     if (err == EKB_OK) {
-        identities.all = calloc(names.num, sizeof identities.all[0]);
+        identities.all = calloc(names.num + 1, sizeof identities.all[0]);
         err = identities.all != NULL ? read_all(&identities, directory, &names, reterr_fail)
                                      : ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%s", directory);
     }
@@ -210,10 +210,10 @@ static enum ekb_err encode(uint8_t **out_text, size_t *out_len, const struct ekb
     }
     char *chain = ekb_chain_to_pem(identity->chain);
     const size_t chain_len = chain != NULL ? strlen(chain) : 0;
-    uint8_t *text = chain != NULL ? malloc(key_len + chain_len) : NULL;
+    uint8_t *text = chain != NULL ? malloc(key_len + chain_len + 1) : NULL;
     if (text != NULL) {
         memcpy(text, key, key_len);
-        memcpy(text + key_len, chain, chain_len);
+        memcpy(text + key_len, chain, chain_len + 1);
         *out_text = text;
         *out_len = key_len + chain_len;
     } else {
