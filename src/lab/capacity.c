@@ -354,7 +354,11 @@ enum ekb_err ekb_capacity_run(struct ekb_record *out_record,
     }
     ekb_capacity_project(&out_record->capacity, settings->target_per_s);
     ekb_stores_destroy(run.stores);
-    out_record->interrupted = out_record->interrupted || run.interrupted;
+    if (run.interrupted && !out_record->interrupted) {
+        // A trial's stage, which is not kept, would have said it.
+        out_record->interrupted = true;
+        ekb_record_add_reason(out_record, "interrupted");
+    }
     ekb_session_end(&session, out_record);
     return err;
 }

@@ -5,6 +5,7 @@
 #include "ekubench/base/units.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 static const struct {
@@ -24,7 +25,7 @@ static const struct {
                     "found or below it (a longer --budget has longer trials)."},
 };
 
-static void write_answer(FILE *out, const struct ekb_record_capacity *capacity)
+static void write_answer(FILE *out, const struct ekb_record_capacity *capacity, bool interrupted)
 {
     char limit[EKB_UNITS_TEXT_LEN];
     char upper[64] = "no rate that was tried fails to";
@@ -44,7 +45,7 @@ static void write_answer(FILE *out, const struct ekb_record_capacity *capacity)
                      100.0 * capacity->max_error_share, upper, limiter);
     }
     for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
-        if (strcmp(states[i].state, capacity->state) == 0) {
+        if (strcmp(states[i].state, capacity->state) == 0 && !interrupted) {
             text_wrapped(out, "%s", states[i].meaning);
         }
     }
@@ -205,6 +206,13 @@ static void write_mix(FILE *out, const struct ekb_record_mix *mix)
     }
 }
 
+// is_at_least is true if a search ended for other reasons than the server's.
+static bool is_at_least(const struct ekb_record_variant *variant)
+{
+    return variant->searched &&
+           (strcmp(variant->state, "generator") == 0 || strcmp(variant->state, "exhausted") == 0);
+}
+
 static void write_variant(FILE *out, const struct ekb_record_variant *variant)
 {
     char cost[64] = "-";
@@ -214,9 +222,11 @@ static void write_variant(FILE *out, const struct ekb_record_variant *variant)
     if (variant->cost_known) {
         (void)text_interval(cost, &variant->server_cpu_ns, text_us);
     }
-    if (variant->searched) {
-        (void)snprintf(searched, sizeof searched, variant->lower_per_s > 0 ? "%.0f" : "none",
-                       variant->lower_per_s);
+    if (variant->searched && variant->lower_per_s > 0) {
+        (void)snprintf(searched, sizeof searched, "%.0f%s", variant->lower_per_s,
+                       is_at_least(variant) ? "+" : "");
+    } else if (variant->searched) {
+        (void)snprintf(searched, sizeof searched, "none");
     }
     if (variant->rate_known) {
         const struct ekb_estimate ratio = {.estimate = 1.0 / variant->cost_factor.estimate,
@@ -243,8 +253,15 @@ static void write_variants(FILE *out, const struct ekb_record_capacity *capacity
                   "PROJECTED,", "rate, of the");
     (void)fprintf(out, "%-12s  %-22s  %9s  %-22s  %s\n", "", "handshake, us", "per s", "per s",
                   "main one's");
+    bool any_at_least = false;
     for (size_t i = 0; i < capacity->num_variants; i++) {
         write_variant(out, &capacity->variants[i]);
+        any_at_least = any_at_least || is_at_least(&capacity->variants[i]);
+    }
+    if (any_at_least) {
+        text_wrapped(out,
+                     "+: or more; the client or the time has set the bound, not the server. What "
+                     "is projected from such a rate is or more, too.");
     }
 }
 
@@ -304,7 +321,10 @@ void text_write_capacity(FILE *out, const struct ekb_record *record)
         return;
     }
     text_rule(out, "Capacity");
-    write_answer(out, capacity);
+    write_answer(out, capacity, record->interrupted);
+    if (record->interrupted) {
+        text_wrapped(out, "The search was interrupted.");
+    }
     write_validation(out, capacity);
     write_ceiling(out, capacity);
     write_projection(out, capacity);

@@ -34,9 +34,9 @@ for text in 20ms p99 p99=20 p0=1s p100=1s p99=1us p99=11s 99=20ms pnan=1s ''; do
 done
 for share in 2 -1 x 100% nan ''; do
     refuses '--errors' "${slo[@]}" --errors "$share"
-    refuses '--reject-share' "${slo[@]}" --reject-share "$share"
-    refuses '--resume-share' "${slo[@]}" --resume-share "$share"
 done
+refuses '--reject-share' "${slo[@]}" --reject-share 100%
+refuses '--resume-share' "${slo[@]}" --resume-share -1%
 refuses '--target' "${slo[@]}" --target 50000
 refuses '--budget' "${slo[@]}" --budget 1s
 refuses '--depth' "${slo[@]}" --depth 0

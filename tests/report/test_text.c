@@ -1424,10 +1424,38 @@ Test(text, has_a_table_of_variants)
     write_report();
 
     cr_expect(says("How does it differ?"));
-    cr_expect_not_null(strstr(line_with("main    "), "3512"));
+    cr_expect_not_null(strstr(line_with("main    "), "3512  "));
+    cr_expect(!has("or more"));
     cr_expect_not_null(strstr(line_with("depth=2"), "313 [300, 325]"), "%s", line_with("depth=2"));
     cr_expect_not_null(strstr(line_with("depth=2"), "2810 [2702, 2927]"));
     cr_expect_not_null(strstr(line_with("depth=2"), "0.800 [0.769, 0.833]"));
+}
+
+// The client's limit is not the server's, and what is projected from it is not either.
+Test(text, says_that_a_rate_may_be_more)
+{
+    fill_capacity("generator");
+    record.capacity.num_variants = 1;
+    SET_TEXT(record.capacity.variants[0].name, "main");
+    SET_TEXT(record.capacity.variants[0].state, "generator");
+    record.capacity.variants[0].searched = true;
+    record.capacity.variants[0].lower_per_s = 3512.2;
+
+    write_report();
+
+    cr_expect_not_null(strstr(line_with("main    "), "3512+"));
+    cr_expect(says("+: or more"));
+}
+
+Test(text, says_that_a_search_was_interrupted)
+{
+    fill_capacity("exhausted");
+    record.interrupted = true;
+
+    write_report();
+
+    cr_expect(says("The search was interrupted."));
+    cr_expect(!says("The time was up"));
 }
 
 Test(text, marks_a_mix_as_projected)
