@@ -44,7 +44,7 @@ refuses '--eku' "${slo[@]}" --eku maybe
 refuses '--tls' "${slo[@]}" --tls any
 refuses '--client-workers' "${slo[@]}" --client-workers 0
 refuses 'nobody is rejected' "${slo[@]}" --eku none --reject-share 5%
-for vary in eku eku= eku=maybe depth=0 depth=1, key=dsa name=x ''; do
+for vary in eku eku= eku=maybe depth=0 'depth=1,' key=dsa name=x ''; do
     refuses '--vary' "${slo[@]}" --vary "$vary"
 done
 refuses '--vary-search' "${slo[@]}" --vary-search
