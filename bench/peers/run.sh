@@ -9,8 +9,8 @@
 #   --install  apt-get the peers first; without it those that are missing are named and left out
 # Needs a build in build/release, two CPUs and python3. bench/peers/README.md says how to read it.
 # environment: EKUBENCH, the program; EKUBENCH_PEERS_SECONDS, for each turn (default 3);
-#   EKUBENCH_PEERS_SEED, of the order (default 1); EKUBENCH_PEERS_CONFIRM, see below;
-#   EKUBENCH_PEERS_ROWS, where to keep the rows
+#   EKUBENCH_PEERS_SEED, of the order (default 1); EKUBENCH_PEERS_CONFIRM, what counts as accepted by
+#   a foreign server (default http); EKUBENCH_PEERS_ROWS, where to keep the rows
 # exit status: 0 all bars that could be tried are met, 1 one is not, 2 wrong usage, 3 cannot be run here
 
 set -euo pipefail
