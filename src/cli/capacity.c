@@ -328,8 +328,9 @@ static const struct argp_option options[] = {
 
 static const char doc[] =
     "Find the highest rate of handshakes at which an objective is met, by open-loop trials against "
-    "the dual-store server on this machine, or a server of yours at ADDR:PORT, and project it to a "
-    "target.\v"
+    "the dual-store server on this machine, or a server of yours at ADDR:PORT (--store to --pick "
+    "are "
+    "for that), and project it to a target.\v"
     "What is projected is marked PROJECTED; all else is measured. A rate counts only if the work "
     "in hand does not grow, whatever the objective, and only after a validation. Exit status: 0 "
     "done; 2 wrong usage; 3 the environment cannot give a valid answer; 4 the bounds are not close "

@@ -1,5 +1,6 @@
 #include "cli/cli.h"
 #include "cli/load_plan.h"
+#include "cli/target.h"
 #include "cli/words.h"
 
 #include "ekubench/base/clock.h"
@@ -15,14 +16,13 @@
 
 struct arguments {
     struct ekb_load_settings settings;
+    struct ekb_cli_target target;
     const char *output;
     double rate_per_s; // 0: closed loop.
     const char *steps;
     bool in_flight_set;
     bool arrivals_set;
     bool count_set;
-    bool pick_set;
-    bool insecure;
     enum ekb_cli_format format;
 };
 
@@ -43,19 +43,10 @@ enum {
     OPTION_WORKERS,
     OPTION_PIN,
     OPTION_DEADLINE,
-    OPTION_CONFIRM,
     OPTION_TLS,
-    OPTION_SNI,
-    OPTION_CA,
-    OPTION_GROUPS,
-    OPTION_CIPHERS,
-    OPTION_SIGNATURES,
     OPTION_RESUME_SHARE,
     OPTION_REJECT_SHARE,
     OPTION_REJECT_STORE,
-    OPTION_IDENTITIES,
-    OPTION_PICK,
-    OPTION_INSECURE,
     OPTION_EXPECT,
     OPTION_JSON,
 };
@@ -69,21 +60,6 @@ static void parse_duration(uint64_t *out_ns, const char *option, const char *tex
         ekb_cli_refuse(state, "%s %s: a duration such as 10s, at most 24h, is wanted", option,
                        text);
     }
-}
-
-static void parse_target(struct ekb_load_settings *settings, const char *text,
-                         struct argp_state *state)
-{
-    struct ekb_fail fail;
-    char message[512];
-    if (ekb_address_parse(&settings->arm.target, text, &fail) != EKB_OK) {
-        ekb_fail_text(message, sizeof message, &fail);
-        ekb_cli_refuse(state, "%s", message);
-    }
-    if (ekb_address_port(&settings->arm.target) == 0) {
-        ekb_cli_refuse(state, "%s: nothing listens at port 0", text);
-    }
-    settings->target_text = text;
 }
 
 // parse_word reads an option whose value is one of two words.
@@ -200,20 +176,14 @@ static void check_load(struct arguments *arguments, struct argp_state *state)
 
 static void check_arguments(struct arguments *arguments, struct argp_state *state)
 {
-    if (arguments->settings.target_text == NULL) {
+    if (arguments->target.text == NULL) {
         ekb_cli_refuse(state, "the server's ADDR:PORT is wanted");
     }
-    const struct ekb_load_settings *settings = &arguments->settings;
-    if (settings->arm.store_path == NULL && settings->arm.ca_path == NULL && !arguments->insecure) {
-        ekb_cli_refuse(state, "--store DIR (client certificate and CAs), --ca FILE, or --insecure, "
-                              "is wanted");
-    }
-    if (arguments->insecure && settings->arm.ca_path != NULL) {
-        ekb_cli_refuse(state, "--ca verifies the server, --insecure does not: one of them");
-    }
-    if (arguments->pick_set && settings->arm.identities == NULL) {
-        ekb_cli_refuse(state, "--pick is of --identities");
-    }
+    struct ekb_load_settings *settings = &arguments->settings;
+    ekb_cli_check_target(&arguments->target, state);
+    settings->arm = arguments->target.arm;
+    settings->target_text = arguments->target.text;
+    settings->confirm = arguments->target.confirm;
     if (settings->reject_store != NULL && !(settings->reject_share > 0)) {
         ekb_cli_refuse(state, "--reject-store is of --reject-share");
     }
@@ -280,49 +250,15 @@ static double parse_share(const char *option, const char *text, struct argp_stat
     return share;
 }
 
-// prefer takes a list of preferences, if the library knows it.
-static void prefer(const char **list, const char *text, struct argp_state *state)
-{
-    struct arguments *arguments = state->input;
-    struct ekb_fail fail;
-    *list = text;
-    if (ekb_tls_preferences_check(&arguments->settings.arm.preferences, &fail) != EKB_OK) {
-        ekb_cli_refuse(state, "%s", fail.detail);
-    }
-}
-
-// parse_tls reads the options that say what a connection is.
-static error_t parse_tls(int key, char *text, struct argp_state *state)
+// parse_outcomes reads the options that say what is to become of the connections.
+static error_t parse_outcomes(int key, char *text, struct argp_state *state)
 {
     struct arguments *arguments = state->input;
     struct ekb_load_settings *settings = &arguments->settings;
-    struct ekb_tls_preferences *preferences = &settings->arm.preferences;
     switch (key) {
-    case OPTION_CONFIRM:
-        if (ekb_confirm_parse(&settings->confirm, text) != EKB_OK) {
-            ekb_cli_refuse(
-                state, "--confirm %s: first, byte, ticket, close, http or none is wanted", text);
-        }
-        return 0;
-    case OPTION_TLS:
-        if (ekb_tls_version_parse(&settings->arm.version, text) != EKB_OK) {
-            ekb_cli_refuse(state, "--tls %s: 1.2, 1.3 or any is wanted", text);
-        }
-        return 0;
-    case OPTION_SNI:
-        settings->arm.sni = text;
-        return 0;
-    case OPTION_CA:
-        settings->arm.ca_path = text;
-        return 0;
-    case OPTION_GROUPS:
-        prefer(&preferences->groups, text, state);
-        return 0;
-    case OPTION_CIPHERS:
-        prefer(&preferences->ciphers, text, state);
-        return 0;
-    case OPTION_SIGNATURES:
-        prefer(&preferences->signatures, text, state);
+    case OPTION_EXPECT:
+        arguments->target.arm.expect_accept =
+            parse_word("--expect", text, "accept", "reject", state);
         return 0;
     case OPTION_RESUME_SHARE:
         settings->resume_share = parse_share("--resume-share", text, state);
@@ -332,18 +268,6 @@ static error_t parse_tls(int key, char *text, struct argp_state *state)
         return 0;
     case OPTION_REJECT_STORE:
         settings->reject_store = text;
-        return 0;
-    case OPTION_IDENTITIES:
-        settings->arm.identities = text;
-        return 0;
-    case OPTION_PICK:
-        if (ekb_pick_parse(&settings->arm.pick, text) != EKB_OK) {
-            ekb_cli_refuse(state,
-                           "--pick %s: round-robin, uniform, zipf or zipf:EXPONENT (0 to 10) "
-                           "is wanted",
-                           text);
-        }
-        arguments->pick_set = true;
         return 0;
     default:
         return parse_shape(key, text, state);
@@ -356,10 +280,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
     struct ekb_load_settings *settings = &arguments->settings;
     switch (key) {
     case OPTION_TARGET:
-        parse_target(settings, text, state);
+        ekb_cli_set_target(&arguments->target, text, state);
         return 0;
-    case 's':
-        settings->arm.store_path = text;
+    case OPTION_TLS:
+        arguments->target.tls = text;
         return 0;
     case 'n':
         ekb_cli_parse_in_flight(&settings->in_flight, text, state);
@@ -374,12 +298,6 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case OPTION_DEADLINE:
         parse_duration(&settings->deadline_ns, "--deadline", text, 10 * EKB_NS_PER_MS, state);
         return 0;
-    case OPTION_EXPECT:
-        settings->arm.expect_accept = parse_word("--expect", text, "accept", "reject", state);
-        return 0;
-    case OPTION_INSECURE:
-        arguments->insecure = true;
-        return 0;
     case OPTION_JSON:
         arguments->format = EKB_CLI_JSON;
         return 0;
@@ -387,13 +305,15 @@ static error_t parse(int key, char *text, struct argp_state *state)
         if (state->arg_num > 0) {
             ekb_cli_refuse(state, "unexpected argument \"%s\"", text);
         }
-        parse_target(settings, text, state);
+        ekb_cli_set_target(&arguments->target, text, state);
         return 0;
     case ARGP_KEY_END:
         check_arguments(arguments, state);
         return 0;
-    default:
-        return parse_tls(key, text, state);
+    default: {
+        const error_t err = ekb_cli_parse_target(&arguments->target, key, text, state);
+        return err == ARGP_ERR_UNKNOWN ? parse_outcomes(key, text, state) : err;
+    }
     }
 }
 
@@ -405,10 +325,6 @@ static const struct argp_option options[] = {
     {"print-plan", EKB_CLI_OPTION_PRINT_PLAN, NULL, 0,
      "Print what would be done as such a file, and do nothing", 0},
     {"target", OPTION_TARGET, "ADDR:PORT", 0, "The server, as the argument: for plan files", 0},
-    {"store", 's', "DIR", 0,
-     "Present DIR's client.pem and trust its ca.pem (the server's chain is verified, its name is "
-     "not)",
-     0},
     {"in-flight", 'n', "N", 0,
      "Connections in flight at all times (default 100); open loop: at most (default 4000)", 0},
     {"rate", OPTION_RATE, "RATE", 0,
@@ -435,34 +351,7 @@ static const struct argp_option options[] = {
      "(default: all at once)",
      0},
     {"deadline", OPTION_DEADLINE, "TIME", 0, "For one handshake (default 10s)", 0},
-    {"confirm", OPTION_CONFIRM, "WHAT", 0,
-     "What counts as the server's verdict: first (default) = the first byte, ticket or close that "
-     "it "
-     "sends, in TLS 1.2 its Finished; byte, ticket or close = that; http = its answer to a request "
-     "(400, 401, 403, 495 and 496 are rejections); none = the client's own handshake has ended, "
-     "which "
-     "in TLS 1.3 is before the server has seen the client's certificate",
-     0},
     {"tls", OPTION_TLS, "VERSION", 0, "1.2, 1.3 or any (default)", 0},
-    {"sni", OPTION_SNI, "NAME", 0, "Server name to ask for", 0},
-    {"ca", OPTION_CA, "FILE", 0, "Trust the CAs in FILE (PEM) in the place of the store's", 0},
-    {"groups", OPTION_GROUPS, "LIST", 0,
-     "Key agreement groups, the most preferred first: X25519, P-256, P-384, P-521, hybrid (X25519 "
-     "with a post-quantum KEM); default " EKB_TLS_GROUPS,
-     0},
-    {"ciphers", OPTION_CIPHERS, "LIST", 0, "Cipher suites of TLS 1.2, by OpenSSL's names", 0},
-    {"signatures", OPTION_SIGNATURES, "LIST", 0,
-     "Signature algorithms to accept, the most preferred first, as "
-     "rsa_pss_rsae_sha256:ecdsa_secp256r1_sha256: decides which certificate a server with two "
-     "sends "
-     "(in TLS 1.2 the order of --ciphers does)",
-     0},
-    {"identities", OPTION_IDENTITIES, "DIR", 0,
-     "Present those in DIR, in the place of the store's (`ekubench pki mint --count` makes them): "
-     "PEM files with a key and its chain each",
-     0},
-    {"pick", OPTION_PICK, "RULE", 0,
-     "Which of them a connection presents: round-robin (default), uniform, zipf, zipf:EXPONENT", 0},
     {"resume-share", OPTION_RESUME_SHARE, "SHARE", 0,
      "Share of the connections that resume a session (30%, 0.3), of those not to be rejected; "
      "proven: what is not resumed does not count as such",
@@ -471,12 +360,11 @@ static const struct argp_option options[] = {
      "Share of the connections that are to be rejected", 0},
     {"reject-store", OPTION_REJECT_STORE, "DIR", 0,
      "What those present: DIR's client.pem (default: no certificate)", 0},
-    {"insecure", OPTION_INSECURE, NULL, 0,
-     "Do not verify the server (cheap client: its certificate is not parsed)", 0},
     {"expect", OPTION_EXPECT, "accept|reject", 0,
      "What should become of the handshakes (default accept); anything else is not clean", 0},
     {"output", 'o', "DIR", 0, "Write result.json and report.txt into DIR", 0},
     {"json", OPTION_JSON, NULL, 0, "Print the result as JSON instead of tables", 0},
+    EKB_CLI_TARGET_OPTIONS(1),
     {0},
 };
 
@@ -511,6 +399,7 @@ int ekb_cli_load(int argc, char **argv)
         {"deadline", "10s"}, {"confirm", "first"},    {"tls", "any"},      {"expect", "accept"},
     };
     struct arguments arguments = {.settings = {.in_flight = 100}};
+    ekb_cli_target_init(&arguments.target);
     struct ekb_cli_words words = {
         .argp = &argp, .command = "load", .positional = "target", .input = &arguments};
     struct ekb_fail fail;
@@ -523,7 +412,6 @@ int ekb_cli_load(int argc, char **argv)
     if (words.print_plan) {
         return ekb_cli_print_load_plan(&words, &arguments.settings);
     }
-    arguments.settings.arm.kind = arguments.insecure ? EKB_CLIENT_CHEAP : EKB_CLIENT_FULL;
     if (arguments.output != NULL && ekb_cli_claim_output(arguments.output, &fail) != EKB_OK) {
         return ekb_cli_fail(&fail);
     }

@@ -23,42 +23,104 @@ void ekb_cli_set_target(struct ekb_cli_target *target, const char *text, struct 
     target->text = text;
 }
 
-error_t ekb_cli_parse_target(struct ekb_cli_target *target, int key, const char *text,
-                             struct argp_state *state)
+// prefer takes a list of preferences, if the library knows it.
+static void prefer(struct ekb_cli_target *target, const char **list, const char *text,
+                   struct argp_state *state)
+{
+    struct ekb_fail fail;
+    *list = text;
+    if (ekb_tls_preferences_check(&target->arm.preferences, &fail) != EKB_OK) {
+        ekb_cli_refuse(state, "%s", fail.detail);
+    }
+}
+
+// parse_trust reads what the client presents and trusts.
+static const char *parse_trust(struct ekb_cli_target *target, int key, const char *text,
+                               struct argp_state *state)
 {
     switch (key) {
     case EKB_CLI_TARGET_STORE:
         target->arm.store_path = text;
-        target->given = "--store";
-        return 0;
-    case EKB_CLI_TARGET_SNI:
-        target->arm.sni = text;
-        target->given = "--sni";
-        return 0;
+        return "--store";
+    case EKB_CLI_TARGET_CA:
+        target->arm.ca_path = text;
+        return "--ca";
     case EKB_CLI_TARGET_INSECURE:
         target->insecure = true;
-        target->given = "--insecure";
-        return 0;
-    case EKB_CLI_TARGET_CONFIRM:
-        if (ekb_confirm_parse(&target->confirm, text) != EKB_OK) {
+        return "--insecure";
+    case EKB_CLI_TARGET_IDENTITIES:
+        target->arm.identities = text;
+        return "--identities";
+    case EKB_CLI_TARGET_PICK:
+        if (ekb_pick_parse(&target->arm.pick, text) != EKB_OK) {
             ekb_cli_refuse(state,
-                           "--confirm %s: first, byte, ticket, close, http or none is wanted",
+                           "--pick %s: round-robin, uniform, zipf or zipf:EXPONENT (0 to 10) is "
+                           "wanted",
                            text);
         }
-        target->given = "--confirm";
-        return 0;
+        target->pick_set = true;
+        return "--pick";
     default:
+        return NULL;
+    }
+}
+
+// parse_shape reads what the handshake is.
+static const char *parse_shape(struct ekb_cli_target *target, int key, const char *text,
+                               struct argp_state *state)
+{
+    struct ekb_tls_preferences *preferences = &target->arm.preferences;
+    switch (key) {
+    case EKB_CLI_TARGET_SNI:
+        target->arm.sni = text;
+        return "--sni";
+    case EKB_CLI_TARGET_CONFIRM:
+        if (ekb_confirm_parse(&target->confirm, text) != EKB_OK) {
+            ekb_cli_refuse(
+                state, "--confirm %s: first, byte, ticket, close, http or none is wanted", text);
+        }
+        return "--confirm";
+    case EKB_CLI_TARGET_GROUPS:
+        prefer(target, &preferences->groups, text, state);
+        return "--groups";
+    case EKB_CLI_TARGET_CIPHERS:
+        prefer(target, &preferences->ciphers, text, state);
+        return "--ciphers";
+    case EKB_CLI_TARGET_SIGNATURES:
+        prefer(target, &preferences->signatures, text, state);
+        return "--signatures";
+    default:
+        return NULL;
+    }
+}
+
+error_t ekb_cli_parse_target(struct ekb_cli_target *target, int key, const char *text,
+                             struct argp_state *state)
+{
+    const char *given = parse_trust(target, key, text, state);
+    given = given != NULL ? given : parse_shape(target, key, text, state);
+    if (given == NULL) {
         return ARGP_ERR_UNKNOWN;
     }
+    target->given = given;
+    return 0;
 }
 
 void ekb_cli_check_target(struct ekb_cli_target *target, struct argp_state *state)
 {
-    if (target->arm.store_path == NULL && !target->insecure) {
-        ekb_cli_refuse(state, "--store DIR (client certificate and CAs), or --insecure, is wanted");
+    struct ekb_client_arm *arm = &target->arm;
+    if (arm->store_path == NULL && arm->ca_path == NULL && !target->insecure) {
+        ekb_cli_refuse(state, "--store DIR (client certificate and CAs), --ca FILE, or --insecure, "
+                              "is wanted");
     }
-    if (target->tls != NULL && ekb_tls_version_parse(&target->arm.version, target->tls) != EKB_OK) {
+    if (target->insecure && arm->ca_path != NULL) {
+        ekb_cli_refuse(state, "--ca verifies the server, --insecure does not: one of them");
+    }
+    if (target->pick_set && arm->identities == NULL) {
+        ekb_cli_refuse(state, "--pick is of --identities");
+    }
+    if (target->tls != NULL && ekb_tls_version_parse(&arm->version, target->tls) != EKB_OK) {
         ekb_cli_refuse(state, "--tls %s: 1.2, 1.3 or any is wanted", target->tls);
     }
-    target->arm.kind = target->insecure ? EKB_CLIENT_CHEAP : EKB_CLIENT_FULL;
+    arm->kind = target->insecure ? EKB_CLIENT_CHEAP : EKB_CLIENT_FULL;
 }

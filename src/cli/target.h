@@ -15,33 +15,54 @@ struct ekb_cli_target {
     const char *tls;   // The version's name, or NULL: any.
     const char *given; // One of the options below that was given, or NULL.
     bool insecure;
+    bool pick_set;
 };
 
 enum {
     EKB_CLI_TARGET_STORE = 's',
     EKB_CLI_TARGET_SNI = 1100,
+    EKB_CLI_TARGET_CA,
     EKB_CLI_TARGET_INSECURE,
     EKB_CLI_TARGET_CONFIRM,
+    EKB_CLI_TARGET_GROUPS,
+    EKB_CLI_TARGET_CIPHERS,
+    EKB_CLI_TARGET_SIGNATURES,
+    EKB_CLI_TARGET_IDENTITIES,
+    EKB_CLI_TARGET_PICK,
 };
 
-// EKB_CLI_TARGET_OPTIONS are their rows in the table of a command.
-#define EKB_CLI_TARGET_OPTIONS(group)                                                              \
-    {"store",                                                                                      \
-     EKB_CLI_TARGET_STORE,                                                                         \
-     "DIR",                                                                                        \
-     0,                                                                                            \
-     "For ADDR:PORT: present DIR's client.pem and trust its ca.pem (the server's chain is "        \
-     "verified, its name is not)",                                                                 \
-     (group)},                                                                                     \
-        {"sni", EKB_CLI_TARGET_SNI, "NAME", 0, "For ADDR:PORT: server name to ask for", (group)},  \
-        {"insecure", EKB_CLI_TARGET_INSECURE, NULL, 0, "For ADDR:PORT: do not verify the server",  \
-         (group)},                                                                                 \
-    {                                                                                              \
-        "confirm", EKB_CLI_TARGET_CONFIRM, "WHAT", 0,                                              \
-            "For ADDR:PORT, when a handshake counts as accepted: byte (default) = the server's "   \
-            "first byte of application data; none = the client's own handshake has ended",         \
-            (group)                                                                                \
-    }
+// EKB_CLI_TARGET_OPTIONS are their rows in the table of a command, in that group.
+// clang-format off
+#define EKB_CLI_TARGET_OPTIONS(group) \
+    {"store", EKB_CLI_TARGET_STORE, "DIR", 0, \
+     "Present DIR's client.pem and trust its ca.pem (the server's chain is verified, its name is " \
+     "not)", (group)}, \
+    {"ca", EKB_CLI_TARGET_CA, "FILE", 0, \
+     "Trust the CAs in FILE (PEM) in the place of the store's", (group)}, \
+    {"insecure", EKB_CLI_TARGET_INSECURE, NULL, 0, \
+     "Do not verify the server (cheap client: its certificate is not parsed)", (group)}, \
+    {"sni", EKB_CLI_TARGET_SNI, "NAME", 0, "Server name to ask for", (group)}, \
+    {"confirm", EKB_CLI_TARGET_CONFIRM, "WHAT", 0, \
+     "What counts as the server's verdict: first (default) = the first byte, ticket or close that it " \
+     "sends, in TLS 1.2 its Finished; byte, ticket or close = that; http = its answer to a request " \
+     "(400, 401, 403, 495 and 496 are rejections); none = the client's own handshake has ended, " \
+     "which in TLS 1.3 is before the server has seen the client's certificate", (group)}, \
+    {"groups", EKB_CLI_TARGET_GROUPS, "LIST", 0, \
+     "Key agreement groups, the most preferred first: X25519, P-256, P-384, P-521, hybrid (X25519 " \
+     "with a post-quantum KEM); default " EKB_TLS_GROUPS, (group)}, \
+    {"ciphers", EKB_CLI_TARGET_CIPHERS, "LIST", 0, \
+     "Cipher suites of TLS 1.2, by OpenSSL's names", (group)}, \
+    {"signatures", EKB_CLI_TARGET_SIGNATURES, "LIST", 0, \
+     "Signature algorithms to accept, the most preferred first, as " \
+     "rsa_pss_rsae_sha256:ecdsa_secp256r1_sha256: decides which certificate a server with two " \
+     "sends (in TLS 1.2 the order of --ciphers does)", (group)}, \
+    {"identities", EKB_CLI_TARGET_IDENTITIES, "DIR", 0, \
+     "Present those in DIR, in the place of the store's (`ekubench pki mint --count` makes them): " \
+     "PEM files with a key and its chain each", (group)}, \
+    {"pick", EKB_CLI_TARGET_PICK, "RULE", 0, \
+     "Which of them a connection presents: round-robin (default), uniform, zipf, zipf:EXPONENT", \
+     (group)}
+// clang-format on
 
 // ekb_cli_target_init makes one that is not given.
 void ekb_cli_target_init(struct ekb_cli_target *out_target);

@@ -51,9 +51,9 @@ expect() {
 
 for version in 1.2 1.3; do
     # A P-256 certificate of TLS 1.2 needs its curve in the list.
-    for group in X25519 P-256 P-384; do
-        load "$group, TLS $version" 4 "${listeners[2]}" -s "$dir/p256" --groups "$group:P-256" --tls "$version"
-        expect "$group, TLS $version" group "$group"
+    for groups in X25519:P-256 P-256 P-384:P-256 P-521:P-256; do
+        load "$groups, TLS $version" 4 "${listeners[2]}" -s "$dir/p256" --groups "$groups" --tls "$version"
+        expect "$groups, TLS $version" group "${groups%%:*}"
     done
     load "resumed, TLS $version" 40 "${listeners[1]}" -s "$dir/p256" --tls "$version" --resume-share 50% \
         --reject-share 20% --reject-store "$dir/stranger"

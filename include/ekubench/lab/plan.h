@@ -122,10 +122,10 @@ extern const unsigned ekb_plan_depths[EKB_PLAN_NUM_DEPTHS];
 
 // ekb_plan_builtin makes the plan called `name`: "quick" (at most 45 s in all), "standard" (at
 // most 120 s), "rejects" (20 s: clients of every kind that is rejected, beside accepted ones),
-// "compare" (3 s: one arm, to be run again and again), or "load" (one arm under load, for as long as
-// so many in flight want, 6 s or more). The load settings are for the load stage, or, in the plans of
-// one stage, for that. EKB_NOT_FOUND if there is no such plan, EKB_USAGE if the settings have what
-// only another one knows.
+// "compare" (3 s: one arm, to be run again and again), or "load" (one arm under load, for as long
+// as so many in flight want, 6 s or more). The load settings are for the load stage, or, in the
+// plans of one stage, for that. EKB_NOT_FOUND if there is no such plan, EKB_USAGE if the settings
+// have what only another one knows.
 EKB_NODISCARD enum ekb_err ekb_plan_builtin(struct ekb_plan *out_plan, const char *name,
                                             const struct ekb_plan_settings *settings);
 
