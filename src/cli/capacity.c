@@ -5,7 +5,6 @@
 #include "ekubench/base/clock.h"
 #include "ekubench/base/units.h"
 #include "ekubench/lab/capacity.h"
-#include "ekubench/lab/stage.h"
 #include "ekubench/pki/mint.h"
 
 #include <stdbool.h>
@@ -30,6 +29,7 @@ enum {
     OPTION_BUDGET,
     OPTION_FULL_CLIENT,
     OPTION_WORKERS,
+    OPTION_SERVER_WORKERS,
     OPTION_VARY,
     OPTION_VARY_SEARCH,
     OPTION_REJECT_SHARE,
@@ -174,6 +174,10 @@ static void check_arguments(struct arguments *arguments, struct argp_state *stat
             settings->plan.eku == EKB_EKU_NONE) {
             ekb_cli_refuse(state, "--reject-share: with --eku none nobody is rejected");
         }
+        if (settings->resume_share > 0 && settings->plan.server_workers > 1) {
+            ekb_cli_refuse(state, "--resume-share: the workers of the server have no ticket key in "
+                                  "common: with --server-workers 1 only");
+        }
         if (arguments->target.tls != NULL) {
             (void)ekb_cli_parse_treatment(&settings->plan, EKB_CLI_OPTION_TLS,
                                           arguments->target.tls, state);
@@ -196,18 +200,17 @@ static error_t parse_load(int key, char *text, struct argp_state *state)
 {
     struct arguments *arguments = state->input;
     struct ekb_capacity_settings *settings = &arguments->settings;
-    uint64_t count = 0;
     switch (key) {
     case OPTION_FULL_CLIENT:
         settings->full_client = true;
         arguments->of_ours = "--full-client";
         return 0;
     case OPTION_WORKERS:
-        if (ekb_units_parse_count(&count, text, 1, EKB_STAGE_MAX_WORKERS) != EKB_OK) {
-            ekb_cli_refuse(state, "--client-workers %s: a count from 1 to %d is wanted", text,
-                           EKB_STAGE_MAX_WORKERS);
-        }
-        settings->client_workers = (uint32_t)count;
+        ekb_cli_parse_workers(&settings->plan.client_workers, "--client-workers", text, state);
+        return 0;
+    case OPTION_SERVER_WORKERS:
+        ekb_cli_parse_workers(&settings->plan.server_workers, "--server-workers", text, state);
+        arguments->of_ours = "--server-workers";
         return 0;
     case OPTION_VARY:
         parse_vary(settings, text, state);
@@ -296,13 +299,15 @@ static const struct argp_option options[] = {
      "projected",
      1},
     {"resume-share", OPTION_RESUME_SHARE, "SHARE", 0,
-     "Of those accepted, this share resume a session (not measured yet: nothing is projected)", 1},
+     "Of those accepted, this share resume a session: likewise", 1},
     {"budget", OPTION_BUDGET, "TIME", 0,
      "For the search (default 120s); below two minutes its trials are shorter", 1},
     {"full-client", OPTION_FULL_CLIENT, NULL, 0,
      "A client that verifies the server, as real ones do (default: a cheap one, so that the client "
      "does not set the limit)",
      2},
+    {"server-workers", OPTION_SERVER_WORKERS, "N", 0,
+     "Processes of the server, each on a CPU of its own if there are as many (default 1)", 2},
     {"client-workers", OPTION_WORKERS, "N", 0,
      "Processes that share the load, each on a CPU of its own if there are as many and one more "
      "(default 1)",

@@ -225,7 +225,8 @@ static struct ekb_record_capacity begin_capacity(const struct ekb_capacity_setti
         .limit_ns = settings->objective.limit_ns,
         .max_error_share = settings->objective.max_error_share,
         .upper_per_s = (double)INFINITY,
-        .server_cores = settings->target_text == NULL ? 1 : 0,
+        .server_cores =
+            settings->target_text == NULL ? capacity_workers(settings->plan.server_workers) : 0,
         .mix = {.known = settings->reject_share > 0 || settings->resume_share > 0,
                 .reject_share = settings->reject_share,
                 .resume_share = settings->resume_share},
@@ -266,8 +267,8 @@ static void describe(struct ekb_record *record, const struct capacity_run *run)
                     ekb_confirm_name(is_ours ? EKB_CONFIRM_BYTE : settings->confirm));
     EKB_RECORD_COPY(record->plan.target, is_ours ? "" : settings->target_text);
     record->plan.seed = run->run_seed;
-    record->plan.server_workers = is_ours ? 1 : 0;
-    record->plan.client_workers = settings->client_workers > 0 ? settings->client_workers : 1;
+    record->plan.server_workers = is_ours ? capacity_workers(settings->plan.server_workers) : 0;
+    record->plan.client_workers = capacity_workers(settings->plan.client_workers);
     record->plan.deadline_ns = run->plan.deadline_ns;
 }
 
@@ -306,7 +307,7 @@ static enum ekb_err search_variant(struct capacity_run *run, struct ekb_record *
 static bool has_variants(const struct ekb_capacity_settings *settings)
 {
     return settings->target_text == NULL &&
-           (settings->num_variants > 0 || settings->reject_share > 0);
+           (settings->num_variants > 0 || settings->reject_share > 0 || settings->resume_share > 0);
 }
 
 static enum ekb_err vary(struct capacity_run *run, struct ekb_record *record, uint64_t each_ns,
@@ -346,11 +347,6 @@ enum ekb_err ekb_capacity_run(struct ekb_record *out_record,
     if (err == EKB_OK && !run.interrupted && has_variants(settings) &&
         strcmp(out_record->capacity.state, "disturbed") != 0) {
         err = vary(&run, out_record, each_ns, reterr_fail);
-    }
-    if (settings->resume_share > 0) {
-        ekb_record_add_note(out_record,
-                            "resumed handshakes were not measured: nothing is projected "
-                            "for a load that has some");
     }
     ekb_capacity_project(&out_record->capacity, settings->target_per_s);
     ekb_stores_destroy(run.stores);

@@ -40,6 +40,9 @@ EKB_NODISCARD enum ekb_err capacity_run_stage(struct capacity_run *run, struct e
                                               struct ekb_stores *const *stores_of,
                                               struct ekb_fail *reterr_fail);
 
+// capacity_workers returns how many workers a count means of which 0 counts as 1.
+uint32_t capacity_workers(uint32_t count);
+
 // capacity_show says what runs next.
 void capacity_show(struct capacity_run *run, const char *format, ...) EKB_PRINTF(2, 3);
 

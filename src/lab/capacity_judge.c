@@ -194,31 +194,46 @@ static struct ekb_record_real known(double value)
     return (struct ekb_record_real){true, value};
 }
 
+// costs_of returns the costs of the mix: as estimated (0), or all at the low (1) or high (2) ends.
+static struct ekb_projection_costs costs_of(const struct ekb_record_capacity *capacity, int end)
+{
+    const struct ekb_record_mix *mix = &capacity->mix;
+    const struct ekb_estimate *const estimates[] = {&mix->tickets_cpu_ns, &mix->resumed_cpu_ns,
+                                                    &mix->rejected_cpu_ns};
+    double ns[3];
+    for (size_t i = 0; i < 3; i++) {
+        ns[i] = end == 0   ? estimates[i]->estimate
+                : end == 1 ? estimates[i]->low
+                           : estimates[i]->high;
+    }
+    return (struct ekb_projection_costs){
+        .full_ns = mix->resume_share > 0 ? ns[0] : capacity->server_cpu_ns.value,
+        .resumed_ns = ns[1],
+        .rejected_ns = ns[2]};
+}
+
 static void project_mix(struct ekb_record_capacity *capacity, double target_per_s)
 {
     struct ekb_record_mix *mix = &capacity->mix;
-    const bool has_rejects = mix->reject_share > 0;
-    if (!mix->known || mix->resume_share > 0 || (has_rejects && !mix->rejected_known) ||
-        !capacity->server_cpu_ns.known) {
+    if (!mix->known || (mix->resume_share > 0 && !mix->resumed_known) ||
+        (mix->reject_share > 0 && !mix->rejected_known) || !capacity->server_cpu_ns.known) {
         return;
     }
-    const struct ekb_projection_mix shares = {.rejected = mix->reject_share};
-    const double full_ns = capacity->server_cpu_ns.value;
-    const double rejected_ns[] = {mix->rejected_cpu_ns.estimate, mix->rejected_cpu_ns.low,
-                                  mix->rejected_cpu_ns.high};
+    const struct ekb_projection_mix shares = {.resumed = mix->resume_share,
+                                              .rejected = mix->reject_share};
+    const double work = capacity->lower_per_s * capacity->server_cpu_ns.value;
     double mean_ns[3];
-    for (size_t i = 0; i < 3; i++) {
-        const struct ekb_projection_costs costs = {.full_ns = full_ns,
-                                                   .rejected_ns = rejected_ns[i]};
-        mean_ns[i] = ekb_projection_mean_ns(&costs, &shares);
+    for (int end = 0; end < 3; end++) {
+        const struct ekb_projection_costs costs = costs_of(capacity, end);
+        mean_ns[end] = ekb_projection_mean_ns(&costs, &shares);
     }
-    const double work = capacity->lower_per_s * full_ns;
     mix->rate_known = true;
     mix->mean_cpu_ns = mean_ns[0];
     mix->rate_per_s = (struct ekb_estimate){.estimate = work / mean_ns[0],
                                             .low = work / mean_ns[2],
                                             .high = work / mean_ns[1],
-                                            .n = mix->rejected_cpu_ns.n};
+                                            .n = mix->reject_share > 0 ? mix->rejected_cpu_ns.n
+                                                                       : mix->resumed_cpu_ns.n};
     mix->accepted_per_s = mix->rate_per_s.estimate * (1.0 - mix->reject_share);
     if (target_per_s > 0 && capacity->server_utilisation.known) {
         mix->target_cores = known(

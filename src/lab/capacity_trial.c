@@ -29,6 +29,11 @@
 #define CONFIDENCE 0.95
 #define BOOTSTRAP_SEED UINT64_C(20240229)
 
+uint32_t capacity_workers(uint32_t count)
+{
+    return count > 0 ? count : 1;
+}
+
 void capacity_show(struct capacity_run *run, const char *format, ...)
 {
     va_list args;
@@ -85,7 +90,6 @@ enum ekb_err capacity_run_stage(struct capacity_run *run, struct ekb_stage *out_
                                           .num_slices = plan_stage->num_slices,
                                           .num_warmup = plan_stage->num_warmup,
                                           .interval_ns = EKB_NS_PER_S};
-    const uint32_t num_workers = run->settings->client_workers;
     struct ekb_staging *staging = calloc(1, sizeof *staging);
     *out_stage = (struct ekb_stage){0};
     *out_staging = staging;
@@ -107,7 +111,8 @@ enum ekb_err capacity_run_stage(struct capacity_run *run, struct ekb_stage *out_
         // All at once they would come to their verdicts all at once, round after round.
         staging->client.ramp_ns = plan_stage->num_warmup * plan_stage->slice_ns / 2;
     }
-    staging->client.share = (struct ekb_pace_share){0, num_workers > 0 ? num_workers : 1};
+    staging->client.share =
+        (struct ekb_pace_share){0, capacity_workers(plan_stage->client_workers)};
     err = ekb_stage_run(out_stage, run->stores != NULL ? &staging->server : NULL, &staging->client,
                         &timeline, &control, reterr_fail);
     run->interrupted = run->interrupted || out_stage->interrupted;
@@ -249,8 +254,9 @@ enum ekb_err capacity_find_ceiling(struct capacity_run *run, struct ekb_record *
                                    struct ekb_fail *reterr_fail)
 {
     struct ekb_record_capacity *capacity = &record->capacity;
-    const uint32_t num_workers = run->settings->client_workers;
-    uint32_t in_flight = FIRST_IN_FLIGHT * (num_workers > 0 ? num_workers : 1);
+    const uint32_t num_servers = capacity_workers(run->plan.stages[0].server_workers);
+    const uint32_t num_clients = capacity_workers(run->plan.stages[0].client_workers);
+    uint32_t in_flight = FIRST_IN_FLIGHT * (num_servers > num_clients ? num_servers : num_clients);
     double last_per_s = 0;
     while (in_flight > 0) {
         shape_ceiling(run, in_flight, last_per_s);

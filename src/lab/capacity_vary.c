@@ -74,14 +74,26 @@ static void fill_main(struct ekb_record_variant *row, const struct ekb_record_ca
     row->upper_per_s = capacity->upper_per_s;
 }
 
-static void fill_rejects(struct ekb_record_mix *mix, const struct base *base, size_t arm)
+// fill_cost estimates the server's CPU time for a handshake of the arm called `name`.
+static bool fill_cost(struct ekb_estimate *out_cpu_ns, const struct base *base,
+                      const struct ekb_plan_stage *plan, const char *name)
 {
     struct ekb_estimate factor;
-    mix->rejected_known = base->server_cpu_ns > 0 &&
-                          ekb_variants_cost_factor(&factor, base->stage, arm, base->kernel_ns);
-    if (mix->rejected_known) {
-        mix->rejected_cpu_ns = ekb_variants_scale(base->server_cpu_ns, &factor);
+    const int arm = ekb_plan_arm_index(plan, name);
+    const bool known = arm >= 0 && base->server_cpu_ns > 0 &&
+                       ekb_variants_cost_factor(&factor, base->stage, (size_t)arm, base->kernel_ns);
+    if (known) {
+        *out_cpu_ns = ekb_variants_scale(base->server_cpu_ns, &factor);
     }
+    return known;
+}
+
+static void fill_mix(struct ekb_record_mix *mix, const struct base *base,
+                     const struct ekb_plan_stage *plan)
+{
+    mix->rejected_known = fill_cost(&mix->rejected_cpu_ns, base, plan, EKB_VARIANTS_REJECT_ARM);
+    mix->resumed_known = fill_cost(&mix->resumed_cpu_ns, base, plan, EKB_VARIANTS_RESUMED_ARM) &&
+                         fill_cost(&mix->tickets_cpu_ns, base, plan, EKB_VARIANTS_TICKETS_ARM);
 }
 
 // fill_answers fills the costs from the stage, which is the record's last.
@@ -117,9 +129,7 @@ static void fill_answers(struct ekb_record *record, const struct capacity_run *r
         }
     }
     capacity->num_variants = settings->num_variants > 0 ? settings->num_variants + 1 : 0;
-    if (settings->reject_share > 0) {
-        fill_rejects(&capacity->mix, &base, plan->num_arms - 1);
-    }
+    fill_mix(&capacity->mix, &base, plan);
 }
 
 // label_keys corrects the labels of arms that have another key.
@@ -142,8 +152,10 @@ enum ekb_err capacity_compare_variants(struct capacity_run *run, struct ekb_reco
     const struct ekb_plan_stage main = run->plan.stages[0];
     struct ekb_stage stage = {0};
     struct ekb_staging *staging = NULL;
+    const unsigned with = (settings->reject_share > 0 ? EKB_VARIANTS_WITH_REJECTS : 0) |
+                          (settings->resume_share > 0 ? EKB_VARIANTS_WITH_RESUMED : 0);
     ekb_variants_make_stage(&run->plan.stages[0], &main, settings->variants, settings->num_variants,
-                            settings->reject_share > 0, run->lengths.variants_ns);
+                            with, run->lengths.variants_ns);
     capacity_show(run, "variants, side by side");
     run->stores = NULL;
     enum ekb_err err = make_stores(&run->stores, stores_of, run, reterr_fail);

@@ -80,9 +80,20 @@ static void add_rejects(struct ekb_plan_stage *stage, const struct ekb_plan_arm 
     arm->expect_accept = false;
 }
 
+// add_resumed adds an arm whose connections resume, and the one that they have their tickets from.
+static void add_resumed(struct ekb_plan_stage *stage, const struct ekb_plan_arm *main)
+{
+    struct ekb_plan_arm *arm = add_arm(stage, main);
+    (void)snprintf(arm->name, sizeof arm->name, EKB_VARIANTS_TICKETS_ARM);
+    arm->tickets = true;
+    arm = add_arm(stage, main);
+    (void)snprintf(arm->name, sizeof arm->name, EKB_VARIANTS_RESUMED_ARM);
+    arm->resumes = true;
+}
+
 void ekb_variants_make_stage(struct ekb_plan_stage *out_stage, const struct ekb_plan_stage *main,
-                             const struct ekb_variant *variants, size_t num_variants,
-                             bool with_rejects, uint64_t duration_ns)
+                             const struct ekb_variant *variants, size_t num_variants, unsigned with,
+                             uint64_t duration_ns)
 {
     const uint64_t slice_ns = duration_ns / NUM_SLICES;
     *out_stage = (struct ekb_plan_stage){
@@ -91,6 +102,10 @@ void ekb_variants_make_stage(struct ekb_plan_stage *out_stage, const struct ekb_
         .slice_ns = slice_ns > MIN_SLICE_NS ? slice_ns : MIN_SLICE_NS,
         .num_warmup = NUM_WARMUP,
         .client = main->client,
+        .server_workers = main->server_workers,
+        .client_workers = main->client_workers,
+        .listening = main->listening,
+        .pin = main->pin,
     };
     out_stage->num_slices = NUM_WARMUP + (uint32_t)(duration_ns / out_stage->slice_ns);
     (void)snprintf(add_arm(out_stage, &main->arms[0])->name, EKB_PLAN_NAME_LEN, "main");
@@ -104,7 +119,10 @@ void ekb_variants_make_stage(struct ekb_plan_stage *out_stage, const struct ekb_
             arm->depth = variants[i].depth;
         }
     }
-    if (with_rejects) {
+    if ((with & EKB_VARIANTS_WITH_RESUMED) != 0) {
+        add_resumed(out_stage, &main->arms[0]);
+    }
+    if ((with & EKB_VARIANTS_WITH_REJECTS) != 0) {
         add_rejects(out_stage, &main->arms[0]);
     }
 }

@@ -177,32 +177,47 @@ static const char *write_rate(char out_text[64], const struct ekb_estimate *rate
     return out_text;
 }
 
+static void write_mix_costs(FILE *out, const struct ekb_record_mix *mix)
+{
+    char first[64];
+    char second[64];
+    if (mix->rejected_known) {
+        text_wrapped(out,
+                     "A client that is rejected for its EKU costs the server %s us (measured).",
+                     text_interval(first, &mix->rejected_cpu_ns, text_us));
+    }
+    if (mix->resumed_known) {
+        text_wrapped(out,
+                     "One that resumes costs it %s us, and the full handshake that gave it the "
+                     "ticket %s us (measured).",
+                     text_interval(first, &mix->resumed_cpu_ns, text_us),
+                     text_interval(second, &mix->tickets_cpu_ns, text_us));
+    }
+}
+
 static void write_mix(FILE *out, const struct ekb_record_mix *mix)
 {
-    char rejected[64];
+    char shares[96];
     char rate[64];
     char cores[64] = "";
     if (!mix->known) {
         return;
     }
-    if (mix->rejected_known) {
-        text_wrapped(out,
-                     "A client that is rejected for its EKU costs the server %s us (measured).",
-                     text_interval(rejected, &mix->rejected_cpu_ns, text_us));
-    }
+    (void)snprintf(shares, sizeof shares,
+                   mix->resume_share > 0
+                       ? "%g %% of the load rejected and %g %% of the rest resumed"
+                       : "%g %% of the load rejected",
+                   100.0 * mix->reject_share, 100.0 * mix->resume_share);
+    write_mix_costs(out, mix);
     if (mix->target_cores.known) {
         (void)snprintf(cores, sizeof cores, "; the target needs %.0f cores",
                        mix->target_cores.value);
     }
     if (mix->rate_known) {
-        text_wrapped(out,
-                     "PROJECTED, not measured, with %g %% of the load rejected: %s/s, of which "
-                     "%.0f/s are accepted%s.",
-                     100.0 * mix->reject_share, write_rate(rate, &mix->rate_per_s),
-                     mix->accepted_per_s, cores);
+        text_wrapped(out, "PROJECTED, not measured, with %s: %s/s, of which %.0f/s are accepted%s.",
+                     shares, write_rate(rate, &mix->rate_per_s), mix->accepted_per_s, cores);
     } else {
-        text_wrapped(out, "With %g %% of the load rejected and %g %% of the rest resumed: unknown.",
-                     100.0 * mix->reject_share, 100.0 * mix->resume_share);
+        text_wrapped(out, "With %s: unknown.", shares);
     }
 }
 

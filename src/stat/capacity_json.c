@@ -99,6 +99,10 @@ static json_t *mix_or_null(struct ekb_json_writer *writer, const struct ekb_reco
     ekb_json_put(writer, object, "resume_share", ekb_json_real(mix->resume_share));
     ekb_json_put(writer, object, "rejected_cpu_ns",
                  ekb_json_interval_or_null(writer, mix->rejected_known, &mix->rejected_cpu_ns));
+    ekb_json_put(writer, object, "resumed_cpu_ns",
+                 ekb_json_interval_or_null(writer, mix->resumed_known, &mix->resumed_cpu_ns));
+    ekb_json_put(writer, object, "tickets_cpu_ns",
+                 ekb_json_interval_or_null(writer, mix->resumed_known, &mix->tickets_cpu_ns));
     ekb_json_put(writer, object, "mean_cpu_ns",
                  mix->rate_known ? ekb_json_real(mix->mean_cpu_ns) : json_null());
     ekb_json_put(writer, object, "projected_per_s",

@@ -43,6 +43,8 @@ refuses '--depth' "${slo[@]}" --depth 0
 refuses '--eku' "${slo[@]}" --eku maybe
 refuses '--tls' "${slo[@]}" --tls any
 refuses '--client-workers' "${slo[@]}" --client-workers 0
+refuses '--server-workers' "${slo[@]}" --server-workers 0
+refuses 'with --server-workers 1' "${slo[@]}" --server-workers 2 --resume-share 30%
 refuses 'nobody is rejected' "${slo[@]}" --eku none --reject-share 5%
 for vary in eku eku= eku=maybe depth=0 'depth=1,' key=dsa name=x ''; do
     refuses '--vary' "${slo[@]}" --vary "$vary"
@@ -54,7 +56,7 @@ refuses 'port 0' 127.0.0.1:0 "${slo[@]}" --insecure
 refuses 'or --insecure' 127.0.0.1:9 "${slo[@]}"
 refuses '--confirm' 127.0.0.1:9 "${slo[@]}" --insecure --confirm maybe
 refuses 'unexpected argument' 127.0.0.1:9 127.0.0.1:9 "${slo[@]}" --insecure
-for option in '--depth 2' '--key p384' '--eku off' '--full-client' '--vary depth=2' '--reject-share 5%'; do
+for option in '--depth 2' '--key p384' '--eku off' '--full-client' '--server-workers 2' '--vary depth=2' '--reject-share 5%'; do
     # shellcheck disable=SC2086 # An option and its value.
     refuses "${option%% *} is of ekubench's own server" 127.0.0.1:9 "${slo[@]}" --insecure $option
 done
@@ -123,7 +125,7 @@ elif ours:
         factor = other["cost_factor"]["estimate"]
         assert abs(other["projected_per_s"]["estimate"] * factor / c["lower_per_s"] - 1) < 1e-9
     m = c["mix"]
-    assert (m["reject_share"], m["resume_share"]) == (0.05, 0)
+    assert (m["reject_share"], m["resume_share"]) == (0.05, 0.3)
     if m["projected_per_s"]:
         rate = m["projected_per_s"]["estimate"]
         assert abs(rate * m["mean_cpu_ns"] / (c["lower_per_s"] * c["server_cpu_ns"]) - 1) < 1e-9
@@ -136,7 +138,7 @@ PYTHON
 }
 
 short=(--slo p99=5s --budget 2s --target 100k/s)
-run ekubench capacity "${short[@]}" --depth 2 --vary depth=2 --vary eku=none --reject-share 5% -o "$dir/ours"
+run ekubench capacity "${short[@]}" --depth 2 --vary depth=2 --vary eku=none --reject-share 5% --resume-share 30% -o "$dir/ours"
 check_result ours
 grep -q 's left' "$dir/err" || fail "no progress: $(cat -- "$dir/err")"
 

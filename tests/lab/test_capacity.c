@@ -294,7 +294,24 @@ Test(capacity, projects_a_share_of_rejects)
     cr_expect_float_eq(capacity.mix.target_cores.value, 10, 1e-9);
 }
 
-// What a resumed handshake costs was not measured.
+// Three in ten at a third of the cost, and tickets for all of them.
+Test(capacity, projects_a_share_that_resumes)
+{
+    struct ekb_record_capacity capacity = measured();
+    capacity.mix = (struct ekb_record_mix){.known = true,
+                                           .resume_share = 0.3,
+                                           .resumed_known = true,
+                                           .resumed_cpu_ns = {85000, 80000, 90000, 40},
+                                           .tickets_cpu_ns = {255000, 250000, 260000, 40}};
+    ekb_capacity_project(&capacity, 30000);
+    cr_assert(capacity.mix.rate_known);
+    cr_expect_float_eq(capacity.mix.mean_cpu_ns, 0.3 * 85000 + 0.7 * 255000, 1e-6);
+    cr_expect_float_eq(capacity.mix.rate_per_s.low, 3000 * 250000 / (0.3 * 90000 + 0.7 * 260000),
+                       1e-6);
+    cr_expect_float_eq(capacity.mix.accepted_per_s, capacity.mix.rate_per_s.estimate, 1e-9);
+}
+
+// What was not measured is unknown.
 Test(capacity, projects_nothing_for_a_share_that_it_does_not_know)
 {
     struct ekb_record_capacity capacity = measured();

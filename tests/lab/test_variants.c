@@ -70,16 +70,24 @@ Test(variants, stand_beside_the_main_one_and_its_twin)
     struct ekb_plan plan;
     struct ekb_plan_stage made;
     make_main(&plan);
+    plan.stages[0].server_workers = 3;
 
-    ekb_variants_make_stage(&made, &plan.stages[0], list, NUM_VARIANTS, true, 10 * EKB_NS_PER_S);
+    ekb_variants_make_stage(&made, &plan.stages[0], list, NUM_VARIANTS,
+                            EKB_VARIANTS_WITH_REJECTS | EKB_VARIANTS_WITH_RESUMED,
+                            10 * EKB_NS_PER_S);
 
-    cr_assert_eq(made.num_arms, 2 + NUM_VARIANTS + 1);
+    cr_assert_eq(made.num_arms, 2 + NUM_VARIANTS + 3);
     cr_expect_str_eq(made.arms[EKB_VARIANTS_MAIN].name, "main");
     cr_expect_str_eq(made.arms[EKB_VARIANTS_AGAIN].name, "main-again");
     cr_expect_eq(made.arms[EKB_VARIANTS_FIRST].policy.eku, EKB_EKU_OFF);
     cr_expect_eq(made.arms[EKB_VARIANTS_FIRST + 1].depth, 3u);
     cr_expect_eq(made.arms[EKB_VARIANTS_FIRST + 1].policy.eku, EKB_EKU_ON);
     cr_expect_str_eq(made.arms[EKB_VARIANTS_FIRST + 2].name, "key=rsa2048");
+    const struct ekb_plan_arm *tickets = &made.arms[made.num_arms - 3];
+    cr_expect_str_eq(tickets->name, EKB_VARIANTS_TICKETS_ARM);
+    cr_expect(tickets->tickets && !tickets->resumes && tickets[1].resumes);
+    cr_expect_str_eq(tickets[1].name, EKB_VARIANTS_RESUMED_ARM);
+    cr_expect_eq(made.server_workers, 3u);
     const struct ekb_plan_arm *rejected = &made.arms[made.num_arms - 1];
     cr_expect_str_eq(rejected->name, EKB_VARIANTS_REJECT_ARM);
     cr_expect(!rejected->expect_accept);
@@ -95,7 +103,8 @@ Test(variants, reject_whom_the_mode_rejects)
     struct ekb_plan_stage made;
     make_main(&plan);
     plan.stages[0].arms[0].policy.eku = EKB_EKU_OFF;
-    ekb_variants_make_stage(&made, &plan.stages[0], NULL, 0, true, 10 * EKB_NS_PER_S);
+    ekb_variants_make_stage(&made, &plan.stages[0], NULL, 0, EKB_VARIANTS_WITH_REJECTS,
+                            10 * EKB_NS_PER_S);
     cr_assert_eq(made.num_arms, 3u);
     cr_expect_eq(made.arms[2].client_eku, (unsigned)EKB_EKU_CLIENT_AUTH);
 }

@@ -1482,6 +1482,15 @@ Test(text, marks_a_mix_as_projected)
     write_report();
 
     cr_expect(says("30 % of the rest resumed: unknown."));
+    record.capacity.mix.resumed_known = true;
+    record.capacity.mix.resumed_cpu_ns = (struct ekb_estimate){85000, 80000, 90000, 40};
+    record.capacity.mix.tickets_cpu_ns = (struct ekb_estimate){255000, 250000, 260000, 40};
+    free(text);
+    text = NULL;
+
+    write_report();
+
+    cr_expect(says("One that resumes costs it 85 [80, 90] us"));
 }
 
 // The client's limit is not the server's.

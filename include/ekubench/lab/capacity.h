@@ -27,15 +27,15 @@ struct ekb_capacity_objective {
 
 struct ekb_capacity_settings {
     struct ekb_capacity_objective objective;
-    struct ekb_plan_settings plan; // Seed, TLS version, key type, EKU mode, depth.
+    struct ekb_plan_settings plan; // Seed, TLS version, key type, EKU mode, depth, workers.
     bool full_client;
-    // A server that is not ours: `plan` has the seed only then, and there is nothing to vary.
+    // A server that is not ours: of `plan` the seed and the client
+    // workers count then, and there is nothing to vary.
     const char *target_text; // As the user wrote it; NULL: the server is ours.
     struct ekb_client_arm target;
     enum ekb_confirm confirm;
-    uint32_t client_workers; // 0 counts as 1.
-    double target_per_s;     // For the projection; 0: none.
-    uint64_t budget_ns;      // Of the search's trials; how long they are follows from it.
+    double target_per_s; // For the projection; 0: none.
+    uint64_t budget_ns;  // Of the search's trials; how long they are follows from it.
     struct ekb_variant variants[EKB_RECORD_MAX_VARIANTS - 1];
     size_t num_variants;
     bool vary_search; // Search for each of them.

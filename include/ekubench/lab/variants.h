@@ -39,21 +39,26 @@ void ekb_variant_apply(struct ekb_plan_settings *settings, const struct ekb_vari
 // ekb_variant_is_main is true if that changes nothing in the plan.
 bool ekb_variant_is_main(const struct ekb_variant *variant, const struct ekb_plan *plan);
 
-// The arms of the stage: the main one, the same again as the control, the variants, and, if asked
-// for, one whose clients are rejected for their EKU.
+// The arms of the stage: the main one, the same again as the control, the variants; and, if asked
+// for, one that gives tickets and one that resumes with them, and one whose clients are rejected
+// for their EKU.
 enum {
     EKB_VARIANTS_MAIN,
     EKB_VARIANTS_AGAIN,
     EKB_VARIANTS_FIRST
 };
 #define EKB_VARIANTS_STAGE "variants"
+#define EKB_VARIANTS_TICKETS_ARM "tickets"
+#define EKB_VARIANTS_RESUMED_ARM "resumed"
 #define EKB_VARIANTS_REJECT_ARM "rejected"
+#define EKB_VARIANTS_WITH_RESUMED 1u
+#define EKB_VARIANTS_WITH_REJECTS 2u
 
 // ekb_variants_make_stage makes the stage, `duration_ns` long without the warm-up, of the stage of
-// one arm `main`.
+// one arm `main`, with those of EKB_VARIANTS_WITH_*.
 void ekb_variants_make_stage(struct ekb_plan_stage *out_stage, const struct ekb_plan_stage *main,
-                             const struct ekb_variant *variants, size_t num_variants,
-                             bool with_rejects, uint64_t duration_ns);
+                             const struct ekb_variant *variants, size_t num_variants, unsigned with,
+                             uint64_t duration_ns);
 
 // ekb_variants_cost_factor estimates the CPU time of the server for a handshake of `arm`, kernel
 // included, as a multiple of the main arm's, with its 95 % interval over the slices, when

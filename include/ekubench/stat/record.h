@@ -283,10 +283,12 @@ struct ekb_record_variant {
 struct ekb_record_mix {
     bool known; // Asked for.
     double reject_share, resume_share;
-    // Measured, as for a variant: the server's cost of a rejected handshake. Of a resumed one it is
-    // unknown.
+    // Measured, as for a variant: the server's cost of a rejected handshake; of a resumed one, and
+    // of the full one that it has its ticket from.
     bool rejected_known;
     struct ekb_estimate rejected_cpu_ns;
+    bool resumed_known;
+    struct ekb_estimate resumed_cpu_ns, tickets_cpu_ns;
     // PROJECTED, where the server is as busy as at the answer. Of all, rejected ones included.
     bool rate_known;
     double mean_cpu_ns;
