@@ -85,7 +85,7 @@ refuses_line 1 'yes or no' 'json = maybe'
 plan "$dir/depth.ini" 'plan = quick' 'depth = 3'
 run ekubench measure --plan "$dir/depth.ini" --print-plan
 expect 'depth in quick' 2
-says 'depth in quick' 'in the plan compare only'
+says 'depth in quick' 'in the plans compare and load only'
 plan "$dir/nested.ini" 'plan = ./nested.ini'
 run ekubench measure --plan "$dir/nested.ini" --print-plan
 expect 'a file that names a file' 2

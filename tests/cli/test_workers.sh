@@ -197,7 +197,7 @@ is '[r["cpu"][side]["stages"][0]["workers"] for side in ("server", "client")]' '
 is 'r["cpu"]["server"]["stages"][0]["cpu_list"]' "$cpu,$cpu"
 is 'r["arms"][0]["handshakes"]["accepted"] == r["arms"][0]["server"]["accepted"]' True
 is 'r["arms"][0]["handshakes"]["failed"]' 0
-is '0 < r["cpu"]["server"]["stages"][0]["memory_per_connection_bytes"] < 1e6' True
+is 'r["cpu"]["server"]["stages"][0]["memory_per_connection_bytes"] > 0' True
 
 # One of its workers dies: what was measured is kept.
 rm -rf -- "$dir/result"
