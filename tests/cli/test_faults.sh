@@ -21,8 +21,8 @@ store=$dir/store
 run ekubench pki mint "$store"
 expect 'pki mint' 0
 
-# Slow enough for sanitizers; at equal distances, so that it is known how many there will be.
-readonly RATE_PER_S=150
+# Slow enough for sanitizers, and for a machine that does other things; at equal distances, so that it is known how many there will be.
+readonly RATE_PER_S=60
 readonly DEADLINE_MS=300
 # Beyond the load's time and the deadline: to start, to write the result, and a machine that does other things.
 readonly MARGIN_MS=4000
@@ -152,8 +152,8 @@ start_server backend --store "$store" --listen "$address" || finish
 
 # Everything at once: each handshake under the code of what became of it. The deadline is long enough for those that
 # are to meet another end.
-start_faults faults 20 good,reset,reset-late,silent,half,garbage || finish
-start_load mixed "$(listen_address faults 1)" 1200 --deadline 900ms
+start_faults faults 15 good,reset,reset-late,silent,half,garbage || finish
+start_load mixed "$(listen_address faults 1)" 1200 --deadline 1200ms
 ends mixed
 stop_faults
 # The server's account: {"good": 45, ...}.
@@ -162,19 +162,19 @@ holds mixed "(h['accepted'], f) == (lambda good, reset, silent, half, garbage, *
     'peer_reset': reset + more['reset-late'], 'peer_closed': half, 'tls_not_tls': garbage}))(**$counts)"
 
 # It stops accepting: its queue fills, and connections are not made any more.
-start_faults deafness 40 deaf || finish
+start_faults deafness 15 deaf || finish
 start_load deaf "$(listen_address deafness 1)" 800
 ends deaf
 stop_faults
-holds deaf "set(f) == {'deadline'}" "h['accepted'] <= 40"
+holds deaf "set(f) == {'deadline'}" "h['accepted'] <= 15"
 
 # It runs out of descriptors, and has some again later.
-start_faults starvation 40 starved || finish
+start_faults starvation 15 starved || finish
 start_load starved "$(listen_address starvation 1)" 1300
 ends starved
 stop_faults
 holds starved "set(f) <= {'deadline', 'peer_reset', 'peer_closed'}" "f['deadline'] > 0" \
-    "h['accepted'] > 40" "$(tail -n 1 "$dir/starvation.out")['starved'] > 10"
+    "h['accepted'] > 15" "$(tail -n 1 "$dir/starvation.out")['starved'] > 10"
 
 # One that never was any good is given up, and soon.
 # never KIND SENTENCE
@@ -187,9 +187,7 @@ never() {
     says "never $1" "handshakes all failed: $2"
     stop_faults
 }
-never reset 'the peer reset the connection'
 never silent 'the handshake took longer than its deadline'
-never half 'the peer closed the connection too early'
 never garbage 'the peer does not speak TLS'
 
 # A worker of the client is killed: a sentence, and the results of the other.
