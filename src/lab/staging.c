@@ -71,35 +71,37 @@ static void label_arm(struct ekb_record_arm *label, const struct ekb_plan *plan,
     EKB_RECORD_COPY(label->expect, arm->expect_accept ? "accept" : "reject");
 }
 
-enum ekb_err ekb_staging_init(struct ekb_staging *staging, const struct ekb_plan *plan,
-                              const struct ekb_plan_stage *stage, const struct ekb_stores *stores,
-                              struct ekb_fail *reterr_fail)
+static void add_listener(struct ekb_staging *staging, const struct ekb_plan *plan,
+                         const struct ekb_plan_arm *arm, const struct ekb_stores *stores, size_t i)
+{
+    const bool gives_tickets = arm->tickets || arm->resumes;
+    staging->listeners[i] =
+        (struct ekb_listener){.policy = arm->policy,
+                              .version = plan->version,
+                              .store_path = ekb_stores_server(stores, arm),
+                              .flights = arm->bare_tcp ? &staging->flights : NULL,
+                              .resumption = gives_tickets ? EKB_TLS_RESUME_ON : EKB_TLS_RESUME_OFF,
+                              .inject_ns = arm->inject_ns,
+                              .probe = arm->probe,
+                              .arm = (uint16_t)i,
+                              .fd = -1};
+    staging->expect_accept[i] = arm->expect_accept ? 1 : 0;
+    label_arm(&staging->labels[i], plan, arm);
+}
+
+// make_server makes a listener for each arm, and opens them.
+static enum ekb_err make_server(struct ekb_staging *staging, const struct ekb_plan *plan,
+                                const struct ekb_plan_stage *stage, const struct ekb_stores *stores,
+                                struct ekb_fail *reterr_fail)
 {
     struct ekb_address loopback;
-    enum ekb_err err = ekb_address_parse(&loopback, "127.0.0.1:0", reterr_fail);
-    if (err == EKB_OK && stage->tcp_floor) {
-        const struct ekb_ends_spec ends = {
-            .server_store = ekb_stores_server(stores, &stage->arms[0]),
-            .client_store = ekb_stores_client(stores, &stage->arms[0]),
-            .version = plan->version,
-            .policy = stage->arms[0].policy};
-        err = ekb_flights_record(&staging->flights, &ends, reterr_fail);
+    const enum ekb_err err = ekb_address_parse(&loopback, "127.0.0.1:0", reterr_fail);
+    if (err != EKB_OK) {
+        return err;
     }
     for (size_t i = 0; i < stage->num_arms; i++) {
-        const struct ekb_plan_arm *arm = &stage->arms[i];
-        staging->listeners[i] = (struct ekb_listener){
-            .address = loopback,
-            .policy = arm->policy,
-            .version = plan->version,
-            .store_path = ekb_stores_server(stores, arm),
-            .flights = arm->bare_tcp ? &staging->flights : NULL,
-            .resumption = arm->tickets || arm->resumes ? EKB_TLS_RESUME_ON : EKB_TLS_RESUME_OFF,
-            .inject_ns = arm->inject_ns,
-            .probe = arm->probe,
-            .arm = (uint16_t)i,
-            .fd = -1};
-        staging->expect_accept[i] = arm->expect_accept ? 1 : 0;
-        label_arm(&staging->labels[i], plan, arm);
+        add_listener(staging, plan, &stage->arms[i], stores, i);
+        staging->listeners[i].address = loopback;
     }
     staging->server = (struct ekb_server_options){
         .store_path = ekb_stores_server(stores, &stage->arms[0]),
@@ -113,9 +115,13 @@ enum ekb_err ekb_staging_init(struct ekb_staging *staging, const struct ekb_plan
         .floor_client_store =
             stage->floor_every > 0 ? ekb_stores_client(stores, &stage->arms[0]) : NULL,
     };
-    if (err == EKB_OK) {
-        err = ekb_server_open(&staging->server, reterr_fail);
-    }
+    return ekb_server_open(&staging->server, reterr_fail);
+}
+
+// make_client makes an arm for each listener.
+static void make_client(struct ekb_staging *staging, const struct ekb_plan *plan,
+                        const struct ekb_plan_stage *stage, const struct ekb_stores *stores)
+{
     for (size_t i = 0; i < stage->num_arms; i++) {
         const char *store_path = ekb_stores_client(stores, &stage->arms[i]);
         staging->client_arms[i] =
@@ -148,6 +154,27 @@ enum ekb_err ekb_staging_init(struct ekb_staging *staging, const struct ekb_plan
                                                   stage->rate_per_s, stage->rate_per_s};
         staging->client.stretches = &staging->rate;
         staging->client.num_stretches = 1;
+    }
+}
+
+enum ekb_err ekb_staging_init(struct ekb_staging *staging, const struct ekb_plan *plan,
+                              const struct ekb_plan_stage *stage, const struct ekb_stores *stores,
+                              struct ekb_fail *reterr_fail)
+{
+    enum ekb_err err = EKB_OK;
+    if (stage->tcp_floor) {
+        const struct ekb_ends_spec ends = {
+            .server_store = ekb_stores_server(stores, &stage->arms[0]),
+            .client_store = ekb_stores_client(stores, &stage->arms[0]),
+            .version = plan->version,
+            .policy = stage->arms[0].policy};
+        err = ekb_flights_record(&staging->flights, &ends, reterr_fail);
+    }
+    if (err == EKB_OK) {
+        err = make_server(staging, plan, stage, stores, reterr_fail);
+    }
+    if (err == EKB_OK) {
+        make_client(staging, plan, stage, stores);
     }
     return err;
 }

@@ -76,12 +76,14 @@ struct ekb_record_arm {
     char client_eku[64];               // EKUs in the client's leaf.
     char tls[8];                       // "1.2", "1.3", "any"
     char expect[8];                    // "accept", "reject"
-    bool resumes;                      // Its handshakes are expected to resume a session.
     uint64_t identities;               // How many its clients present in all.
     char pick[32];                     // By which rule they pick one; "" = there is one.
     struct ekb_record_outcomes client; // The arm's `handshakes`, `failures`, `alerts`.
-    bool server_known;                 // False when the server was not ours.
     struct ekb_record_outcomes server;
+    bool server_known; // False when the server was not ours.
+    bool resumes;      // Its handshakes are expected to resume a session.
+    bool server_cpu_interval_known;
+    bool client_cpu_interval_known;
     uint64_t dropped; // Open loop: due when no connection was free; never started.
     struct ekb_record_summary latency_ns;             // Planned start to the server's verdict.
     struct ekb_record_summary uncorrected_latency_ns; // Actual start to it; open loop only.
@@ -94,9 +96,7 @@ struct ekb_record_arm {
     // Means per handshake that ended as expected: accepted, or rejected.
     struct ekb_record_real client_sent_bytes;
     struct ekb_record_real server_sent_bytes;
-    bool server_cpu_interval_known;
     struct ekb_estimate server_cpu_interval; // Mean of server_cpu_ns with its interval over slices.
-    bool client_cpu_interval_known;
     struct ekb_estimate client_cpu_interval;
 };
 
