@@ -124,6 +124,10 @@ static void end_validation(struct ekb_record *record, const struct ekb_validatio
                                 "was taken back until one did",
                                 validation->options.rate_per_s);
         }
+        if (strcmp(capacity->state, "exhausted") == 0 &&
+            capacity->upper_per_s - capacity->lower_per_s <= WIDTH * capacity->upper_per_s) {
+            EKB_RECORD_COPY(capacity->state, "found"); // By the validations.
+        }
         if (beyond < MIN_BEYOND) {
             ekb_record_add_note(record,
                                 "validation: of %llu due few lie beyond the %gth percentile: it is "

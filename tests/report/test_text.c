@@ -1440,6 +1440,7 @@ Test(text, says_that_a_rate_may_be_more)
     SET_TEXT(record.capacity.variants[0].state, "generator");
     record.capacity.variants[0].searched = true;
     record.capacity.variants[0].lower_per_s = 3512.2;
+    record.capacity.variants[0].upper_per_s = (double)INFINITY;
 
     write_report();
 
