@@ -224,7 +224,7 @@ static void write_mix(FILE *out, const struct ekb_record_mix *mix)
 // is_at_least is true if a search ended for other reasons than the server's.
 static bool is_at_least(const struct ekb_record_variant *variant)
 {
-    return variant->searched &&
+    return variant->searched && isinf(variant->upper_per_s) &&
            (strcmp(variant->state, "generator") == 0 || strcmp(variant->state, "exhausted") == 0);
 }
 
