@@ -94,7 +94,11 @@ static enum ekb_err search(struct capacity_run *run, struct ekb_record_capacity 
             after_ns + options.budget_ns - state.spent_ns - next.duration_ns - options.overhead_ns;
         err = capacity_run_trial(run, &trial, &outcome, NULL, reterr_fail);
         if (err == EKB_OK && !run->interrupted) {
-            ekb_search_add(&state, &next, outcome);
+            if (run->num_disturbed > 0) {
+                ekb_search_lose(&state, &next);
+            } else {
+                ekb_search_add(&state, &next, outcome);
+            }
             err = keep_trial(capacity, &trial, reterr_fail);
         }
     }

@@ -225,3 +225,8 @@ void ekb_search_add(struct ekb_search *search, const struct ekb_search_trial *tr
         *(is_long ? &rate->long_failed : &rate->short_failed) += 1;
     }
 }
+
+void ekb_search_lose(struct ekb_search *search, const struct ekb_search_trial *trial)
+{
+    search->spent_ns += trial->duration_ns + search->options.overhead_ns;
+}

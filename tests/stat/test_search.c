@@ -248,6 +248,25 @@ Test(search, repeats_an_invalid_trial_at_its_length)
     cr_expect_float_eq(again.rate_per_s, first.rate_per_s, 1e-9);
 }
 
+// That of a disturbed machine is nobody's limit.
+Test(search, tries_again_what_was_lost)
+{
+    struct ekb_search search;
+    struct ekb_search_trial first;
+    struct ekb_search_trial again;
+    ekb_search_init(&search, &usual);
+    cr_assert_eq(ekb_search_next(&search, &first), EKB_SEARCH_GOING);
+    for (unsigned i = 0; i < 2 * EKB_SEARCH_MAX_INVALID; i++) {
+        ekb_search_lose(&search, &first);
+
+        cr_assert_eq(ekb_search_next(&search, &again), EKB_SEARCH_GOING);
+
+        cr_expect_float_eq(again.rate_per_s, first.rate_per_s, 1e-9);
+        cr_expect_eq(again.duration_ns, first.duration_ns);
+        cr_expect_eq(search.spent_ns, (i + 1) * first.duration_ns);
+    }
+}
+
 // Warming up takes its time, too.
 Test(search, counts_what_trials_take_beside_their_duration)
 {

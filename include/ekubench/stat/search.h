@@ -80,6 +80,10 @@ enum ekb_search_state ekb_search_next(const struct ekb_search *search,
 void ekb_search_add(struct ekb_search *search, const struct ekb_search_trial *trial,
                     enum ekb_search_outcome outcome);
 
+// ekb_search_lose takes the time of a trial that says nothing of anybody, because the machine was
+// disturbed: the same is chosen again.
+void ekb_search_lose(struct ekb_search *search, const struct ekb_search_trial *trial);
+
 // ekb_search_lower returns the highest rate that meets the objective, 0 if none does;
 // ekb_search_upper the lowest that does not, infinity if none fails to.
 double ekb_search_lower(const struct ekb_search *search);
