@@ -68,6 +68,19 @@ def at_most(name, value, limit):
     bar(value <= limit, f"{name}: {value:g} (at most {limit:g})")
 
 
+def own_up(directory, pairs, name):
+    """Says so if the runs of that name did not have the machine for themselves."""
+    stages = [
+        stage
+        for i in range(1, pairs + 1)
+        for stage in load(f"{directory}/{name}-{i}.json")["plan"]["stages"]
+    ]
+    slices = sum(stage.get("num_slices", 0) for stage in stages)
+    dropped = sum(stage.get("num_slices_dropped", 0) for stage in stages)
+    if 5 * dropped > slices:
+        print(f"        other work or the hypervisor took the CPUs in {dropped} of {slices} slices: rates say little")
+
+
 def ratios(directory, pairs, measure, above, below):
     return [
         measure(load(f"{directory}/{above}-{i}.json")) / measure(load(f"{directory}/{below}-{i}.json"))
@@ -99,6 +112,7 @@ def in_flight(directory, pairs):
     bar(median(by_rate) >= 0.9, f"rate, 20,000 / 500 in flight: {shown(by_rate, 3)} (at least 0.9)")
     by_cpu = ratios(directory, pairs, cpu_us, "many", "few")
     print(f"        processor time of a handshake, 20,000 / 500: {shown(by_cpu, 3)}")
+    own_up(directory, pairs, "many")
 
 
 def cores(directory, pairs):
@@ -106,6 +120,7 @@ def cores(directory, pairs):
     bar(median(by_rate) >= 1.8, f"rate, a CPU each / one for both: {shown(by_rate, 2)} (at least 1.8)")
     by_cpu = ratios(directory, pairs, cpu_us, "two", "one")
     print(f"        processor time of a handshake, a CPU each / one for both: {shown(by_cpu, 3)}")
+    own_up(directory, pairs, "two")
 
 
 def workers(directory, rounds, most):

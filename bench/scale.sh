@@ -90,7 +90,7 @@ workers() {
     done
     judge workers "$dir" "$1" "$most"
     if ((most > half)); then
-        echo "With ${#cpus[@]} CPUs more than $half workers a side share them, and cannot add anything."
+        echo "With ${#cpus[@]} CPUs more workers a side than $half share them, and cannot add anything."
     fi
 }
 

@@ -35,7 +35,7 @@ open(runs, "w").write(str(n))
 many = args["--in-flight"] == "20000"
 one_cpu = len(set(args["--pin"].split(","))) == 1
 workers = int(args["--server-workers"])
-rate, kib, failed, overflows, drops = 4000, 10, 0, 0, 0
+rate, kib, failed, overflows, drops, disturbed = 4000, 10, 0, 0, 0, 0
 exec(os.environ["LINES"])
 side = {"stages": [{"user_ns": 5, "system_ns": 5, "ring_overflows": overflows, "workers": workers,
                     "peak_connections": int(args["--in-flight"]), "memory_per_connection_bytes": kib * 1024,
@@ -43,7 +43,7 @@ side = {"stages": [{"user_ns": 5, "system_ns": 5, "ring_overflows": overflows, "
 os.makedirs(args["-o"])
 json.dump({"throughput": [{"arm": None, "block_ns": 10**9, "blocks": [rate, rate]}],
            "arms": [{"handshakes": {"failed": failed, "unfinished": 0}}],
-           "plan": {"stages": [{"network": {"listen_drops": drops}}]},
+           "plan": {"stages": [{"network": {"listen_drops": drops}, "num_slices": 10, "num_slices_dropped": disturbed}]},
            "cpu": {"server": side, "client": side}}, open(args["-o"] + "/result.json", "w"))
 PYTHON
 chmod +x "$dir/tree/build/release/ekubench"
@@ -70,6 +70,7 @@ scale 1 'drops = 1' 'NOT MET 20,000 in flight: listen_drops' in-flight 2
 scale 0 'rate = 2100 if one_cpu else 4000' '1.90' cores 4
 scale 1 'rate = 2300 if one_cpu else 4000' 'NOT MET rate' cores 4
 scale 0 'rate = 1000 * workers' '2 + 2 workers: 2000' workers 2
+scale 1 'disturbed = 3' 'rates say little' cores 2
 scale 1 'sys.exit(3)' '' cores 1
 run "$dir/tree/bench/scale.sh"
 expect 'nothing to do' 2
