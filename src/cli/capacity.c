@@ -174,10 +174,6 @@ static void check_arguments(struct arguments *arguments, struct argp_state *stat
             settings->plan.eku == EKB_EKU_NONE) {
             ekb_cli_refuse(state, "--reject-share: with --eku none nobody is rejected");
         }
-        if (settings->resume_share > 0 && settings->plan.server_workers > 1) {
-            ekb_cli_refuse(state, "--resume-share: the workers of the server have no ticket key in "
-                                  "common: with --server-workers 1 only");
-        }
         if (arguments->target.tls != NULL) {
             (void)ekb_cli_parse_treatment(&settings->plan, EKB_CLI_OPTION_TLS,
                                           arguments->target.tls, state);

@@ -89,19 +89,42 @@ static void add_listener(struct ekb_staging *staging, const struct ekb_plan *pla
     label_arm(&staging->labels[i], plan, arm);
 }
 
+// share_tickets gives the listeners one ticket key if several workers serve them: a client may come
+// to any of these.
+static enum ekb_err share_tickets(struct ekb_staging *staging, const struct ekb_plan_stage *stage,
+                                  struct ekb_fail *reterr_fail)
+{
+    struct ekb_ticket_key key;
+    if (stage->server_workers < 2) {
+        return EKB_OK;
+    }
+    if (ekb_ticket_key_make(&key) != EKB_OK) {
+        return ekb_fail_set(reterr_fail, EKB_TLS_INTERNAL, 0, "ticket key");
+    }
+    for (size_t i = 0; i < stage->num_arms; i++) {
+        if (staging->listeners[i].resumption == EKB_TLS_RESUME_ON) {
+            staging->listeners[i].ticket_key = key;
+        }
+    }
+    return EKB_OK;
+}
+
 // make_server makes a listener for each arm, and opens them.
 static enum ekb_err make_server(struct ekb_staging *staging, const struct ekb_plan *plan,
                                 const struct ekb_plan_stage *stage, const struct ekb_stores *stores,
                                 struct ekb_fail *reterr_fail)
 {
     struct ekb_address loopback;
-    const enum ekb_err err = ekb_address_parse(&loopback, "127.0.0.1:0", reterr_fail);
-    if (err != EKB_OK) {
-        return err;
-    }
-    for (size_t i = 0; i < stage->num_arms; i++) {
+    enum ekb_err err = ekb_address_parse(&loopback, "127.0.0.1:0", reterr_fail);
+    for (size_t i = 0; i < stage->num_arms && err == EKB_OK; i++) {
         add_listener(staging, plan, &stage->arms[i], stores, i);
         staging->listeners[i].address = loopback;
+    }
+    if (err == EKB_OK) {
+        err = share_tickets(staging, stage, reterr_fail);
+    }
+    if (err != EKB_OK) {
+        return err;
     }
     staging->server = (struct ekb_server_options){
         .store_path = ekb_stores_server(stores, &stage->arms[0]),

@@ -44,7 +44,6 @@ refuses '--eku' "${slo[@]}" --eku maybe
 refuses '--tls' "${slo[@]}" --tls any
 refuses '--client-workers' "${slo[@]}" --client-workers 0
 refuses '--server-workers' "${slo[@]}" --server-workers 0
-refuses 'with --server-workers 1' "${slo[@]}" --server-workers 2 --resume-share 30%
 refuses 'nobody is rejected' "${slo[@]}" --eku none --reject-share 5%
 for vary in eku eku= eku=maybe depth=0 'depth=1,' key=dsa name=x ''; do
     refuses '--vary' "${slo[@]}" --vary "$vary"

@@ -396,6 +396,27 @@ Test(measure, compares_each_kind_of_rejected_client_to_an_accepted_one)
     }
 }
 
+// Two workers, so that the one which resumes a session is often not the one that gave the ticket.
+Test(measure, resumes_what_any_worker_of_the_server_has_given)
+{
+    struct ekb_plan_stage *cost = &plan.stages[0];
+    plan.num_stages = 1;
+    cost->num_arms = 0;
+    cost->server_workers = 2;
+    add_arm(cost, EKB_PLAN_TICKETS_ARM, EKB_EKU_ON, 1)->tickets = true;
+    add_arm(cost, EKB_PLAN_RESUMED_ARM, EKB_EKU_ON, 1)->resumes = true;
+
+    run_well();
+
+    const struct ekb_record_arm *full = ekb_record_find_arm(&record, "cost", EKB_ARM_TICKETS);
+    const struct ekb_record_arm *resumed = ekb_record_find_arm(&record, "cost", EKB_ARM_RESUMED);
+    cr_expect_eq(full->client.resumed, 0u);
+    cr_expect_gt(resumed->client.accepted, 10u);
+    cr_expect_eq(resumed->client.resumed, resumed->client.accepted);
+    cr_expect_eq(resumed->server.resumed, resumed->server.accepted);
+    expect_no_reason_about("resumed");
+}
+
 Test(measure, leaves_nothing_behind_when_done)
 {
     run_well();
