@@ -148,7 +148,7 @@ static void print_plan(const struct arguments *arguments, const struct ekb_plan 
                  plan->name, ekb_key_type_name(plan->key_type), ekb_tls_version_name(plan->version),
                  (unsigned)last->in_flight, (unsigned long long)plan->seed);
     print_workers(last);
-    if (plan->num_stages == 1) {
+    if (strcmp(plan->name, EKB_PLAN_COMPARE) == 0 || strcmp(plan->name, EKB_PLAN_LOAD) == 0) {
         (void)printf("eku = %s\ndepth = %u\n", ekb_eku_mode_name(settings->eku),
                      last->arms[0].depth);
     }
