@@ -173,25 +173,21 @@ void ekb_loop_cancel(struct ekb_loop *loop, struct ekb_op_tag target)
                     .op = EKB_OP_CANCEL, .slot = target.slot, .generation = target.generation});
 }
 
-// dispatch hands over every completion that is there, in batches. A handler may queue operations.
+// dispatch hands over the completions that are there, up to EKB_LOOP_BATCH. A handler may queue
+// operations.
 static void dispatch(struct ekb_loop *loop, ekb_loop_handler *handler, void *context)
 {
-    enum {
-        BATCH = 128
-    };
-    struct io_uring_cqe *batch[BATCH];
-    unsigned count;
-    while ((count = io_uring_peek_batch_cqe(&loop->ring, batch, BATCH)) > 0) {
-        for (unsigned i = 0; i < count; i++) {
-            const struct ekb_completion completion = {
-                .tag = ekb_op_unpack(io_uring_cqe_get_data64(batch[i])),
-                .result = batch[i]->res,
-                .more = (batch[i]->flags & IORING_CQE_F_MORE) != 0,
-            };
-            handler(context, &completion);
-        }
-        io_uring_cq_advance(&loop->ring, count);
+    struct io_uring_cqe *batch[EKB_LOOP_BATCH];
+    const unsigned count = io_uring_peek_batch_cqe(&loop->ring, batch, EKB_LOOP_BATCH);
+    for (unsigned i = 0; i < count; i++) {
+        const struct ekb_completion completion = {
+            .tag = ekb_op_unpack(io_uring_cqe_get_data64(batch[i])),
+            .result = batch[i]->res,
+            .more = (batch[i]->flags & IORING_CQE_F_MORE) != 0,
+        };
+        handler(context, &completion);
     }
+    io_uring_cq_advance(&loop->ring, count);
 }
 
 enum ekb_err ekb_loop_run(struct ekb_loop *loop, uint64_t wait_ns, ekb_loop_handler *handler,

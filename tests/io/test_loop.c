@@ -422,6 +422,26 @@ static void assert_each_once(uint32_t num)
     }
 }
 
+// What the handlers of a turn have queued waits for its end: it is not to wait for hundreds.
+Test(loop, hands_over_no_more_than_a_batch_when_more_is_there)
+{
+    const uint32_t num = 2 * EKB_LOOP_BATCH + 3;
+    open_loop(64, 256);
+    for (uint32_t slot = 0; slot < num; slot++) {
+        ekb_loop_nop(loop, tag_of(EKB_OP_NOP, slot));
+    }
+
+    run_once(A_LONG_TIME);
+    cr_expect_eq(seen.num, (size_t)EKB_LOOP_BATCH, "%zu", seen.num);
+    // The rest is there: nothing has to be waited for.
+    run_once(0);
+    cr_expect_eq(seen.num, (size_t)2 * EKB_LOOP_BATCH, "%zu", seen.num);
+    run_once(0);
+
+    assert_each_once(num);
+    ekb_loop_destroy(loop);
+}
+
 Test(loop, completes_all_when_more_is_queued_than_the_submission_queue_holds)
 {
     open_loop(4, 1024);

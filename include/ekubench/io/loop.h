@@ -80,9 +80,15 @@ void ekb_loop_nop(struct ekb_loop *loop, struct ekb_op_tag tag);
 // same slot and generation.
 void ekb_loop_cancel(struct ekb_loop *loop, struct ekb_op_tag target);
 
+// Completions that one turn handles at most. What handlers queue goes to the kernel when the turn
+// is over, so that a turn of hundreds would hold back the first one's answer for as long as all of
+// them take.
+#define EKB_LOOP_BATCH 16
+
 // ekb_loop_run submits what is queued, waits at most `wait_ns` for a first completion (0: not at
-// all), and calls `handler` with each completion that is there. EKB_OK also if there was none, or
-// on a signal. EKB_SYSTEM if the ring fails.
+// all), and calls `handler` with each completion that is there, up to EKB_LOOP_BATCH; what is left
+// is there at once in the next turn. EKB_OK also if there was none, or on a signal. EKB_SYSTEM if
+// the ring fails.
 EKB_NODISCARD enum ekb_err ekb_loop_run(struct ekb_loop *loop, uint64_t wait_ns,
                                         ekb_loop_handler *handler, void *context);
 
