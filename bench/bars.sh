@@ -4,7 +4,8 @@
 #   precision    one `measure`: half-widths of its intervals, and the engine tax; it must be clean
 #   self-test    N (default 20) runs of `doctor --self-test`: 5 us found in 95 % of them (not in those
 #                that were disturbed), something found in the A/A of 5 % at most
-#   same         N (default 20) comparisons of the program with itself: no difference in 95 % of them
+#   same         N (default 20) comparisons of the program with itself: no difference in 95 % of them;
+#                those that say themselves that the machine was disturbed are void, and made again
 #   slower       N (default 20) comparisons with a program that does 3 % more work in each handshake:
 #                slower, by instructions, in 95 % of them
 # Needs a build in build/release and, but for `slower`, a machine that does nothing else.
@@ -80,18 +81,36 @@ print(int(rows.get(0, 0)), int(rows.get(5000, 0)) if not r["reasons"] else -1)' 
     ((found * 20 >= $1 * 19 && false * 20 <= $1))
 }
 
+# say_verdicts FILE: what a comparison said of each metric that it did not find the same.
+say_verdicts() {
+    /usr/bin/python3 -c '
+import json, sys
+for row in json.load(open(sys.argv[1], encoding="utf-8")).get("rows", []):
+    if row.get("verdict", "").startswith(("slower", "faster", "withheld")):
+        print("   ", row["metric"] + ":", row["verdict"], row.get("ci95"))' "$1" >&2 || true
+}
+
 same() {
-    local i same=0 status
-    for ((i = 1; i <= $1; i++)); do
+    local i same=0 valid=0 void=0 status
+    for ((i = 1; valid < $1 && void <= $1; i++)); do
         status=0
-        "$bin" compare --run "$bin" "$bin" --quadruples 10 --json >"$dir/same.json" 2>/dev/null || status=$?
+        "$bin" compare --run "$bin" "$bin" --quadruples 10 --json >"$dir/same.json" 2>"$dir/same.err" || status=$?
+        if ((status == 3)); then
+            void=$((void + 1))
+            tail -n 1 -- "$dir/same.err" >&2
+        else
+            valid=$((valid + 1))
+        fi
         if ((status == 0)) && ! grep -Eq '"verdict": "(slower|faster|withheld)' "$dir/same.json"; then
             same=$((same + 1))
+        elif ((status != 3)); then
+            say_verdicts "$dir/same.json"
         fi
-        printf '%s: status %s, no difference in %s\n' "$i" "$status" "$same" >&2
+        printf '%s: status %s, no difference in %s of %s\n' "$i" "$status" "$same" "$valid" >&2
     done
-    printf 'with itself: no difference in %s of %s\n' "$same" "$1"
-    ((same * 20 >= $1 * 19))
+    printf 'with itself: no difference in %s of %s; %s more were void: the machine was disturbed\n' \
+        "$same" "$valid" "$void"
+    ((valid == $1 && same * 20 >= $1 * 19))
 }
 
 slower() {
@@ -119,7 +138,7 @@ self-test) self_test "${2:-20}" ;;
 same) same "${2:-20}" ;;
 slower) slower "${2:-20}" ;;
 *)
-    sed -n '3,11s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+    sed -n '3,12s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
     exit 2
     ;;
 esac

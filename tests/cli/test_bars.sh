@@ -71,6 +71,8 @@ verdict() { printf 'echo "{\\"verdict\\": \\"%s\\"}"' "$1"; }
 bars 0 'one of twenty differs' "((n == 3)) && $(verdict slower) || $(verdict equivalent)" same 20
 bars 1 'two of twenty differ' "((n < 3)) && $(verdict faster) || $(verdict equivalent)" same 20
 bars 1 'two are withheld' "((n < 3)) && $(verdict withheld) || $(verdict equivalent)" same 20
-bars 1 'two fail' "((n < 3)) && exit 3 || $(verdict equivalent)" same 20
+bars 1 'two fail' "((n < 3)) && exit 2 || $(verdict equivalent)" same 20
+bars 0 'three are void' "((n < 4)) && exit 3 || $(verdict equivalent)" same 20
+bars 1 'all are void' 'exit 3' same 20
 
 finish
