@@ -84,12 +84,13 @@ const char *ekb_tls_hybrid_group(void)
 
 static bool set_groups(SSL_CTX *context, const char *list)
 {
-    const char *const hybrid = ekb_tls_hybrid_group();
     char word[MAX_LIST_LEN];
     char known[MAX_LIST_LEN] = "";
     size_t len = 0;
     while (next_word(&list, word, sizeof word)) {
-        const char *name = strcmp(word, EKB_TLS_HYBRID) == 0 && hybrid != NULL ? hybrid : word;
+        // Only by trying is known which of its names the library has.
+        const char *hybrid = strcmp(word, EKB_TLS_HYBRID) == 0 ? ekb_tls_hybrid_group() : NULL;
+        const char *name = hybrid != NULL ? hybrid : word;
         // The library would offer it twice.
         if (has_word(known, name)) {
             return false;
@@ -141,9 +142,9 @@ enum ekb_err ekb_tls_prefer(SSL_CTX *context, const struct ekb_tls_preferences *
 {
     const char *groups = preferences->groups != NULL ? preferences->groups : EKB_TLS_GROUPS;
     const char *ciphers = preferences->ciphers != NULL ? preferences->ciphers : EKB_TLS_CIPHERS;
-    const char *const hybrid = ekb_tls_hybrid_group();
     enum ekb_err err = EKB_OK;
     if (!is_list(groups) || !set_groups(context, groups)) {
+        const char *const hybrid = ekb_tls_hybrid_group();
         err = ekb_fail_set(reterr_fail, EKB_USAGE, 0,
                            "groups \"%s\": X25519, P-256, P-384, P-521 and %s%s are known, once "
                            "each, joined by colons",
