@@ -47,21 +47,10 @@ static enum ekb_err stage_foreign(struct ekb_staging *staging, const struct capa
                                   struct ekb_fail *reterr_fail)
 {
     const struct ekb_capacity_settings *settings = run->settings;
-    const struct ekb_plan_stage *stage = &run->plan.stages[0];
     staging->client_arms[0] = settings->target;
-    staging->client = (struct ekb_client_options){.arms = staging->client_arms,
-                                                  .num_arms = 1,
-                                                  .in_flight = stage->in_flight,
-                                                  .deadline_ns = run->plan.deadline_ns,
-                                                  .seed = run->plan.seed,
-                                                  .confirm = settings->confirm,
-                                                  .arrivals = EKB_ARRIVALS_POISSON};
-    if (stage->rate_per_s > 0) {
-        staging->rate = (struct ekb_pace_stretch){(uint64_t)stage->num_slices * stage->slice_ns,
-                                                  stage->rate_per_s, stage->rate_per_s};
-        staging->client.stretches = &staging->rate;
-        staging->client.num_stretches = 1;
-    }
+    ekb_staging_load(staging, &run->plan, &run->plan.stages[0]);
+    staging->client.num_arms = 1;
+    staging->client.confirm = settings->confirm;
     return ekb_load_label_arm(&staging->labels[0], &settings->target, reterr_fail);
 }
 

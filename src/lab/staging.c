@@ -141,6 +141,28 @@ static enum ekb_err make_server(struct ekb_staging *staging, const struct ekb_pl
     return ekb_server_open(&staging->server, reterr_fail);
 }
 
+void ekb_staging_load(struct ekb_staging *staging, const struct ekb_plan *plan,
+                      const struct ekb_plan_stage *stage)
+{
+    staging->client = (struct ekb_client_options){
+        .arms = staging->client_arms,
+        .num_arms = stage->num_arms,
+        .in_flight = stage->in_flight,
+        .ramp_ns = stage->ramp_ns,
+        .share = {.index = 0, .count = stage->client_workers},
+        .deadline_ns = plan->deadline_ns,
+        .seed = plan->seed,
+        .confirm = EKB_CONFIRM_BYTE,
+        .arrivals = EKB_ARRIVALS_POISSON,
+    };
+    if (stage->rate_per_s > 0) {
+        staging->rate = (struct ekb_pace_stretch){(uint64_t)stage->num_slices * stage->slice_ns,
+                                                  stage->rate_per_s, stage->rate_per_s};
+        staging->client.stretches = &staging->rate;
+        staging->client.num_stretches = 1;
+    }
+}
+
 // make_client makes an arm for each listener.
 static void make_client(struct ekb_staging *staging, const struct ekb_plan *plan,
                         const struct ekb_plan_stage *stage, const struct ekb_stores *stores)
@@ -159,25 +181,9 @@ static void make_client(struct ekb_staging *staging, const struct ekb_plan *plan
                                     .session_arm = first_with_tickets(stage),
                                     .expect_accept = stage->arms[i].expect_accept};
     }
-    staging->client = (struct ekb_client_options){
-        .arms = staging->client_arms,
-        .num_arms = stage->num_arms,
-        .in_flight = stage->in_flight,
-        .ramp_ns = stage->ramp_ns,
-        .share = {.index = 0, .count = stage->client_workers},
-        .deadline_ns = plan->deadline_ns,
-        .seed = plan->seed,
-        .confirm = EKB_CONFIRM_BYTE,
-        .arrivals = EKB_ARRIVALS_POISSON,
-        .floor_server_store =
-            stage->floor_every > 0 ? ekb_stores_server(stores, &stage->arms[0]) : NULL,
-    };
-    if (stage->rate_per_s > 0) {
-        staging->rate = (struct ekb_pace_stretch){(uint64_t)stage->num_slices * stage->slice_ns,
-                                                  stage->rate_per_s, stage->rate_per_s};
-        staging->client.stretches = &staging->rate;
-        staging->client.num_stretches = 1;
-    }
+    ekb_staging_load(staging, plan, stage);
+    staging->client.floor_server_store =
+        stage->floor_every > 0 ? ekb_stores_server(stores, &stage->arms[0]) : NULL;
 }
 
 enum ekb_err ekb_staging_init(struct ekb_staging *staging, const struct ekb_plan *plan,

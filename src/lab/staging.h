@@ -34,6 +34,11 @@ EKB_NODISCARD enum ekb_err ekb_staging_init(struct ekb_staging *staging,
                                             const struct ekb_stores *stores,
                                             struct ekb_fail *reterr_fail);
 
+// ekb_staging_load sets the client's load as the stage has it, for the arms in `client_arms`: the
+// part of ekb_staging_init that is also there where the server is not ours.
+void ekb_staging_load(struct ekb_staging *staging, const struct ekb_plan *plan,
+                      const struct ekb_plan_stage *stage);
+
 // ekb_staging_label describes the stage for the record.
 struct ekb_record_stage ekb_staging_label(const struct ekb_plan_stage *stage);
 
