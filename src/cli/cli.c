@@ -23,8 +23,7 @@ const struct argp_option *ekb_cli_find_option(const struct argp *argp, const cha
     return NULL;
 }
 
-// find_short returns the option of that letter, NULL if there is none.
-static const struct argp_option *find_short(const struct argp *argp, int key)
+const struct argp_option *ekb_cli_find_key(const struct argp *argp, int key)
 {
     for (const struct argp_option *option = argp->options; option->name != NULL; option++) {
         if (option->key == key) {
@@ -38,7 +37,7 @@ static const struct argp_option *find_short(const struct argp *argp, int key)
 static bool takes_next(const struct argp *argp, const char *letters)
 {
     for (; *letters != '\0'; letters++) {
-        const struct argp_option *option = find_short(argp, (unsigned char)*letters);
+        const struct argp_option *option = ekb_cli_find_key(argp, (unsigned char)*letters);
         if (option != NULL && option->arg != NULL) {
             return letters[1] == '\0';
         }

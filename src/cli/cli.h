@@ -52,6 +52,10 @@ void ekb_cli_parse(const struct argp *argp, int argc, char **argv, void *input);
 const struct argp_option *ekb_cli_find_option(const struct argp *argp, const char *name,
                                               size_t len);
 
+// ekb_cli_find_key returns the option with that key, for a short one its letter; NULL if there is
+// none.
+const struct argp_option *ekb_cli_find_key(const struct argp *argp, int key);
+
 // ekb_cli_refuse says what is wrong with an option's value, and where if it is from a file, and
 // ends the process with status 2. In place of argp_error, which knows no files.
 _Noreturn void ekb_cli_refuse(const struct argp_state *state, const char *format, ...)

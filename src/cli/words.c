@@ -36,16 +36,6 @@ void ekb_cli_words_set(struct ekb_cli_words *words, const char *name, const char
 
 // Parsing: the command's parser, and what it obeys is noted.
 
-static const struct argp_option *find_key(const struct argp *argp, int key)
-{
-    for (const struct argp_option *option = argp->options; option->name != NULL; option++) {
-        if (option->key == key) {
-            return option;
-        }
-    }
-    return NULL;
-}
-
 // obey hands an option to the command's parser.
 static error_t obey(struct ekb_cli_words *words, int key, char *text, struct argp_state *state)
 {
@@ -62,7 +52,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     if (key == EKB_CLI_OPTION_PLAN || key == EKB_CLI_OPTION_PRINT_PLAN) {
         if (is_file) {
             ekb_cli_refuse(state, "%s: that is for the command line",
-                           find_key(words->argp, key)->name);
+                           ekb_cli_find_key(words->argp, key)->name);
         }
         words->print_plan = words->print_plan || key == EKB_CLI_OPTION_PRINT_PLAN;
         return 0;
@@ -74,7 +64,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     const struct argp_option *option =
         key == ARGP_KEY_ARG && words->positional != NULL
             ? ekb_cli_find_option(words->argp, words->positional, strlen(words->positional))
-            : find_key(words->argp, key);
+            : ekb_cli_find_key(words->argp, key);
     if (option != NULL) {
         ekb_cli_words_set(words, option->name, option->arg != NULL ? text : "yes");
     }

@@ -101,6 +101,12 @@ static void note_negotiated(struct client *client, const struct ekb_conn *conn)
     }
 }
 
+static void accept_verdict(struct client *client, struct ekb_conn *conn)
+{
+    note_negotiated(client, conn);
+    finish(client, conn, EKB_OUTCOME_ACCEPTED, EKB_OK);
+}
+
 // ask sends the request whose answer is the verdict.
 static void ask(struct client *client, struct ekb_conn *conn)
 {
@@ -120,8 +126,7 @@ static bool come_to_verdict(struct client *client, struct ekb_conn *conn)
 {
     switch (ekb_confirm_look(client->options->confirm, conn->endpoint, conn->asked)) {
     case EKB_CONFIRM_STATE_ACCEPTED:
-        note_negotiated(client, conn);
-        finish(client, conn, EKB_OUTCOME_ACCEPTED, EKB_OK);
+        accept_verdict(client, conn);
         return true;
     case EKB_CONFIRM_STATE_REFUSED:
         finish(client, conn, EKB_OUTCOME_REJECTED, EKB_HTTP_REFUSED);
@@ -200,8 +205,7 @@ static void complete(void *context, struct ekb_conn *conn, const struct ekb_comp
         ekb_endpoint_feed(conn->endpoint, conn->rx, (size_t)result);
         advance(client, conn, EKB_RECV_NOW);
     } else if (conn->asked && client->options->confirm == EKB_CONFIRM_FIRST) {
-        note_negotiated(client, conn);
-        finish(client, conn, EKB_OUTCOME_ACCEPTED, EKB_OK);
+        accept_verdict(client, conn);
     } else {
         finish(client, conn, EKB_OUTCOME_FAILED,
                result < 0        ? ekb_net_err_from_errno(-result)
