@@ -53,7 +53,10 @@ struct ekb_compare_row {
     double base;
     double now;
     struct ekb_estimate change; // In percent; positive is worse. No numbers if it is withheld.
-    double threshold;           // In percent.
+    size_t family;              // Rows that answer one question, this one included; 0 counts as 1.
+    bool
+        only_alone; // The interval excludes zero, but of so many rows one does too often by chance.
+    double threshold; // In percent.
     enum ekb_gate_outcome outcome;
     char verdict[128];
 };
@@ -122,6 +125,10 @@ EKB_NODISCARD enum ekb_err ekb_compare_run_stores(struct ekb_comparison *out_com
                                                   const char *base, const char *now,
                                                   const struct ekb_compare_wish *wish,
                                                   struct ekb_fail *reterr_fail);
+
+// ekb_compare_adjust makes `rows` a family: from the p-values of their changes, Holm's adjustment
+// (stat/verdict) says which of them are nothing but one of many. EKB_VERDICT_MAX_FAMILY at most.
+void ekb_compare_adjust(struct ekb_compare_row *rows, const double *p, size_t num_rows);
 
 // ekb_compare_add_exact and ekb_compare_add_interval append a row and judge it.
 // ekb_compare_add_withheld appends one about which nothing is said, and why: it is inconclusive.

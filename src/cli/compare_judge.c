@@ -1,6 +1,7 @@
 #include "cli/compare.h"
 
 #include "ekubench/stat/power.h"
+#include "ekubench/stat/verdict.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -57,10 +58,30 @@ void ekb_compare_add_exact(struct ekb_comparison *comparison, const char *name, 
     }
 }
 
-// write_change writes "slower by 0.4 % [0.1, 0.8]", or nothing if the interval holds zero.
-static void write_change(char out_text[64], const struct ekb_estimate *change)
+void ekb_compare_adjust(struct ekb_compare_row *rows, const double *p, size_t num_rows)
 {
+    double adjusted[EKB_VERDICT_MAX_FAMILY];
+    EKB_CHECK(num_rows <= EKB_VERDICT_MAX_FAMILY);
+    if (num_rows > 0) {
+        memcpy(adjusted, p, num_rows * sizeof p[0]);
+    }
+    ekb_holm(adjusted, num_rows);
+    for (size_t i = 0; i < num_rows; i++) {
+        const struct ekb_estimate *change = &rows[i].change;
+        rows[i].family = num_rows;
+        rows[i].only_alone =
+            (change->low > 0 || change->high < 0) && adjusted[i] > EKB_VERDICT_LEVEL;
+    }
+}
+
+// write_change writes "slower by 0.4 % [0.1, 0.8]", or nothing if that cannot be said.
+static void write_change(char out_text[64], const struct ekb_compare_row *row)
+{
+    const struct ekb_estimate *change = &row->change;
     out_text[0] = '\0';
+    if (row->only_alone) {
+        return;
+    }
     if (change->low > 0) {
         (void)snprintf(out_text, 64, "slower by %.1f %% [%.1f, %.1f]", change->estimate,
                        change->low, change->high);
@@ -71,23 +92,24 @@ static void write_change(char out_text[64], const struct ekb_estimate *change)
 }
 
 // What lies within the limit is equivalent, whether or not it is nothing: quadruples of runs
-// resolve half a percent, and of three times one differs by so much in one comparison of seven, by
-// chance.
+// resolve half a percent.
 static void write_interval_verdict(struct ekb_compare_row *row)
 {
     const struct ekb_estimate *change = &row->change;
     const double half = 0.5 * (change->high - change->low);
     char text[64];
-    write_change(text, change);
+    write_change(text, row);
     if (change->low > -row->threshold && change->high < row->threshold) {
         (void)snprintf(row->verdict, sizeof row->verdict, "equivalent within %.2g %%%s%s",
                        row->threshold, text[0] != '\0' ? "; " : "", text);
     } else if (text[0] != '\0') {
         (void)snprintf(row->verdict, sizeof row->verdict, "%s", text);
     } else {
+        const size_t family = row->family > 0 ? row->family : 1;
         (void)snprintf(row->verdict, sizeof row->verdict,
-                       "no detectable difference; smallest detectable %.1f %%",
-                       EKB_POWER_FACTOR * half / Z_975);
+                       "no detectable difference%s; smallest detectable %.1f %%",
+                       row->only_alone ? " among so many (alone it would be one)" : "",
+                       ekb_power_factor(family) * half / Z_975);
     }
 }
 

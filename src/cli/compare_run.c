@@ -238,17 +238,29 @@ static void add_time_rows(struct ekb_comparison *comparison, const struct times 
             "on times are withheld",
             times->num, EKB_COMPARE_MIN_QUADRUPLES);
     }
+    struct ekb_compare_row rows[NUM_QUANTITIES];
+    double p[NUM_QUANTITIES];
+    size_t num_rows = 0;
     for (size_t q = 0; q < NUM_QUANTITIES; q++) {
-        struct ekb_compare_row row = {.unit = "ns",
-                                      .base = times->sums[q][0] / (2.0 * (double)times->num),
-                                      .now = times->sums[q][1] / (2.0 * (double)times->num)};
-        (void)snprintf(row.name, sizeof row.name, "%s", quantity_names[q]);
-        const char *reason = measure_row(&row, times, q, wish->time_percent);
-        if (reason == NULL) {
-            ekb_compare_add_interval(comparison, &row, wish);
-        } else {
-            ekb_compare_add_withheld(comparison, &row, reason, wish);
+        struct ekb_compare_row *row = &rows[num_rows];
+        *row = (struct ekb_compare_row){.unit = "ns",
+                                        .base = times->sums[q][0] / (2.0 * (double)times->num),
+                                        .now = times->sums[q][1] / (2.0 * (double)times->num)};
+        (void)snprintf(row->name, sizeof row->name, "%s", quantity_names[q]);
+        const char *reason = measure_row(row, times, q, wish->time_percent);
+        if (reason == NULL &&
+            ekb_rank_test(&p[num_rows], times->contrasts[q], times->num) != EKB_OK) {
+            reason = "out of memory";
         }
+        if (reason == NULL) {
+            num_rows++;
+        } else {
+            ekb_compare_add_withheld(comparison, row, reason, wish);
+        }
+    }
+    ekb_compare_adjust(rows, p, num_rows);
+    for (size_t i = 0; i < num_rows; i++) {
+        ekb_compare_add_interval(comparison, &rows[i], wish);
     }
 }
 
