@@ -82,8 +82,10 @@ def own_up(directory, pairs, name):
 
 
 def ratios(directory, pairs, measure, above, below):
+    """Of the runs called `above` to the mean of those called by the names in `below`."""
     return [
-        measure(load(f"{directory}/{above}-{i}.json")) / measure(load(f"{directory}/{below}-{i}.json"))
+        measure(load(f"{directory}/{above}-{i}.json"))
+        / (sum(measure(load(f"{directory}/{name}-{i}.json")) for name in below) / len(below))
         for i in range(1, pairs + 1)
     ]
 
@@ -108,17 +110,17 @@ def in_flight(directory, pairs):
         bar(kib <= 40, f"resident memory a connection, {side}: {kib:.1f} KiB (at most 40)")
         whole = max(row["memory_peak_bytes"] / row["peak_connections"] for row in stages) / 1024
         print(f"        with what the workers have at rest: {whole:.1f} KiB")
-    by_rate = ratios(directory, pairs, rate, "many", "few")
+    by_rate = ratios(directory, pairs, rate, "many", ["before", "after"])
     bar(median(by_rate) >= 0.9, f"rate, 20,000 / 500 in flight: {shown(by_rate, 3)} (at least 0.9)")
-    by_cpu = ratios(directory, pairs, cpu_us, "many", "few")
+    by_cpu = ratios(directory, pairs, cpu_us, "many", ["before", "after"])
+    # Two workers share each CPU: what the runs say of disturbance is one another.
     print(f"        processor time of a handshake, 20,000 / 500: {shown(by_cpu, 3)}")
-    own_up(directory, pairs, "many")
 
 
 def cores(directory, pairs):
-    by_rate = ratios(directory, pairs, rate, "two", "one")
+    by_rate = ratios(directory, pairs, rate, "two", ["one"])
     bar(median(by_rate) >= 1.8, f"rate, a CPU each / one for both: {shown(by_rate, 2)} (at least 1.8)")
-    by_cpu = ratios(directory, pairs, cpu_us, "two", "one")
+    by_cpu = ratios(directory, pairs, cpu_us, "two", ["one"])
     print(f"        processor time of a handshake, a CPU each / one for both: {shown(by_cpu, 3)}")
     own_up(directory, pairs, "two")
 

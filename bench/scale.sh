@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 #
 # Shows what more workers and more connections do on this machine: bench/scale.sh WHAT [N]
-#   in-flight    N (default 6) pairs of runs, 500 and 20,000 in flight, two workers a side: nothing fails
-#                or overflows, at most 40 KiB a connection and side, at least 90 % of the rate
+#   in-flight    N (default 6) runs with 20,000 in flight, two workers a side, each between two with 500:
+#                nothing fails or overflows, at most 40 KiB a connection and side, at least 90 % of the rate
 #   cores        N (default 10) pairs of runs of one server and one client worker, both on one CPU and
 #                on one each: at least 1.8 times the rate
 #   workers      N (default 4) rounds of one worker a side, two, ..., up to as many as there are CPUs:
 #                the rate, and what each added worker adds
-# The runs of a pair follow one another, each first in turn, so that what else the machine does falls on
-# both. Ratios are medians with their interval. Needs a build in build/release and two CPUs.
+# The runs that are compared follow one another, so that what else the machine does, and how fast it is
+# at the time, falls on both. Ratios are medians with their interval. Needs a build in build/release and two CPUs.
 # exit status: 0 all bars are met, 1 one is not
 
 set -euo pipefail
@@ -56,9 +56,9 @@ in_flight() {
     # The servers on one CPU, the clients on the other: as with one worker each, but with files for all.
     pin=$(repeat "${cpus[0]} ${cpus[1]}" 2)
     for ((i = 1; i <= $1; i++)); do
-        ((i % 2 == 1)) && load "few-$i" 500 2 "$pin"
+        load "before-$i" 500 2 "$pin"
         load "many-$i" 20000 2 "$pin"
-        ((i % 2 == 1)) || load "few-$i" 500 2 "$pin"
+        load "after-$i" 500 2 "$pin"
     done
     judge in-flight "$dir" "$1"
 }
