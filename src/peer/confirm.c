@@ -55,7 +55,8 @@ static enum ekb_confirm_state look_at_answer(const struct ekb_endpoint *endpoint
         return EKB_CONFIRM_STATE_WAITING;
     }
     memcpy(status, answer + STATUS_AT, STATUS_END - STATUS_AT);
-    if (memcmp(answer, "HTTP/1.", 7) != 0 || strspn(status, "0123456789") != 3) {
+    if (memcmp(answer, "HTTP/1.", 7) != 0 || answer[STATUS_AT - 1] != ' ' ||
+        strspn(status, "0123456789") != 3) {
         return EKB_CONFIRM_STATE_MALFORMED;
     }
     for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {

@@ -531,6 +531,7 @@ Test(confirm, reads_the_status_of_an_answer)
         {"http/1.1 200 OK\r\n", EKB_CONFIRM_STATE_MALFORMED},
         {"HTTP/1.1 2x0 OK\r\n", EKB_CONFIRM_STATE_MALFORMED},
         {"HTTP/1.1  200 OK\r\n", EKB_CONFIRM_STATE_MALFORMED},
+        {"HTTP/1.10200 OK\r\n", EKB_CONFIRM_STATE_MALFORMED},
         {"HTTP/1.1 -40 OK\r\n", EKB_CONFIRM_STATE_MALFORMED},
         {"HTTP/1.1 40\r\n\r\n", EKB_CONFIRM_STATE_MALFORMED},
         {"<html>HTTP/1.1 200", EKB_CONFIRM_STATE_MALFORMED},
