@@ -30,6 +30,8 @@ enum {
     OPTION_FULL_CLIENT,
     OPTION_WORKERS,
     OPTION_SERVER_WORKERS,
+    OPTION_SHARED_LISTENER,
+    OPTION_PIN,
     OPTION_VARY,
     OPTION_VARY_SEARCH,
     OPTION_REJECT_SHARE,
@@ -159,6 +161,7 @@ static void drop_main(struct ekb_capacity_settings *settings)
 static void check_arguments(struct arguments *arguments, struct argp_state *state)
 {
     struct ekb_capacity_settings *settings = &arguments->settings;
+    struct ekb_fail fail;
     if (!arguments->slo_set) {
         ekb_cli_refuse(state, "the objective is wanted, such as --slo p99=20ms");
     }
@@ -178,6 +181,10 @@ static void check_arguments(struct arguments *arguments, struct argp_state *stat
             (void)ekb_cli_parse_treatment(&settings->plan, EKB_CLI_OPTION_TLS,
                                           arguments->target.tls, state);
         }
+        settings->plan.preferences = arguments->target.arm.preferences;
+        if (ekb_cli_check_treatment(&settings->plan, &fail) != EKB_OK) {
+            ekb_cli_refuse(state, "%s", fail.detail);
+        }
         drop_main(settings);
         return;
     }
@@ -189,6 +196,16 @@ static void check_arguments(struct arguments *arguments, struct argp_state *stat
     settings->target_text = arguments->target.text;
     settings->target = arguments->target.arm;
     settings->confirm = arguments->target.confirm;
+}
+
+// parse_preference reads what both kinds of servers know.
+static error_t parse_preference(struct ekb_cli_target *target, int key, const char *text,
+                                struct argp_state *state)
+{
+    const char *const given = target->given;
+    const error_t err = ekb_cli_parse_target(target, key, text, state);
+    target->given = given;
+    return err;
 }
 
 // parse_load reads the options that say what the load is, and what it is compared with.
@@ -207,6 +224,13 @@ static error_t parse_load(int key, char *text, struct argp_state *state)
     case OPTION_SERVER_WORKERS:
         ekb_cli_parse_workers(&settings->plan.server_workers, "--server-workers", text, state);
         arguments->of_ours = "--server-workers";
+        return 0;
+    case OPTION_SHARED_LISTENER:
+        settings->plan.listening = EKB_LISTENING_SHARED;
+        arguments->of_ours = "--shared-listener";
+        return 0;
+    case OPTION_PIN:
+        ekb_cli_parse_pin(&settings->plan.pin, text, state);
         return 0;
     case OPTION_VARY:
         parse_vary(settings, text, state);
@@ -236,6 +260,9 @@ static error_t parse_load(int key, char *text, struct argp_state *state)
         return 0;
     case EKB_CLI_OPTION_SEED:
         return ekb_cli_parse_treatment(&settings->plan, key, text, state);
+    case EKB_CLI_TARGET_GROUPS:
+    case EKB_CLI_TARGET_CIPHERS:
+        return parse_preference(&arguments->target, key, text, state);
     default:
         return ekb_cli_parse_target(&arguments->target, key, text, state);
     }
@@ -308,6 +335,12 @@ static const struct argp_option options[] = {
      "Processes that share the load, each on a CPU of its own if there are as many and one more "
      "(default 1)",
      2},
+    {"shared-listener", OPTION_SHARED_LISTENER, NULL, 0,
+     "All server workers accept from one socket; else each has its own (SO_REUSEPORT)", 2},
+    {"pin", OPTION_PIN, EKB_CLI_PIN_ARG, 0,
+     "CPUs of the workers, the server's first (0,2-5); auto (default): one each if there are as "
+     "many; off: as the system likes",
+     2},
     {"tls", EKB_CLI_OPTION_TLS, "VERSION", 0,
      "1.3 (the default) or 1.2; of a server at ADDR:PORT any, too (the default there)", 2},
     {"key", EKB_CLI_OPTION_KEY, "TYPE", 0, "Keys of all certificates: " EKB_CLI_KEY_TYPES, 2},
@@ -329,9 +362,9 @@ static const struct argp_option options[] = {
 
 static const char doc[] =
     "Find the highest rate of handshakes at which an objective is met, by open-loop trials against "
-    "the dual-store server on this machine, or a server of yours at ADDR:PORT (--store to --pick "
-    "are "
-    "for that), and project it to a target.\v"
+    "the dual-store server on this machine, or a server of yours at ADDR:PORT (--store to --pick, "
+    "but "
+    "for --groups and --ciphers, are for that), and project it to a target.\v"
     "What is projected is marked PROJECTED; all else is measured. A rate counts only if the work "
     "in hand does not grow, whatever the objective, and only after a validation. Exit status: 0 "
     "done; 2 wrong usage; 3 the environment cannot give a valid answer; 4 the bounds are not close "

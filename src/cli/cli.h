@@ -83,9 +83,25 @@ enum {
     EKB_CLI_OPTION_EKU,
     EKB_CLI_OPTION_DEPTH,
     EKB_CLI_OPTION_SEED,
+    EKB_CLI_OPTION_GROUPS,
+    EKB_CLI_OPTION_CIPHERS,
 };
 error_t ekb_cli_parse_treatment(struct ekb_plan_settings *plan, int key, const char *text,
                                 struct argp_state *state);
+
+// ekb_cli_parse_preference stores the list `text` in `*list`, a part of `preferences`; wrong usage
+// if the library does not know all of it.
+void ekb_cli_parse_preference(const struct ekb_tls_preferences *preferences, const char **list,
+                              const char *text, struct argp_state *state);
+
+// ekb_cli_check_treatment sees that the options do not contradict one another. EKB_USAGE.
+EKB_NODISCARD enum ekb_err ekb_cli_check_treatment(const struct ekb_plan_settings *plan,
+                                                   struct ekb_fail *reterr_fail);
+
+// The help of --groups, without its default.
+#define EKB_CLI_GROUPS_HELP                                                                        \
+    "Key agreement groups, the most preferred first: X25519, P-256, P-384, P-521, hybrid (X25519 " \
+    "with a post-quantum KEM)"
 
 // What --pin takes, and its help without what "auto" means for the command.
 #define EKB_CLI_PIN_ARG "auto|off|LIST"

@@ -94,6 +94,10 @@ static const struct argp_option options[] = {
      "In the plans compare and load: on (default), off or none", 0},
     {"depth", EKB_CLI_OPTION_DEPTH, "N", 0,
      "In the plans compare and load: certificates above the client's leaf (default 1)", 0},
+    {"groups", EKB_CLI_OPTION_GROUPS, "LIST", 0,
+     EKB_CLI_GROUPS_HELP ", of both sides; default " EKB_TLS_GROUPS, 0},
+    {"ciphers", EKB_CLI_OPTION_CIPHERS, "LIST", 0,
+     "Cipher suites of TLS 1.2, by OpenSSL's names, of both sides", 0},
     {"seed", EKB_CLI_OPTION_SEED, "N", 0,
      "Seed of the order of arms (default 1): the same seed, the same order", 0},
     {"json", OPTION_JSON, NULL, 0, "Print the result as JSON instead of tables", 0},
@@ -114,6 +118,16 @@ enum ekb_err ekb_cli_measure_plan(struct ekb_record *out_record, const void *pla
                                   struct ekb_fail *reterr_fail)
 {
     return ekb_measure_run(out_record, plan, control, reterr_fail);
+}
+
+static void print_preferences(const struct ekb_tls_preferences *preferences)
+{
+    if (preferences->groups != NULL) {
+        (void)printf("groups = %s\n", preferences->groups);
+    }
+    if (preferences->ciphers != NULL) {
+        (void)printf("ciphers = %s\n", preferences->ciphers);
+    }
 }
 
 // print_workers prints what differs from one worker of each side and the system's choice of CPUs.
@@ -147,6 +161,7 @@ static void print_plan(const struct arguments *arguments, const struct ekb_plan 
                  "in-flight = %u\nseed = %llu\n",
                  plan->name, ekb_key_type_name(plan->key_type), ekb_tls_version_name(plan->version),
                  (unsigned)last->in_flight, (unsigned long long)plan->seed);
+    print_preferences(&plan->preferences);
     print_workers(last);
     if (strcmp(plan->name, EKB_PLAN_COMPARE) == 0 || strcmp(plan->name, EKB_PLAN_LOAD) == 0) {
         (void)printf("eku = %s\ndepth = %u\n", ekb_eku_mode_name(settings->eku),
@@ -179,7 +194,11 @@ static const struct argp measure_argp = {.options = options, .parser = parse, .d
 static enum ekb_err make_plan(struct ekb_plan *out_plan, const struct arguments *arguments,
                               struct ekb_fail *reterr_fail)
 {
-    const enum ekb_err err = ekb_plan_builtin(out_plan, arguments->plan, &arguments->settings);
+    enum ekb_err err = ekb_cli_check_treatment(&arguments->settings, reterr_fail);
+    if (err != EKB_OK) {
+        return err;
+    }
+    err = ekb_plan_builtin(out_plan, arguments->plan, &arguments->settings);
     if (err == EKB_NOT_FOUND) {
         return ekb_fail_set(
             reterr_fail, EKB_USAGE, 0,

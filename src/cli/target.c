@@ -23,17 +23,6 @@ void ekb_cli_set_target(struct ekb_cli_target *target, const char *text, struct 
     target->text = text;
 }
 
-// prefer takes a list of preferences, if the library knows it.
-static void prefer(struct ekb_cli_target *target, const char **list, const char *text,
-                   struct argp_state *state)
-{
-    struct ekb_fail fail;
-    *list = text;
-    if (ekb_tls_preferences_check(&target->arm.preferences, &fail) != EKB_OK) {
-        ekb_cli_refuse(state, "%s", fail.detail);
-    }
-}
-
 // parse_trust reads what the client presents and trusts.
 static const char *parse_trust(struct ekb_cli_target *target, int key, const char *text,
                                struct argp_state *state)
@@ -81,13 +70,13 @@ static const char *parse_shape(struct ekb_cli_target *target, int key, const cha
         }
         return "--confirm";
     case EKB_CLI_TARGET_GROUPS:
-        prefer(target, &preferences->groups, text, state);
+        ekb_cli_parse_preference(preferences, &preferences->groups, text, state);
         return "--groups";
     case EKB_CLI_TARGET_CIPHERS:
-        prefer(target, &preferences->ciphers, text, state);
+        ekb_cli_parse_preference(preferences, &preferences->ciphers, text, state);
         return "--ciphers";
     case EKB_CLI_TARGET_SIGNATURES:
-        prefer(target, &preferences->signatures, text, state);
+        ekb_cli_parse_preference(preferences, &preferences->signatures, text, state);
         return "--signatures";
     default:
         return NULL;

@@ -48,8 +48,7 @@ enum {
      "(400, 401, 403, 495 and 496 are rejections); none = the client's own handshake has ended, " \
      "which in TLS 1.3 is before the server has seen the client's certificate", (group)}, \
     {"groups", EKB_CLI_TARGET_GROUPS, "LIST", 0, \
-     "Key agreement groups, the most preferred first: X25519, P-256, P-384, P-521, hybrid (X25519 " \
-     "with a post-quantum KEM); default " EKB_TLS_GROUPS, (group)}, \
+     EKB_CLI_GROUPS_HELP "; default " EKB_TLS_GROUPS, (group)}, \
     {"ciphers", EKB_CLI_TARGET_CIPHERS, "LIST", 0, \
      "Cipher suites of TLS 1.2, by OpenSSL's names", (group)}, \
     {"signatures", EKB_CLI_TARGET_SIGNATURES, "LIST", 0, \

@@ -206,7 +206,10 @@ static enum ekb_err find_rate(struct capacity_run *run, struct ekb_record *recor
     const uint64_t after_ns = run->later_ns;
     uint64_t left_ns = 0;
     run->later_ns = after_ns + search_ns(run);
-    enum ekb_err err = capacity_find_ceiling(run, record, reterr_fail);
+    enum ekb_err err = capacity_make_room(run, record, 0, reterr_fail);
+    if (err == EKB_OK) {
+        err = capacity_find_ceiling(run, record, reterr_fail);
+    }
     if (err == EKB_OK && !run->interrupted) {
         run->later_ns = after_ns + run->lengths.validation_ns;
         err = search(run, capacity, &left_ns, reterr_fail);
@@ -269,7 +272,9 @@ static void describe(struct ekb_record *record, const struct capacity_run *run)
     EKB_RECORD_COPY(record->plan.name, "capacity");
     EKB_RECORD_COPY(record->plan.tls,
                     ekb_tls_version_name(is_ours ? run->plan.version : settings->target.version));
-    EKB_RECORD_COPY(record->plan.groups, EKB_TLS_GROUPS);
+    EKB_RECORD_COPY(record->plan.groups,
+                    ekb_tls_preferences_groups(is_ours ? &run->plan.preferences
+                                                       : &settings->target.preferences));
     EKB_RECORD_COPY(record->plan.key, is_ours ? ekb_key_type_name(run->plan.key_type) : "");
     EKB_RECORD_COPY(record->plan.confirm,
                     ekb_confirm_name(is_ours ? EKB_CONFIRM_BYTE : settings->confirm));

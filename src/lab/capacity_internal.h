@@ -23,8 +23,9 @@ struct capacity_run {
     struct ekb_plan plan;      // Of one stage, which changes.
     struct ekb_stores *stores; // NULL: the server is not ours.
     uint64_t run_seed;
-    uint64_t num_stages; // So far; each has a seed of its own.
-    uint64_t later_ns;   // What is still to come after the present stage, at most.
+    uint32_t trial_in_flight; // What trials may have under way (capacity_make_room).
+    uint64_t num_stages;      // So far; each has a seed of its own.
+    uint64_t later_ns;        // What is still to come after the present stage, at most.
     // What is shown of it, by turns: a stage is known by the address of its name.
     char progress[2][CAPACITY_PROGRESS_LEN];
     // Trials in a row that were invalid because other work had the workers' CPUs.
@@ -52,6 +53,11 @@ EKB_NODISCARD enum ekb_err capacity_assemble(const struct capacity_run *run,
                                              const struct ekb_stage *stage,
                                              const struct ekb_staging *staging,
                                              struct ekb_fail *reterr_fail);
+
+// capacity_make_room chooses how many connections trials of up to `highest_per_s` (0: unknown yet)
+// may have under way, and sees that this machine allows them. Errors of ekb_staging_look_ahead.
+EKB_NODISCARD enum ekb_err capacity_make_room(struct capacity_run *run, struct ekb_record *record,
+                                              double highest_per_s, struct ekb_fail *reterr_fail);
 
 // capacity_find_ceiling runs closed loops with more and more in flight, whose stages go into
 // `record`, and fills what its capacity says of the ceiling. EKB_DISTURBED if nothing was accepted.

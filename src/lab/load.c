@@ -46,9 +46,7 @@ static void describe(struct ekb_record *record, const struct ekb_load_settings *
 {
     EKB_RECORD_COPY(record->plan.name, "load");
     EKB_RECORD_COPY(record->plan.tls, ekb_tls_version_name(settings->arm.version));
-    EKB_RECORD_COPY(record->plan.groups, settings->arm.preferences.groups != NULL
-                                             ? settings->arm.preferences.groups
-                                             : EKB_TLS_GROUPS);
+    EKB_RECORD_COPY(record->plan.groups, ekb_tls_preferences_groups(&settings->arm.preferences));
     EKB_RECORD_COPY(record->plan.target, settings->target_text);
     EKB_RECORD_COPY(record->plan.confirm, ekb_confirm_name(settings->confirm));
     record->plan.seed = settings->seed;

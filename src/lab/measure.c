@@ -116,7 +116,7 @@ static void describe_plan(struct ekb_record *record, const struct ekb_plan *plan
 {
     EKB_RECORD_COPY(record->plan.name, plan->name);
     EKB_RECORD_COPY(record->plan.tls, ekb_tls_version_name(plan->version));
-    EKB_RECORD_COPY(record->plan.groups, EKB_TLS_GROUPS);
+    EKB_RECORD_COPY(record->plan.groups, ekb_tls_preferences_groups(&plan->preferences));
     EKB_RECORD_COPY(record->plan.key, ekb_key_type_name(plan->key_type));
     EKB_RECORD_COPY(record->plan.confirm, ekb_confirm_name(EKB_CONFIRM_BYTE));
     record->plan.seed = plan->seed;
@@ -134,20 +134,13 @@ static void describe_plan(struct ekb_record *record, const struct ekb_plan *plan
     record->plan.deadline_ns = plan->deadline_ns;
 }
 
-// look_ahead sees that every stage can be run, before the first one has taken its time.
+// look_ahead looks at every stage before the first one has taken its time.
 static enum ekb_err look_ahead(struct ekb_record *record, const struct ekb_plan *plan,
                                struct ekb_fail *reterr_fail)
 {
     enum ekb_err err = EKB_OK;
     for (size_t i = 0; i < plan->num_stages && err == EKB_OK; i++) {
-        const struct ekb_plan_stage *stage = &plan->stages[i];
-        const struct ekb_preflight_load load = ekb_staging_needs(stage);
-        int cpus[2 * EKB_STAGE_MAX_WORKERS];
-        err = ekb_preflight_pass(record, stage->name, &load, reterr_fail);
-        if (err == EKB_OK) {
-            err = ekb_pin_choose(cpus, load.server_workers + load.client_workers, &stage->pin, NULL,
-                                 0, 0, reterr_fail);
-        }
+        err = ekb_staging_look_ahead(record, &plan->stages[i], NULL, reterr_fail);
     }
     return err;
 }

@@ -324,6 +324,7 @@ enum ekb_err ekb_plan_builtin(struct ekb_plan *out_plan, const char *name,
     *out_plan = (struct ekb_plan){
         .seed = settings->seed != 0 ? settings->seed : EKB_PLAN_DEFAULT_SEED,
         .version = settings->version_set ? settings->version : EKB_TLS_1_3,
+        .preferences = settings->preferences,
         .key_type = settings->key_type_set ? settings->key_type : EKB_KEY_P256,
         .deadline_ns = 10 * EKB_NS_PER_S,
         .num_stages = 4,

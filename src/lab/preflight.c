@@ -12,6 +12,7 @@
 // A server that is busy may not come to accept for so long.
 #define BUSY_NS (100 * EKB_NS_PER_MS)
 // Connections of one turn of a client, which begin together whatever the ramp.
+#define ROOM_SPARE 256
 #define BURST 64
 
 static uint64_t divide_up(uint64_t whole, uint64_t part)
@@ -32,7 +33,24 @@ uint64_t ekb_preflight_at_once(uint64_t in_flight, uint64_t ramp_ns)
 uint64_t ekb_preflight_room(uint64_t in_flight, uint32_t server_workers)
 {
     const uint64_t even = divide_up(in_flight, server_workers > 0 ? server_workers : 1);
-    return even + even / 4 + 256;
+    return even + even / 4 + ROOM_SPARE;
+}
+
+uint64_t ekb_preflight_most(const struct ekb_preflight_load *load,
+                            const struct ekb_preflight_limits *limits)
+{
+    const uint64_t least = EKB_STAGE_SPARE_DESCRIPTORS + ROOM_SPARE;
+    if (limits->descriptors == 0) {
+        return UINT64_MAX;
+    }
+    if (limits->descriptors <= least) {
+        return 0;
+    }
+    const uint64_t clients =
+        (limits->descriptors - EKB_STAGE_SPARE_DESCRIPTORS) * load->client_workers;
+    // The inverse of ekb_preflight_room.
+    const uint64_t servers = (limits->descriptors - least) * 4 / 5 * load->server_workers;
+    return load->server_workers > 0 && servers < clients ? servers : clients;
 }
 
 static void find(struct ekb_preflight_finding *finding, const char *check,

@@ -3,6 +3,7 @@
 #include "ekubench/lab/stage.h"
 #include "ekubench/peer/ends.h"
 
+#include <stdio.h>
 #include <string.h>
 
 // A server worker has room for connections that are ending while their successors begin, and for
@@ -45,6 +46,37 @@ struct ekb_preflight_load ekb_staging_needs(const struct ekb_plan_stage *stage)
     };
 }
 
+// needs_against is ekb_staging_needs against a server that is not ours, unless `target` is NULL.
+static struct ekb_preflight_load needs_against(const struct ekb_plan_stage *stage,
+                                               const struct ekb_address *target)
+{
+    struct ekb_preflight_load load = ekb_staging_needs(stage);
+    if (target != NULL) {
+        load.server_workers = 0;
+        load.is_loopback4 = ekb_address_is_loopback4(target);
+    }
+    return load;
+}
+
+uint64_t ekb_staging_most(const struct ekb_plan_stage *stage, const struct ekb_address *target)
+{
+    const struct ekb_preflight_load load = needs_against(stage, target);
+    struct ekb_preflight_limits limits;
+    ekb_preflight_read_limits(&limits);
+    return ekb_preflight_most(&load, &limits);
+}
+
+enum ekb_err ekb_staging_look_ahead(struct ekb_record *record, const struct ekb_plan_stage *stage,
+                                    const struct ekb_address *target, struct ekb_fail *reterr_fail)
+{
+    const struct ekb_preflight_load load = needs_against(stage, target);
+    int cpus[2 * EKB_STAGE_MAX_WORKERS];
+    const enum ekb_err err = ekb_preflight_pass(record, stage->name, &load, reterr_fail);
+    return err != EKB_OK ? err
+                         : ekb_pin_choose(cpus, load.server_workers + load.client_workers,
+                                          &stage->pin, NULL, 0, 0, reterr_fail);
+}
+
 // first_with_tickets returns the index of the arm whose sessions the others resume.
 static uint16_t first_with_tickets(const struct ekb_plan_stage *stage)
 {
@@ -71,6 +103,18 @@ static void label_arm(struct ekb_record_arm *label, const struct ekb_plan *plan,
     EKB_RECORD_COPY(label->expect, arm->expect_accept ? "accept" : "reject");
 }
 
+// set_preferences gives `listener` the plan's.
+static void set_preferences(struct ekb_listener *listener,
+                            const struct ekb_tls_preferences *preferences)
+{
+    if (preferences->groups != NULL) {
+        (void)snprintf(listener->groups, sizeof listener->groups, "%s", preferences->groups);
+    }
+    if (preferences->ciphers != NULL) {
+        (void)snprintf(listener->ciphers, sizeof listener->ciphers, "%s", preferences->ciphers);
+    }
+}
+
 static void add_listener(struct ekb_staging *staging, const struct ekb_plan *plan,
                          const struct ekb_plan_arm *arm, const struct ekb_stores *stores, size_t i)
 {
@@ -85,6 +129,7 @@ static void add_listener(struct ekb_staging *staging, const struct ekb_plan *pla
                               .probe = arm->probe,
                               .arm = (uint16_t)i,
                               .fd = -1};
+    set_preferences(&staging->listeners[i], &plan->preferences);
     staging->expect_accept[i] = arm->expect_accept ? 1 : 0;
     label_arm(&staging->labels[i], plan, arm);
 }
@@ -174,6 +219,7 @@ static void make_client(struct ekb_staging *staging, const struct ekb_plan *plan
                                     .store_path = store_path,
                                     .ca_path = store_path == NULL ? ekb_stores_trust(stores) : NULL,
                                     .version = plan->version,
+                                    .preferences = plan->preferences,
                                     .flights = stage->arms[i].bare_tcp ? &staging->flights : NULL,
                                     .kind = stage->client,
                                     .keeps_sessions = stage->arms[i].tickets,
@@ -196,6 +242,7 @@ enum ekb_err ekb_staging_init(struct ekb_staging *staging, const struct ekb_plan
             .server_store = ekb_stores_server(stores, &stage->arms[0]),
             .client_store = ekb_stores_client(stores, &stage->arms[0]),
             .version = plan->version,
+            .preferences = plan->preferences,
             .policy = stage->arms[0].policy};
         err = ekb_flights_record(&staging->flights, &ends, reterr_fail);
     }

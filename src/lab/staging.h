@@ -25,6 +25,17 @@ struct ekb_staging {
 // ekb_staging_needs says what `stage` will have open.
 struct ekb_preflight_load ekb_staging_needs(const struct ekb_plan_stage *stage);
 
+// ekb_staging_most returns how many connections such a stage may have in flight on this machine.
+uint64_t ekb_staging_most(const struct ekb_plan_stage *stage, const struct ekb_address *target);
+
+// ekb_staging_look_ahead sees that `stage` can be run, before it has taken its time: notes go into
+// `record`. `target` is a server that is not ours, or NULL. Errors of ekb_preflight_pass and
+// ekb_pin_choose.
+EKB_NODISCARD enum ekb_err ekb_staging_look_ahead(struct ekb_record *record,
+                                                  const struct ekb_plan_stage *stage,
+                                                  const struct ekb_address *target,
+                                                  struct ekb_fail *reterr_fail);
+
 // ekb_staging_init prepares both sides of `stage` and opens the listeners, on loopback;
 // ekb_stage_run closes them. Must stay where it is: its parts point at one another. Errors of
 // ekb_server_open and ekb_flights_record.

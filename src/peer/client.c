@@ -502,6 +502,7 @@ static enum ekb_err make_floor_server(struct client *client, struct ekb_fail *re
 {
     const struct ekb_ends_spec spec = {.server_store = client->options->floor_server_store,
                                        .version = client->options->arms[0].version,
+                                       .preferences = client->options->arms[0].preferences,
                                        .policy = ekb_policy_default()};
     return ekb_ends_make_server(&client->floor_server, &spec, reterr_fail);
 }

@@ -1,5 +1,6 @@
 #include "peer/contexts.h"
 
+#include "ekubench/peer/listen.h"
 #include "ekubench/store/store.h"
 
 #include <stdbool.h>
@@ -51,11 +52,6 @@ static enum ekb_err load_store(struct ekb_store **out_store,
     return ekb_store_load(out_store, path, need, reterr_fail);
 }
 
-static const char *text_or_null(const char *text)
-{
-    return text[0] != '\0' ? text : NULL;
-}
-
 // make_config makes the configuration of `listener` from its store.
 static enum ekb_err make_config(struct ekb_tls_config **out_config, const struct shop *shop,
                                 const struct ekb_listener *listener, struct ekb_fail *reterr_fail)
@@ -65,8 +61,7 @@ static enum ekb_err make_config(struct ekb_tls_config **out_config, const struct
     struct ekb_tls_options tls = {
         .role = EKB_ROLE_SERVER,
         .version = listener->version,
-        .preferences = {.groups = text_or_null(listener->groups),
-                        .ciphers = text_or_null(listener->ciphers)},
+        .preferences = ekb_listener_preferences(listener),
         .identity = ekb_store_identity(store, EKB_STORE_SERVER),
         .trust = ekb_store_trust(store),
         .crls = listener->policy.crl != EKB_CRL_OFF ? ekb_store_crls(store) : NULL,

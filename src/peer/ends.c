@@ -26,16 +26,20 @@ static enum ekb_err make(struct ekb_tls_config **out_config, const char *store_p
 enum ekb_err ekb_ends_make_server(struct ekb_tls_config **out_config,
                                   const struct ekb_ends_spec *spec, struct ekb_fail *reterr_fail)
 {
-    struct ekb_tls_options tls = {
-        .role = EKB_ROLE_SERVER, .version = spec->version, .policy = spec->policy};
+    struct ekb_tls_options tls = {.role = EKB_ROLE_SERVER,
+                                  .version = spec->version,
+                                  .preferences = spec->preferences,
+                                  .policy = spec->policy};
     return make(out_config, spec->server_store, &tls, reterr_fail);
 }
 
 enum ekb_err ekb_ends_make_client(struct ekb_tls_config **out_config,
                                   const struct ekb_ends_spec *spec, struct ekb_fail *reterr_fail)
 {
-    struct ekb_tls_options tls = {
-        .role = EKB_ROLE_CLIENT, .version = spec->version, .policy = ekb_policy_default()};
+    struct ekb_tls_options tls = {.role = EKB_ROLE_CLIENT,
+                                  .version = spec->version,
+                                  .preferences = spec->preferences,
+                                  .policy = ekb_policy_default()};
     if (spec->cheap_client) {
         tls.policy.verify = EKB_VERIFY_RAW;
     }

@@ -189,3 +189,14 @@ void ekb_listener_take_terms(struct ekb_listener *listener, const struct ekb_lis
     memcpy(listener->second_store, from->second_store, sizeof listener->second_store);
     listener->ticket_key = from->ticket_key;
 }
+
+static const char *text_or_null(const char *text)
+{
+    return text[0] != '\0' ? text : NULL;
+}
+
+struct ekb_tls_preferences ekb_listener_preferences(const struct ekb_listener *listener)
+{
+    return (struct ekb_tls_preferences){.groups = text_or_null(listener->groups),
+                                        .ciphers = text_or_null(listener->ciphers)};
+}

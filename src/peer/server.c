@@ -453,9 +453,10 @@ static bool is_expected(const void *context, const struct ekb_conn *conn)
 static enum ekb_err make_floor_client(struct server *server, struct ekb_fail *reterr_fail)
 {
     const struct ekb_server_options *options = server->options;
+    const struct ekb_listener *listener = &options->listeners[options->floor_listener];
     const struct ekb_ends_spec spec = {.client_store = options->floor_client_store,
-                                       .version =
-                                           options->listeners[options->floor_listener].version};
+                                       .version = listener->version,
+                                       .preferences = ekb_listener_preferences(listener)};
     return ekb_ends_make_client(&server->floor_client, &spec, reterr_fail);
 }
 

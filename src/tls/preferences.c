@@ -140,7 +140,7 @@ static bool set_signatures(SSL_CTX *context, const char *list)
 enum ekb_err ekb_tls_prefer(SSL_CTX *context, const struct ekb_tls_preferences *preferences,
                             struct ekb_fail *reterr_fail)
 {
-    const char *groups = preferences->groups != NULL ? preferences->groups : EKB_TLS_GROUPS;
+    const char *groups = ekb_tls_preferences_groups(preferences);
     const char *ciphers = preferences->ciphers != NULL ? preferences->ciphers : EKB_TLS_CIPHERS;
     enum ekb_err err = EKB_OK;
     if (!is_list(groups) || !set_groups(context, groups)) {
@@ -184,6 +184,11 @@ enum ekb_err ekb_tls_preferences_check(const struct ekb_tls_preferences *prefere
 static bool same(const char *a, const char *b)
 {
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+const char *ekb_tls_preferences_groups(const struct ekb_tls_preferences *preferences)
+{
+    return preferences->groups != NULL ? preferences->groups : EKB_TLS_GROUPS;
 }
 
 bool ekb_tls_preferences_equal(const struct ekb_tls_preferences *a,

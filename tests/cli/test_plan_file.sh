@@ -30,6 +30,7 @@ for options in '--plan quick' '--plan standard --tls 1.2 --in-flight 5000 --seed
     '--plan load --server-workers 2 --client-workers 3 --shared-listener --pin 0,0,0,0,0' \
     '--plan load --eku off --pin off' \
     '--plan rejects --tls 1.2 --in-flight 8' \
+    '--plan quick --tls 1.2 --groups P-384:P-256 --ciphers ECDHE-ECDSA-AES256-GCM-SHA384' \
     '--plan compare --eku none --depth 3 --in-flight 10'; do
     # shellcheck disable=SC2086 # Several words.
     run ekubench measure $options --print-plan
@@ -88,6 +89,15 @@ plan "$dir/depth.ini" 'plan = quick' 'depth = 3'
 run ekubench measure --plan "$dir/depth.ini" --print-plan
 expect 'depth in quick' 2
 says 'depth in quick' 'in the plans compare and load only'
+plan "$dir/suite.ini" 'plan = quick' 'ciphers = ECDHE-ECDSA-AES256-GCM-SHA384'
+run ekubench measure --plan "$dir/suite.ini" --print-plan
+expect 'a suite in TLS 1.3' 2
+says 'a suite in TLS 1.3' '--ciphers is of TLS 1.2'
+run ekubench measure --plan "$dir/suite.ini" --tls 1.2 --print-plan
+expect 'a suite in TLS 1.2' 0
+run ekubench measure --plan quick --tls 1.2 --groups X25519 --print-plan
+expect 'groups without the curve' 2
+says 'groups without the curve' 'P-256'
 plan "$dir/nested.ini" 'plan = ./nested.ini'
 run ekubench measure --plan "$dir/nested.ini" --print-plan
 expect 'a file that names a file' 2

@@ -98,5 +98,14 @@ for key in "${keys[@]}"; do
     end_of "$server_pid"
 done
 
+# The measurement itself, too: both of its sides, and its floors.
+run ekubench measure --plan compare --tls 1.2 --groups P-384:P-256 --ciphers ECDHE-ECDSA-AES256-GCM-SHA384 --json
+[[ $(json "$dir/out" 'r["plan"]["groups"], r["plan"]["cipher"], r["arms"][0]["handshakes"]["failed"]') == \
+    "('P-384:P-256', 'TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384', 0)" ]] || fail "measure: $(cat -- "$dir/err")"
+run ekubench capacity --slo p99=1s --budget 4s --tls 1.2 --ciphers ECDHE-ECDSA-AES256-GCM-SHA384 --groups P-256 \
+    --pin off --json
+[[ $(json "$dir/out" 'r["plan"]["groups"], r["plan"]["cipher"]') == "('P-256', 'TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384')" ]] ||
+    fail "capacity: $(cat -- "$dir/err")"
+
 expect_nothing_left shapes
 finish

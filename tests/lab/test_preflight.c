@@ -221,3 +221,36 @@ Test(preflight, names_all_that_is_impossible)
     cr_expect(strstr(record.notes[0], "load: ") == record.notes[0], "%s", record.notes[0]);
     cr_expect(strstr(record.notes[0], "somaxconn") != NULL, "%s", record.notes[0]);
 }
+
+// As many as ekb_preflight_check lets pass, and not one more.
+Test(preflight, knows_how_many_the_open_files_allow)
+{
+    static const struct {
+        uint64_t descriptors;
+        uint32_t clients, servers;
+    } rows[] = {{20000, 1, 1}, {20000, 2, 2}, {1024, 1, 1}, {65536, 3, 1}, {20000, 1, 0}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const struct ekb_preflight_limits allowed = {.descriptors = rows[i].descriptors};
+        struct ekb_preflight_load wish = {.client_workers = rows[i].clients,
+                                          .server_workers = rows[i].servers,
+                                          .is_loopback4 = true};
+        struct ekb_preflight_finding found_by[EKB_PREFLIGHT_NUM_CHECKS];
+        wish.in_flight = ekb_preflight_most(&wish, &allowed);
+        cr_expect_gt(wish.in_flight, 100u);
+        ekb_preflight_check(found_by, &wish, &allowed);
+        cr_expect_eq(found_by[0].level, EKB_PREFLIGHT_OK, "row %zu: %s", i, found_by[0].found);
+        wish.in_flight += wish.in_flight / 50 + 10;
+        ekb_preflight_check(found_by, &wish, &allowed);
+        cr_expect_eq(found_by[0].level, EKB_PREFLIGHT_IMPOSSIBLE, "row %zu: %s", i,
+                     found_by[0].found);
+    }
+}
+
+Test(preflight, allows_nothing_where_there_is_nothing)
+{
+    const struct ekb_preflight_load wish = {.client_workers = 1, .server_workers = 1};
+    const struct ekb_preflight_limits few = {.descriptors = 64};
+    const struct ekb_preflight_limits unknown = {.descriptors = 0};
+    cr_expect_eq(ekb_preflight_most(&wish, &few), 0u);
+    cr_expect_eq(ekb_preflight_most(&wish, &unknown), UINT64_MAX);
+}

@@ -74,6 +74,7 @@ struct ekb_plan {
     char name[EKB_PLAN_NAME_LEN];
     uint64_t seed;
     enum ekb_tls_version version;
+    struct ekb_tls_preferences preferences; // Of both sides; borrowed.
     enum ekb_key_type key_type;
     uint64_t deadline_ns;
     uint64_t resolve_ns; // The difference in server CPU that the cost stage shall find, if there is
@@ -92,6 +93,9 @@ struct ekb_plan_settings {
     struct ekb_pin pin;
     enum ekb_tls_version version; // EKB_TLS_1_2 or EKB_TLS_1_3, if `version_set`.
     bool version_set;
+    // Of both sides; borrowed. Groups and TLS 1.2 suites, in at most EKB_LISTENER_LIST_LEN - 1
+    // characters each.
+    struct ekb_tls_preferences preferences;
     enum ekb_key_type key_type; // Of all certificates, if `key_type_set`.
     bool key_type_set;
     // Of the one arm of the plans "compare" and "load" only.

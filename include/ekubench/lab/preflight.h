@@ -74,4 +74,9 @@ uint64_t ekb_preflight_at_once(uint64_t in_flight, uint64_t ramp_ns);
 // worker or several, twice `in_flight` is enough in any case.
 uint64_t ekb_preflight_room(uint64_t in_flight, uint32_t server_workers);
 
+// ekb_preflight_most returns how many connections of `load` (whose own number does not matter) the
+// open files of `limits` allow; UINT64_MAX if they are not known. Pure.
+uint64_t ekb_preflight_most(const struct ekb_preflight_load *load,
+                            const struct ekb_preflight_limits *limits);
+
 #endif

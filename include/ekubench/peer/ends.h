@@ -14,6 +14,7 @@ struct ekb_ends_spec {
     const char *server_store;
     const char *client_store;
     enum ekb_tls_version version;
+    struct ekb_tls_preferences preferences; // Of either end.
     struct ekb_policy policy;
     bool cheap_client; // The client does not even parse the server's certificate.
 };

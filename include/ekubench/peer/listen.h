@@ -31,4 +31,7 @@ void ekb_listener_format(char *out_text, size_t text_len, const struct ekb_liste
 // and second certificate of `from`; address and socket stay.
 void ekb_listener_take_terms(struct ekb_listener *listener, const struct ekb_listener *from);
 
+// ekb_listener_preferences returns what `listener` prefers; the lists are borrowed from it.
+struct ekb_tls_preferences ekb_listener_preferences(const struct ekb_listener *listener);
+
 #endif

@@ -38,6 +38,9 @@ struct ekb_tls_preferences {
 EKB_NODISCARD enum ekb_err ekb_tls_preferences_check(const struct ekb_tls_preferences *preferences,
                                                      struct ekb_fail *reterr_fail);
 
+// ekb_tls_preferences_groups returns the list of groups: what is given, or EKB_TLS_GROUPS.
+const char *ekb_tls_preferences_groups(const struct ekb_tls_preferences *preferences);
+
 // ekb_tls_preferences_equal is true if both prefer the same.
 bool ekb_tls_preferences_equal(const struct ekb_tls_preferences *a,
                                const struct ekb_tls_preferences *b);
