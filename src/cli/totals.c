@@ -82,7 +82,8 @@ static int print_json(const struct ekb_listener *listeners, size_t num_listeners
             return ekb_cli_print_json(NULL);
         }
     }
-    return ekb_cli_print_json(json_pack("{s:o}", "listeners", list));
+    return ekb_cli_print_json(json_pack("{s:o, s:I}", "listeners", list, "accept_errors",
+                                        (json_int_t)tally->num_accept_errors));
 }
 
 static void print_text(const struct ekb_listener *listeners, size_t num_listeners,
@@ -110,6 +111,11 @@ static void print_text(const struct ekb_listener *listeners, size_t num_listener
                              (unsigned long long)arm->alerts[alert]);
             }
         }
+    }
+    if (tally->num_accept_errors > 0) {
+        (void)printf("accepting failed %llu times, for want of open files or memory: those clients "
+                     "had to wait\n",
+                     (unsigned long long)tally->num_accept_errors);
     }
     (void)fflush(stdout);
 }

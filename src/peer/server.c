@@ -38,6 +38,8 @@ struct server {
     struct ekb_contexts *contexts;
     struct ekb_tls_config *floor_client;
     uint64_t *rearm_at_ns; // By listener; 0: accepting.
+    // By slot, if there are events: a connection that has been reset has no peer any more.
+    struct ekb_address *peers;
     struct ekb_tls_observer observer;
     uint64_t verify_begin_ns;
     struct ekb_sequence repeats; // Order of the numbers of repeats of probes.
@@ -155,18 +157,20 @@ static bool is_judgement(enum ekb_err err)
            err == EKB_TLS_BAD_SIGNATURE || (err >= EKB_VERIFY_UNSPECIFIED && err < EKB_ERR_COUNT);
 }
 
-// tell_refused pushes an event about the connection of `fd`.
-static void tell_refused(const struct server *server, int fd, enum ekb_err err)
+// find_peer stores who is at the other end of `fd`; of length 0 if it is gone already.
+static void find_peer(struct ekb_address *out_peer, int fd)
 {
-    struct ekb_event event = {.kind = EKB_EVENT_REFUSED, .fail = {.err = err}};
-    if (server->options->events == NULL) {
-        return;
+    if (ekb_net_peer_address(out_peer, fd) != EKB_OK) {
+        out_peer->len = 0;
     }
+}
+
+// tell_refused pushes an event about the connection of `fd` with `peer`.
+static void tell_refused(const struct server *server, int fd, const struct ekb_address *peer,
+                         enum ekb_err err)
+{
+    struct ekb_event event = {.kind = EKB_EVENT_REFUSED, .fail = {.err = err}, .peer = *peer};
     event.at_ns = ekb_event_now_ns();
-    // A connection that has been reset has no peer any more.
-    if (ekb_net_peer_address(&event.peer, fd) != EKB_OK) {
-        event.peer.len = 0;
-    }
     if (ekb_net_local_address(&event.local, fd) != EKB_OK) {
         event.local.len = 0;
     }
@@ -175,7 +179,10 @@ static void tell_refused(const struct server *server, int fd, enum ekb_err err)
 
 static void refused(void *context, const struct ekb_conn *conn, enum ekb_err err)
 {
-    tell_refused(context, conn->fd, err);
+    const struct server *server = context;
+    if (server->peers != NULL) {
+        tell_refused(server, conn->fd, &server->peers[conn->slot], err);
+    }
 }
 
 // renew makes the contexts anew, on the terms that the parent wants by now.
@@ -336,7 +343,11 @@ static void turn_away(struct server *server, int fd, uint16_t arm_index)
 {
     const struct linger reset = {.l_onoff = 1, .l_linger = 0};
     struct ekb_tally_arm *arm = &server->options->tally->arms[arm_index];
-    tell_refused(server, fd, EKB_SERVER_FULL);
+    if (server->peers != NULL) {
+        struct ekb_address peer;
+        find_peer(&peer, fd);
+        tell_refused(server, fd, &peer, EKB_SERVER_FULL);
+    }
     (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
     (void)close(fd);
     arm->started++;
@@ -353,6 +364,9 @@ static void accept_one(struct server *server, size_t listener_index, int fd)
     if (conn == NULL) {
         turn_away(server, fd, listener->arm);
         return;
+    }
+    if (server->peers != NULL) {
+        find_peer(&server->peers[conn->slot], fd);
     }
     engine->current = conn;
     conn->phase = EKB_CONN_HANDSHAKING;
@@ -478,6 +492,12 @@ static enum ekb_err prepare(struct server *server, int control_fd, struct ekb_fa
     for (size_t i = 0; i < options->num_listeners; i++) {
         server->rearm_at_ns[i] = 1; // Due at the first turn.
     }
+    if (options->events != NULL) {
+        server->peers = calloc(options->max_connections, sizeof server->peers[0]);
+        if (server->peers == NULL) {
+            return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "connections");
+        }
+    }
     const struct ekb_engine_options engine_options = {
         .max_connections = options->max_connections,
         .deadline_ns = options->deadline_ns,
@@ -518,6 +538,7 @@ enum ekb_err ekb_server_run(const struct ekb_server_options *options, int contro
     ekb_engine_deinit(&server.engine);
     ekb_tls_config_destroy(server.floor_client);
     ekb_contexts_destroy(server.contexts);
+    free(server.peers);
     free(server.rearm_at_ns);
     return err;
 }

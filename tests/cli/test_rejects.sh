@@ -16,7 +16,7 @@ root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
 source "$root/tests/cli/lib.sh" "$1"
 sanitizers=$2
 
-needs /usr/bin/python3 pgrep
+needs /usr/bin/python3 pgrep prlimit
 skip_without_io_uring
 
 # More than fit into the queue of events; with sanitizers that would take minutes.
@@ -145,6 +145,40 @@ for word in 1 63999 -1 many; do
     expect "--event-size=$word" 2
     says "--event-size=$word" '--event-size'
 done
+
+# Who has reset its connection is named, too.
+start_server reset --store "$store" --listen 127.0.0.1:0 --event-log "$dir/reset.log" || finish
+target=$(listen_address reset 1)
+/usr/bin/python3 - "${target##*:}" <<'PYTHON'
+import socket, struct, sys, time
+peer = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+time.sleep(0.3)
+peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+peer.close()
+PYTHON
+await 'a reset' grep -q ' Src-ip="127.0.0.1" .* Detail="the peer reset the connection' "$dir/reset.log" || true
+
+stop reset
+
+# A server without a free descriptor says that clients had to wait, and goes on when there are some. (Workers with a
+# socket of their own accept under the limit that they began with; those that share one ask for each connection.)
+start_server full --store "$store" --listen 127.0.0.1:0 --workers 2 --shared-listener || finish
+target=$(listen_address full 1)
+workers=$(pgrep -P "$server_pid")
+# limit WHAT: the soft limit of open files of all workers.
+limit() {
+    local worker
+    for worker in $workers; do
+        prlimit --pid "$worker" "--nofile=$1:"
+    done
+}
+before=$(sed -n 's/^Max open files *\([0-9]*\) .*/\1/p' "/proc/${workers%%$'\n'*}/limits")
+limit 3
+run ekubench load "$target" --store "$store" -n 10 --count 10 -t 1s --json
+limit "$before"
+load 'with descriptors again' "$target" "$store" 10 accept
+stop full
+grep -Eq '^accepting failed [1-9][0-9]* times' "$dir/full.out" || fail "no accept errors: $(cat -- "$dir/full.out")"
 
 expect_nothing_left 'in the end'
 finish
