@@ -50,13 +50,13 @@ struct ekb_compare_row {
     char unit[8];
     bool exact;
     bool gates; // Its outcome decides the status; else it is advice.
+    bool
+        only_alone; // The interval excludes zero, but of so many rows one does too often by chance.
     double base;
     double now;
     struct ekb_estimate change; // In percent; positive is worse. No numbers if it is withheld.
     size_t family;              // Rows that answer one question, this one included; 0 counts as 1.
-    bool
-        only_alone; // The interval excludes zero, but of so many rows one does too often by chance.
-    double threshold; // In percent.
+    double threshold;           // In percent.
     enum ekb_gate_outcome outcome;
     char verdict[128];
 };
