@@ -121,6 +121,9 @@ void ekb_compare_add_interval(struct ekb_comparison *comparison, const struct ek
     added->gates = wish->gate_time;
     added->threshold = wish->time_percent;
     added->outcome = ekb_gate_interval(&added->change, added->threshold);
+    if (added->only_alone && added->outcome == EKB_GATE_FAILED) {
+        added->outcome = EKB_GATE_INCONCLUSIVE; // What is no difference fails nothing.
+    }
     write_interval_verdict(added);
 }
 

@@ -72,6 +72,20 @@ Test(compare_judge, reckons_what_is_detectable_with_the_family)
     expect_verdict(__LINE__, &rows[0], "no detectable difference; smallest detectable 9.9 %");
 }
 
+// A gate fails by no row that is called no difference.
+Test(compare_judge, fails_no_gate_by_what_is_only_one_of_many)
+{
+    const struct ekb_compare_wish strict = {.time_percent = 5, .gate_time = true};
+    struct ekb_comparison comparison = {.num_rows = 0};
+    struct ekb_compare_row rows[3] = {row_of(6, 20), row_of(-6, 6), row_of(-6, 6)};
+    const double p[3] = {0.02, 0.4, 0.3};
+    ekb_compare_add_interval(&comparison, &rows[0], &strict);
+    cr_expect_eq(comparison.rows[0].outcome, EKB_GATE_FAILED, "alone it does");
+    ekb_compare_adjust(rows, p, 3);
+    ekb_compare_add_interval(&comparison, &rows[0], &strict);
+    cr_expect_eq(comparison.rows[1].outcome, EKB_GATE_INCONCLUSIVE);
+}
+
 Test(compare_judge, takes_no_rows)
 {
     ekb_compare_adjust(NULL, NULL, 0);
