@@ -402,7 +402,7 @@ static void merge_clients(struct run *run)
     run->stage->client.tally = run->clients[0].tally;
     for (uint32_t i = 0; i < run->num_clients; i++) {
         if (run->clients[i].tally != NULL && client_worker(run, i)->fail.err == EKB_WORKER_DIED) {
-            ekb_tally_settle(run->clients[i].tally);
+            ekb_tally_settle(run->clients[i].tally, ekb_clock_now_ns());
         }
     }
     for (uint32_t i = 1; i < run->num_clients; i++) {

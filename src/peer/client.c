@@ -375,12 +375,14 @@ static void drop(struct client *client, uint64_t planned_ns, uint64_t now_ns)
 }
 
 // is_behind is true if the time is over and something is still due that was before its end: it is
-// late, and not left out.
-static bool is_behind(const struct client *client)
+// late, and not left out; but for what is so much that it takes longer than a deadline.
+static bool is_behind(const struct client *client, uint64_t now_ns)
 {
     const struct ekb_timeline *timeline = client->options->timeline;
     const uint64_t max_starts = client->options->max_starts;
     return client->options->stretches != NULL &&
+           now_ns <
+               ekb_timeline_start(timeline, timeline->num_slices) + client->options->deadline_ns &&
            client->due_ns < timeline->num_slices * timeline->slice_ns &&
            (max_starts == 0 || client->num_started < max_starts);
 }
@@ -421,7 +423,7 @@ static bool turn(void *context, uint64_t now_ns)
     const enum ekb_slice_kind kind = ekb_engine_slice_kind(engine);
     const uint64_t max_starts = client->options->max_starts;
 
-    if (!engine->stopping && ((kind == EKB_SLICE_OVER && !is_behind(client)) ||
+    if (!engine->stopping && ((kind == EKB_SLICE_OVER && !is_behind(client, now_ns)) ||
                               (max_starts != 0 && client->num_started >= max_starts))) {
         ekb_engine_stop(engine, now_ns + 2 * client->options->deadline_ns);
     }

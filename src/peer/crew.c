@@ -1,5 +1,6 @@
 #include "ekubench/peer/crew.h"
 
+#include "ekubench/base/clock.h"
 #include "ekubench/io/net.h"
 
 #include <stdbool.h>
@@ -122,7 +123,7 @@ struct ekb_tally *ekb_crew_merge(struct ekb_crew *crew, const struct ekb_worker 
     struct ekb_tally *sum = crew->workers[0].tally;
     for (uint32_t i = 0; i < crew->num_workers; i++) {
         if (workers[i].fail.err == EKB_WORKER_DIED) {
-            ekb_tally_settle(crew->workers[i].tally);
+            ekb_tally_settle(crew->workers[i].tally, ekb_clock_now_ns());
         }
         if (i > 0) {
             ekb_tally_merge(sum, crew->workers[i].tally);

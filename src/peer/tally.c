@@ -221,8 +221,11 @@ void ekb_tally_merge(struct ekb_tally *to, const struct ekb_tally *from)
     merge_texts(to, from);
 }
 
-void ekb_tally_settle(struct ekb_tally *tally)
+void ekb_tally_settle(struct ekb_tally *tally, uint64_t now_ns)
 {
+    if (tally->ended_ns == 0) {
+        tally->ended_ns = now_ns;
+    }
     for (size_t i = 0; i < tally->num_arms; i++) {
         struct ekb_tally_arm *arm = &tally->arms[i];
         const uint64_t ended = arm->accepted + arm->rejected + arm->failed;

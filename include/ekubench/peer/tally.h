@@ -126,8 +126,9 @@ void ekb_tally_destroy(struct ekb_tally *tally);
 // one keeps a series both do.
 void ekb_tally_merge(struct ekb_tally *to, const struct ekb_tally *from);
 
-// ekb_tally_settle counts as unfinished what a worker had under way that died.
-void ekb_tally_settle(struct ekb_tally *tally);
+// ekb_tally_settle counts as unfinished what a worker had under way that died, and has it end now,
+// at `now_ns` (CLOCK_MONOTONIC).
+void ekb_tally_settle(struct ekb_tally *tally, uint64_t now_ns);
 
 // ekb_distribution_add counts one sample.
 void ekb_distribution_add(struct ekb_distribution *distribution, uint64_t value_ns);
