@@ -45,11 +45,11 @@ static json_t *terms_json(const struct ekb_policy *policy)
 
 static json_t *counts_json(const struct ekb_tally_arm *arm)
 {
-    return json_pack("{s:{s:I, s:I, s:I, s:I, s:I}, s:o, s:o}", "handshakes", "started",
-                     (json_int_t)arm->started, "accepted", (json_int_t)arm->accepted, "rejected",
-                     (json_int_t)arm->rejected, "failed", (json_int_t)arm->failed, "unfinished",
-                     (json_int_t)arm->unfinished, "failures", failures_json(arm), "alerts",
-                     alerts_json(arm));
+    return json_pack("{s:{s:I, s:I, s:I, s:I, s:I, s:I}, s:o, s:o}", "handshakes", "started",
+                     (json_int_t)arm->started, "accepted", (json_int_t)arm->accepted, "resumed",
+                     (json_int_t)arm->resumed, "rejected", (json_int_t)arm->rejected, "failed",
+                     (json_int_t)arm->failed, "unfinished", (json_int_t)arm->unfinished, "failures",
+                     failures_json(arm), "alerts", alerts_json(arm));
 }
 
 static json_t *listener_json(const struct ekb_listener *listener, const struct ekb_tally_arm *arm)
@@ -98,6 +98,10 @@ static void print_text(const struct ekb_listener *listeners, size_t num_listener
             label, (unsigned long long)arm->started, (unsigned long long)arm->accepted,
             (unsigned long long)arm->rejected, (unsigned long long)arm->failed,
             (unsigned long long)arm->unfinished);
+        if (arm->resumed > 0) {
+            (void)printf("  of those accepted, %llu resumed a session\n",
+                         (unsigned long long)arm->resumed);
+        }
         for (unsigned err = 0; err < EKB_ERR_COUNT; err++) {
             if (arm->failures[err] > 0) {
                 (void)printf("  %s: %llu (%s)\n", ekb_err_name((enum ekb_err)err),

@@ -13,6 +13,8 @@
 #define STAGE_NAME "load"
 // Slices short enough for a rate over time, and not more than a tally should hold.
 #define MIN_SLICE_NS (100 * EKB_NS_PER_MS)
+// Of fewer, chance may take all.
+#define MIN_TO_RESUME 10.0
 #define MAX_SLICES 10000
 
 // The arms of a load, those of shares in their order.
@@ -176,6 +178,28 @@ static struct ekb_preflight_load what_is_needed(const struct ekb_load_settings *
     };
 }
 
+// check_share says so if nothing was begun, or far fewer resumed than were to.
+static void check_share(struct ekb_record *record, const struct ekb_load_settings *settings)
+{
+    uint64_t started = 0;
+    uint64_t resumed = 0;
+    for (size_t i = 0; i < record->num_arms; i++) {
+        started += record->arms[i].client.started;
+        resumed += record->arms[i].client.resumed;
+    }
+    if (started == 0) {
+        ekb_record_add_reason(record, "no handshake was begun");
+    }
+    const double wanted = (1.0 - settings->reject_share) * settings->resume_share * (double)started;
+    if (wanted >= MIN_TO_RESUME && (double)resumed < wanted / 2.0) {
+        ekb_record_add_reason(
+            record,
+            "%llu handshakes resumed a session, where about %.0f should: does the "
+            "server give tickets, and are they waited for (--confirm)?",
+            (unsigned long long)resumed, wanted);
+    }
+}
+
 enum ekb_err ekb_load_run(struct ekb_record *out_record, const struct ekb_load_settings *settings,
                           const struct ekb_session_control *control, struct ekb_fail *reterr_fail)
 {
@@ -226,6 +250,7 @@ enum ekb_err ekb_load_run(struct ekb_record *out_record, const struct ekb_load_s
             ekb_open_loop_add(out_record, &stage, &client) != EKB_OK) {
             err = ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "result");
         }
+        check_share(out_record, settings);
     }
     ekb_stage_deinit(&stage);
     ekb_session_end(&session, out_record);

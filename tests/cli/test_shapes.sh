@@ -82,8 +82,14 @@ expect 'RSA first, TLS 1.2' cipher TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256
 load 'one suite' 4 "${listeners[4]}" -s "$dir/p256" --tls 1.2
 expect 'one suite' cipher TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384
 
+# A share that is not reached is no clean run; what the server has resumed stands in its totals.
+run ekubench load "${listeners[2]}" --store "$dir/p256" --resume-share 50% --count 60 -n 4 --json
+((status == 3)) || fail "no tickets: status $status"
+says 'no tickets' '0 handshakes resumed a session, where about 30 should'
+
 kill -INT "$server_pid"
 end_of "$server_pid"
+grep -Eq '^  of those accepted, [1-9][0-9]* resumed a session$' "$dir/serve.out" || fail "totals: $(cat -- "$dir/serve.out")"
 # What resumed on the one side did on the other: no failure, of nothing.
 if grep -q ' [1-9][0-9]* failed' "$dir/serve.out"; then
     fail "the server: $(cat -- "$dir/serve.out")"
