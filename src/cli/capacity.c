@@ -39,31 +39,40 @@ enum {
     OPTION_JSON,
 };
 
+// parse_percentile reads "99" or "99.9", digits alone.
+static bool parse_percentile(double *out_percentile, const char *text, size_t len)
+{
+    char digits[16];
+    if (len == 0 || len >= sizeof digits || strspn(text, "0123456789.") < len || text[0] == '.') {
+        return false;
+    }
+    (void)snprintf(digits, sizeof digits, "%.*s", (int)len, text);
+    char *end = NULL;
+    *out_percentile = strtod(digits, &end);
+    return *end == '\0' && *out_percentile >= 1 && *out_percentile < 100;
+}
+
 // parse_slo reads "p99=20ms".
 static void parse_slo(struct ekb_capacity_objective *objective, const char *text,
                       struct argp_state *state)
 {
-    char *end = NULL;
-    const double percentile = text[0] == 'p' ? strtod(text + 1, &end) : 0;
-    if (end == NULL || *end != '=' || !(percentile >= 1) || !(percentile < 100) ||
-        ekb_units_parse_duration(&objective->limit_ns, end + 1) != EKB_OK ||
+    const size_t len = strcspn(text, "=");
+    if (text[0] != 'p' || text[len] != '=' ||
+        !parse_percentile(&objective->percentile, text + 1, len - 1) ||
+        ekb_units_parse_duration(&objective->limit_ns, text + len + 1) != EKB_OK ||
         objective->limit_ns < 10 * EKB_NS_PER_US || objective->limit_ns > 10 * EKB_NS_PER_S) {
         ekb_cli_refuse(state,
                        "--slo %s: a percentile and a time of 10us to 10s, such as p99=20ms or "
                        "p99.9=50ms, is wanted",
                        text);
     }
-    objective->percentile = percentile;
 }
 
-// parse_share reads "0.1%" or "0.001".
+// parse_share reads "0.1%" or "0.001", below one.
 static double parse_share(const char *option, const char *text, struct argp_state *state)
 {
-    char *end = NULL;
-    double share = strtod(text, &end);
-    const bool is_percent = strcmp(end, "%") == 0;
-    share = is_percent ? share / 100.0 : share;
-    if (end == text || (*end != '\0' && !is_percent) || !(share >= 0) || !(share < 1)) {
+    double share = 0;
+    if (ekb_units_parse_share(&share, text) != EKB_OK || !(share < 1)) {
         ekb_cli_refuse(state, "%s %s: a share such as 0.1%% is wanted", option, text);
     }
     return share;
@@ -362,9 +371,10 @@ static const struct argp_option options[] = {
 
 static const char doc[] =
     "Find the highest rate of handshakes at which an objective is met, by open-loop trials against "
-    "the dual-store server on this machine, or a server of yours at ADDR:PORT (--store to --pick, "
-    "but "
-    "for --groups and --ciphers, are for that), and project it to a target.\v"
+    "the dual-store server on this machine, or a server of yours at ADDR:PORT, and project it to a "
+    "target. --store to --pick, but for --groups and --ciphers, are for yours; the shares, "
+    "--full-client, --server-workers, --shared-listener, --key, --eku, --depth and --vary for "
+    "ekubench's own.\v"
     "What is projected is marked PROJECTED; all else is measured. A rate counts only if the work "
     "in hand does not grow, whatever the objective, and only after a validation. Exit status: 0 "
     "done; 2 wrong usage; 3 the environment cannot give a valid answer; 4 the bounds are not close "

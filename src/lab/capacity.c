@@ -34,7 +34,7 @@ static enum ekb_err keep_trial(struct ekb_record_capacity *capacity,
 static const char *state_name(enum ekb_search_state state)
 {
     static const char *const names[] = {
-        [EKB_SEARCH_GOING] = "exhausted", [EKB_SEARCH_FOUND] = "found",
+        [EKB_SEARCH_GOING] = "ended",     [EKB_SEARCH_FOUND] = "found",
         [EKB_SEARCH_CEILING] = "ceiling", [EKB_SEARCH_GENERATOR] = "generator",
         [EKB_SEARCH_NOTHING] = "nothing", [EKB_SEARCH_EXHAUSTED] = "exhausted"};
     return names[state];
@@ -242,7 +242,7 @@ static struct ekb_record_capacity begin_capacity(const struct ekb_capacity_setti
                 .reject_share = settings->reject_share,
                 .resume_share = settings->resume_share},
     };
-    EKB_RECORD_COPY(capacity.state, "exhausted");
+    EKB_RECORD_COPY(capacity.state, "ended"); // As long as nothing else is known.
     return capacity;
 }
 

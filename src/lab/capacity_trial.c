@@ -164,12 +164,12 @@ enum ekb_err capacity_make_room(struct capacity_run *run, struct ekb_record *rec
         const double allowed = fmin((double)most, MAX_IN_FLIGHT);
         stage.in_flight = (uint32_t)fmax(TRIAL_IN_FLIGHT, fmin(wanted, allowed));
     }
-    if (wanted > stage.in_flight) {
-        ekb_record_add_note(
-            record,
-            "search: the objective could have %.0f connections under way, and there "
-            "may be %u (open files): more arrivals are dropped",
-            wanted, (unsigned)stage.in_flight);
+    if (wanted >= stage.in_flight + 1.0) {
+        ekb_record_add_note(record,
+                            "search: the objective could have %.0f connections under way, and "
+                            "there may be %u%s: more arrivals are dropped",
+                            wanted, (unsigned)stage.in_flight,
+                            stage.in_flight < MAX_IN_FLIGHT ? " (open files)" : "");
     }
     run->trial_in_flight = stage.in_flight;
     stage.rate_per_s = fmax(highest_per_s, 1.0);
@@ -248,6 +248,42 @@ static bool is_full(const struct ekb_record_real *busy_percent)
     return busy_percent->known && busy_percent->value > BUSY_PERCENT;
 }
 
+// commonest returns the name that has been counted most; NULL if there is none.
+static const char *commonest(const struct ekb_record_counts *counts)
+{
+    const struct ekb_record_count *most = NULL;
+    for (size_t i = 0; i < counts->num_items; i++) {
+        most = most == NULL || counts->items[i].count > most->count ? &counts->items[i] : most;
+    }
+    return most != NULL ? most->name : NULL;
+}
+
+// why_not returns why handshakes of the record's last arm were not accepted: the commonest alert,
+// or code.
+static const char *why_not(const struct ekb_record *record)
+{
+    const struct ekb_record_outcomes *client = &record->arms[record->num_arms - 1].client;
+    const char *alert = commonest(&client->alerts);
+    const char *code = commonest(&client->failures);
+    return alert != NULL && client->rejected >= client->failed ? alert : code;
+}
+
+// say_nobody says that no handshake was accepted, and why.
+static enum ekb_err say_nobody(const struct ekb_record *record, struct ekb_fail *reterr_fail)
+{
+    const struct ekb_record_outcomes *client =
+        record->num_arms > 0 ? &record->arms[record->num_arms - 1].client : NULL;
+    const char *why = client != NULL ? why_not(record) : NULL;
+    if (why == NULL) {
+        return ekb_fail_set(reterr_fail, EKB_DISTURBED, 0, "no handshake was accepted");
+    }
+    return ekb_fail_say(reterr_fail, EKB_TLS_ALERT,
+                        "no handshake was accepted: %llu rejected, %llu failed, most of them with "
+                        "%s",
+                        (unsigned long long)client->rejected, (unsigned long long)client->failed,
+                        why);
+}
+
 // is_disturbed is true of the record's last stage if other work had the workers' CPUs.
 static bool is_disturbed(const struct ekb_record *record)
 {
@@ -313,7 +349,7 @@ enum ekb_err capacity_find_ceiling(struct capacity_run *run, struct ekb_record *
             is_full(&row->server_busy_percent) || is_full(&row->client_busy_percent);
         last_per_s = row->accepted_per_s;
         if (!(last_per_s > 0)) {
-            return ekb_fail_set(reterr_fail, EKB_DISTURBED, 0, "no handshake was accepted");
+            return say_nobody(record, reterr_fail);
         }
         // What a disturbed machine does says nothing of more in flight.
         in_flight = is_disturbed(record)
@@ -369,6 +405,11 @@ static enum ekb_search_outcome judge(struct ekb_record_trial *trial, struct capa
     describe_trial(trial, record, stage);
     const enum ekb_search_outcome outcome = ekb_capacity_judge(
         trial, stage->client.tally->arms[0].latency.hist, &run->settings->objective);
+    const char *why = record->num_arms > 0 ? why_not(record) : NULL;
+    if (outcome == EKB_SEARCH_FAILED && trial->errors > trial->dropped && why != NULL) {
+        const size_t len = strlen(trial->reason);
+        (void)snprintf(trial->reason + len, sizeof trial->reason - len, " (%s)", why);
+    }
     if (!is_disturbed(record)) {
         run->num_disturbed = 0;
         return outcome;
@@ -470,6 +511,14 @@ static enum ekb_err keep(struct capacity_run *run, struct ekb_record *record,
         capacity->server_utilisation = (struct ekb_record_real){busy.known, busy.value / 100.0};
     }
     take_blocks(capacity, stage);
+    // One figure of each: what is projected stands on those that have an interval.
+    if (capacity->blocks_known) {
+        capacity->client_cpu_ns.value = capacity->client_cpu_blocks.estimate;
+    }
+    if (capacity->blocks_known && stage->server.tally != NULL) {
+        capacity->server_cpu_ns.value = capacity->server_cpu_blocks.estimate;
+        capacity->server_utilisation.value = capacity->utilisation_blocks.estimate;
+    }
     return EKB_OK;
 }
 

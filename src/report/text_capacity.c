@@ -17,6 +17,7 @@ static const struct {
      "trial cannot tell whether the work in hand grows. The objective is no limit here."},
     {"generator", "Above it the client could not keep up: the server may take more."},
     {"exhausted", "The time was up before the bounds were close: give it more (--budget)."},
+    {"ended", "The search ended before its time, for what is said below: that is no answer."},
     {"nothing", "No rate meets the objective."},
     {"disturbed",
      "Other work had the workers' CPUs, trial after trial: no answer on this machine as "
@@ -108,7 +109,7 @@ static void write_costs(FILE *out, const struct ekb_record_capacity *capacity)
     } else {
         text_wrapped(out,
                      "CPU per handshake there, kernel included: client %s. The server is not ours: "
-                     "its CPU is unknown, and nothing is projected from it.",
+                     "its CPU is unknown, and no cores are projected.",
                      ekb_units_format_ns(client, capacity->client_cpu_ns.value));
     }
 }
@@ -329,6 +330,24 @@ static void write_trials(FILE *out, const struct ekb_record_capacity *capacity)
     }
 }
 
+// write_subject says what was measured, and by what kind of client.
+static void write_subject(FILE *out, const struct ekb_record *record)
+{
+    const struct ekb_record_arm *arm = record->num_arms > 0 ? &record->arms[0] : NULL;
+    const char *client = record->plan.num_stages > 0 ? record->plan.stages[0].client : "";
+    char identities[96] = "";
+    if (arm != NULL && arm->identities > 1) {
+        (void)snprintf(identities, sizeof identities, ", with %llu identities (%s)",
+                       (unsigned long long)arm->identities, arm->pick);
+    }
+    if (client[0] != '\0') {
+        text_wrapped(
+            out, "The server is %s, the client %s one%s; accepted is what it confirms: %s.",
+            record->plan.target[0] != '\0' ? record->plan.target : "ekubench's own",
+            strcmp(client, "full") == 0 ? "a full" : "a cheap", identities, record->plan.confirm);
+    }
+}
+
 void text_write_capacity(FILE *out, const struct ekb_record *record)
 {
     const struct ekb_record_capacity *capacity = &record->capacity;
@@ -340,6 +359,7 @@ void text_write_capacity(FILE *out, const struct ekb_record *record)
     if (record->interrupted) {
         text_wrapped(out, "The search was interrupted.");
     }
+    write_subject(out, record);
     write_validation(out, capacity);
     write_ceiling(out, capacity);
     write_projection(out, capacity);

@@ -145,7 +145,32 @@ ekubench pki mint "$dir/node" >/dev/null
 start_server serve --store "$dir/node" --listen 127.0.0.1:0
 run ekubench capacity "$(listen_address serve 1)" "${short[@]}" --store "$dir/node" --client-workers 2 -o "$dir/theirs"
 check_result theirs
+target=$(listen_address serve 1)
+
+# Whom the server rejects is told so, by the alert.
+ekubench pki mint "$dir/stranger" >/dev/null
+cp -- "$dir/node/ca.pem" "$dir/stranger/.data/ca.pem"
+run ekubench capacity "$target" "${short[@]}" --store "$dir/stranger"
+expect 'a stranger' 3
+says 'a stranger' 'no handshake was accepted: '
+says 'a stranger' 'most of them with unknown_ca'
+
+# A server that goes away in the middle is no time that was up.
+ekubench capacity "$target" --slo p99=5s --budget 20s --store "$dir/node" -o "$dir/gone" >"$dir/gone.out" 2>"$dir/gone.err" &
+pid=$!
+sleep 8 # The ceiling takes no longer.
 kill -INT "$server_pid"
 end_of "$server_pid"
+
+end_of "$pid"
+[[ $(json "$dir/gone/result.json" 'r["capacity"]["state"], r["validity"]["clean"]') == "('ended', False)" ]] ||
+    fail "gone: $(json "$dir/gone/result.json" 'r["capacity"]["state"], r["validity"]')"
+
+for value in p0x63=20ms 'p 99=20ms' p+99=20ms p99.=x p=20ms =20ms p99; do
+    run ekubench capacity "--slo=$value"
+    expect "--slo $value" 2
+done
+run ekubench capacity --slo p99=20ms --errors 0x1p-4
+expect '--errors 0x1p-4' 2
 
 finish

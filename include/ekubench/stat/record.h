@@ -303,7 +303,8 @@ struct ekb_record_capacity {
     double percentile; // The objective: that percentile of latency
     uint64_t limit_ns; // is at most this,
     double max_error_share;
-    // "found", "ceiling", "generator", "nothing", "exhausted", "unvalidated", "disturbed"
+    // "found", "ceiling", "generator", "nothing", "exhausted", "ended", "unvalidated",
+    // "disturbed"
     char state[16];
     double ceiling_per_s; // Of the closed loops, the best.
     struct ekb_record_ceiling *ceilings;
