@@ -192,6 +192,10 @@ static void check_arguments(struct arguments *arguments, struct argp_state *stat
         ekb_cli_refuse(state, "--expect reject is of all: without --reject-share and "
                               "--resume-share");
     }
+    if (settings->max_starts > 0 && settings->max_starts < settings->num_workers) {
+        ekb_cli_refuse(state, "--count: %u client workers have less than one handshake each",
+                       (unsigned)settings->num_workers);
+    }
     check_load(arguments, state);
 }
 

@@ -82,9 +82,9 @@ int main(int argc, char **argv)
     (void)signal(SIGPIPE, SIG_IGN); // A reader that goes away is an error of writing.
     const int status = run_command(argc, argv);
     // Results that did not arrive are not done.
-    if ((fflush(stdout) != 0 || ferror(stdout) != 0) && status == EKB_EXIT_OK) {
+    if (fflush(stdout) != 0 || ferror(stdout) != 0) {
         ekb_cli_say("standard output: %s", strerror(errno));
-        return EKB_EXIT_ENVIRONMENT;
+        return status == EKB_EXIT_OK ? EKB_EXIT_ENVIRONMENT : status;
     }
     return status;
 }

@@ -59,8 +59,12 @@ static const char *parse_shape(struct ekb_cli_target *target, int key, const cha
                                struct argp_state *state)
 {
     struct ekb_tls_preferences *preferences = &target->arm.preferences;
+    struct ekb_name name;
     switch (key) {
     case EKB_CLI_TARGET_SNI:
+        if (ekb_name_parse(&name, text) != EKB_OK || name.kind != EKB_NAME_DNS) {
+            ekb_cli_refuse(state, "--sni \"%s\": a host name is wanted", text);
+        }
         target->arm.sni = text;
         return "--sni";
     case EKB_CLI_TARGET_CONFIRM:
@@ -110,6 +114,10 @@ void ekb_cli_check_target(struct ekb_cli_target *target, struct argp_state *stat
     }
     if (target->tls != NULL && ekb_tls_version_parse(&arm->version, target->tls) != EKB_OK) {
         ekb_cli_refuse(state, "--tls %s: 1.2, 1.3 or any is wanted", target->tls);
+    }
+    if (target->tls != NULL && arm->version == EKB_TLS_1_3 && arm->preferences.ciphers != NULL) {
+        ekb_cli_refuse(state, "--ciphers is of TLS 1.2: the suite of TLS 1.3 is the library's "
+                              "choice");
     }
     arm->kind = target->insecure ? EKB_CLIENT_CHEAP : EKB_CLIENT_FULL;
 }

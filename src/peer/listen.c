@@ -148,6 +148,12 @@ enum ekb_err ekb_listener_parse(struct ekb_listener *out_listener, const char *t
         err = parse_option(&listener, named, word, text, reterr_fail);
     }
     free(copy);
+    if (err == EKB_OK && listener.version == EKB_TLS_1_3 && listener.ciphers[0] != '\0') {
+        err = ekb_fail_set(reterr_fail, EKB_USAGE, 0,
+                           "\"%s\": ciphers= is of TLS 1.2; the suite of TLS 1.3 is the library's "
+                           "choice",
+                           text);
+    }
     if (err == EKB_OK) {
         *out_listener = listener;
     }

@@ -150,6 +150,42 @@ seconds = [l for l in lines if re.fullmatch(
 assert seconds, lines
 PYTHON
 
+# What cannot be, or says nothing.
+target=$(listen_address serve 1)
+refuses_words() {
+    run ekubench load "$target" --store "$store" "${@:2}"
+    expect "${*:2}" 2
+    says "${*:2}" "$1"
+}
+refuses_words 'less than one handshake each' --count 1 --client-workers 2
+refuses_words 'a host name is wanted' --sni ''
+refuses_words 'a host name is wanted' --sni "$(printf 'x%.0s' {1..300})"
+refuses_words '--ciphers is of TLS 1.2' --tls 1.3 --ciphers ECDHE-ECDSA-AES128-GCM-SHA256
+run ekubench load "$target" --store "$store" --rate 1/h -t 1s --warmup 0s
+expect 'nothing begun' 3
+says 'nothing begun' 'no handshake was begun'
+status=0
+ekubench load "$target" --store "$store" --rate 1/h -t 1s >/dev/full 2>"$dir/err" || status=$?
+expect 'a full standard output' 3
+says 'a full standard output' 'standard output: '
+
+# A rate that nobody can offer ends when it has to.
+run timeout 20 "$bin" load "$target" --store "$store" --rate 5M/s -t 1s --warmup 0s --deadline 1s --json
+expect 'a rate beyond all' 3
+[[ $(json "$dir/out" 'r["plan"]["stages"][0]["open_loop"]["offered_per_s"] > 100') == True ]] ||
+    fail "a rate beyond all: $(cat -- "$dir/err")"
+
+# Of a worker that was killed there are rates of the time until then.
+env -- "$mark" "$bin" load "$target" --store "$store" --rate 100/s -t 8s --warmup 0s -o "$dir/killed" \
+    >"$dir/out" 2>"$dir/err" &
+pid=$!
+sleep 2.5
+kill -KILL "$(pgrep -P "$pid")"
+end_of "$pid"
+expect 'killed' 3
+[[ $(json "$dir/killed/result.json" '50 < r["throughput"][0]["accepted_per_s"] < 200 and 50 < r["plan"]["stages"][0]["open_loop"]["offered_per_s"] < 200') == True ]] ||
+    fail "killed: $(json "$dir/killed/result.json" 'r["throughput"], r["plan"]["stages"][0]["open_loop"]')"
+
 kill -TERM "$server_pid"
 end_of "$server_pid"
 expect_nothing_left 'the end'

@@ -58,13 +58,13 @@ Test(listen, takes_preferences_and_a_second_certificate)
 {
     const struct ekb_listener listener =
         parse("127.0.0.1:0,groups=hybrid:X25519:P-256,second=/var/lib/a store,"
-              "ciphers=ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES128-GCM-SHA256,tls=1.3");
+              "ciphers=ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES128-GCM-SHA256,tls=1.2");
     const struct ekb_listener plain = parse("127.0.0.1:0");
 
     cr_expect_str_eq(listener.groups, "hybrid:X25519:P-256");
     cr_expect_str_eq(listener.ciphers, "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES128-GCM-SHA256");
     cr_expect_str_eq(listener.second_store, "/var/lib/a store");
-    cr_expect_eq(listener.version, EKB_TLS_1_3);
+    cr_expect_eq(listener.version, EKB_TLS_1_2);
     cr_expect_str_eq(plain.groups, "");
     cr_expect_str_eq(plain.ciphers, "");
     cr_expect_str_eq(plain.second_store, "");
