@@ -339,13 +339,14 @@ static enum ekb_err count_side(struct ekb_compare_side *out_side, const char *bi
     *out_side = (struct ekb_compare_side){.clean = true};
     (void)snprintf(out_side->label, sizeof out_side->label, "%s", binary);
     ekb_compare_clean(out_side->label);
-    for (size_t i = 0; i < EKB_NUM_SCENARIOS; i++) {
+    for (size_t i = 0; i < EKB_NUM_COUNT_SCENARIOS; i++) {
         for (unsigned part = 0; part < EKB_COUNT_NUM_PARTS; part++) {
             struct ekb_compare_value *value = &out_side->values[out_side->num_values++];
             value->exact = true;
             value->estimate.estimate = counts.counts[i][part];
             (void)snprintf(value->name, sizeof value->name, "instructions %s %s",
-                           ekb_scenarios[i].name, ekb_count_part_name((enum ekb_count_part)part));
+                           ekb_count_scenarios[i].name,
+                           ekb_count_part_name((enum ekb_count_part)part));
         }
     }
     return EKB_OK;

@@ -83,11 +83,11 @@ static const char doc[] =
 static json_t *counts_json(const struct ekb_instructions *counts)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < EKB_NUM_SCENARIOS && list != NULL; i++) {
+    for (size_t i = 0; i < EKB_NUM_COUNT_SCENARIOS && list != NULL; i++) {
         for (unsigned part = 0; part < EKB_COUNT_NUM_PARTS; part++) {
-            json_t *row = json_pack("{s:s, s:s, s:f}", "scenario", ekb_scenarios[i].name, "part",
-                                    ekb_count_part_name((enum ekb_count_part)part), "per_handshake",
-                                    counts->counts[i][part]);
+            json_t *row = json_pack("{s:s, s:s, s:f}", "scenario", ekb_count_scenarios[i].name,
+                                    "part", ekb_count_part_name((enum ekb_count_part)part),
+                                    "per_handshake", counts->counts[i][part]);
             if (json_array_append_new(list, row) != 0) {
                 json_decref(list);
                 return NULL;
@@ -108,8 +108,8 @@ static void print_table(const struct ekb_instructions *counts)
         (void)printf(" %14s", ekb_count_part_name((enum ekb_count_part)part));
     }
     (void)putchar('\n');
-    for (size_t i = 0; i < EKB_NUM_SCENARIOS; i++) {
-        (void)printf("%-18s", ekb_scenarios[i].name);
+    for (size_t i = 0; i < EKB_NUM_COUNT_SCENARIOS; i++) {
+        (void)printf("%-18s", ekb_count_scenarios[i].name);
         for (unsigned part = 0; part < EKB_COUNT_NUM_PARTS; part++) {
             char text[EKB_UNITS_TEXT_LEN];
             (void)printf(" %14s",
@@ -168,12 +168,13 @@ static int count(const struct arguments *arguments)
 static int run(const struct arguments *arguments)
 {
     struct ekb_fail fail = {0};
-    const struct ekb_scenario *scenario = ekb_scenario_find(arguments->run);
+    const struct ekb_count_scenario *scenario = ekb_count_scenario_find(arguments->run);
     if (scenario == NULL) {
         ekb_cli_say("there is no scenario \"%s\"", arguments->run);
         return EKB_EXIT_USAGE;
     }
-    return ekb_scenario_run(scenario, arguments->part, arguments->num_handshakes, &fail) == EKB_OK
+    return ekb_count_scenario_run(scenario, arguments->part, arguments->num_handshakes, &fail) ==
+                   EKB_OK
                ? EKB_EXIT_OK
                : ekb_cli_fail(&fail);
 }

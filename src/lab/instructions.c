@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-const struct ekb_scenario ekb_scenarios[EKB_NUM_SCENARIOS] = {
+const struct ekb_count_scenario ekb_count_scenarios[EKB_NUM_COUNT_SCENARIOS] = {
     {"tls1.3-one-way", EKB_TLS_1_3, EKB_EKU_NONE, EKB_VERIFY_ONE_WAY, 1},
     {"tls1.3-none-d1", EKB_TLS_1_3, EKB_EKU_NONE, EKB_VERIFY_FULL, 1},
     {"tls1.3-off-d1", EKB_TLS_1_3, EKB_EKU_OFF, EKB_VERIFY_FULL, 1},
@@ -50,11 +50,11 @@ static const struct {
 // The format is that of OPENSSL_ia32cap.
 #define FROZEN_FEATURES "OPENSSL_ia32cap=~0x5040100040000000:~0xffffffffffffffff"
 
-const struct ekb_scenario *ekb_scenario_find(const char *name)
+const struct ekb_count_scenario *ekb_count_scenario_find(const char *name)
 {
-    for (size_t i = 0; i < EKB_NUM_SCENARIOS; i++) {
-        if (strcmp(ekb_scenarios[i].name, name) == 0) {
-            return &ekb_scenarios[i];
+    for (size_t i = 0; i < EKB_NUM_COUNT_SCENARIOS; i++) {
+        if (strcmp(ekb_count_scenarios[i].name, name) == 0) {
+            return &ekb_count_scenarios[i];
         }
     }
     return NULL;
@@ -96,7 +96,7 @@ static enum ekb_err make_handshakes(const struct ekb_tls_config *client,
 
 static enum ekb_err make_ends(struct ekb_tls_config **out_client,
                               struct ekb_tls_config **out_server,
-                              const struct ekb_scenario *scenario, enum ekb_count_part part,
+                              const struct ekb_count_scenario *scenario, enum ekb_count_part part,
                               struct ekb_fail *reterr_fail)
 {
     struct ekb_stores *stores = NULL;
@@ -130,8 +130,9 @@ static enum ekb_err make_ends(struct ekb_tls_config **out_client,
     return err;
 }
 
-enum ekb_err ekb_scenario_run(const struct ekb_scenario *scenario, enum ekb_count_part part,
-                              uint64_t num_handshakes, struct ekb_fail *reterr_fail)
+enum ekb_err ekb_count_scenario_run(const struct ekb_count_scenario *scenario,
+                                    enum ekb_count_part part, uint64_t num_handshakes,
+                                    struct ekb_fail *reterr_fail)
 {
     struct ekb_tls_config *client = NULL;
     struct ekb_tls_config *server = NULL;
@@ -168,7 +169,7 @@ struct counting {
     char *preload;   // LD_PRELOAD=..., or NULL: counts will have some noise.
     struct count running[MAX_RUNNING];
     size_t max_running;
-    size_t num_started; // Of EKB_NUM_SCENARIOS * EKB_COUNT_NUM_PARTS.
+    size_t num_started; // Of EKB_NUM_COUNT_SCENARIOS * EKB_COUNT_NUM_PARTS.
     const volatile sig_atomic_t *stop;
 };
 
@@ -253,7 +254,7 @@ static enum ekb_err spawn(struct count *count, const struct counting *counting, 
                                  counting->binary,
                                  "instructions",
                                  "--run",
-                                 ekb_scenarios[count->scenario].name,
+                                 ekb_count_scenarios[count->scenario].name,
                                  "--handshakes",
                                  handshakes,
                                  "--part",
@@ -304,13 +305,13 @@ static enum ekb_err take_count(const struct counting *counting, const struct cou
     uint64_t total = 0;
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
         return ekb_fail_set(reterr_fail, EKB_UNSUPPORTED, 0, "%s cannot be run under valgrind (%s)",
-                            counting->binary, ekb_scenarios[count->scenario].name);
+                            counting->binary, ekb_count_scenarios[count->scenario].name);
     }
     const enum ekb_err err = read_total(&total, count->file, reterr_fail);
     if (err == EKB_OK && total == 0 && count->part != EKB_COUNT_VERIFY) {
         return ekb_fail_set(reterr_fail, EKB_UNSUPPORTED, 0,
                             "%s: the functions that are counted never run in it (%s)",
-                            counting->binary, ekb_scenarios[count->scenario].name);
+                            counting->binary, ekb_count_scenarios[count->scenario].name);
     }
     counting->counts->counts[count->scenario][count->part] =
         (double)total / (double)counting->counts->num_handshakes;
@@ -336,7 +337,7 @@ static enum ekb_err look(struct counting *counting, struct ekb_fail *reterr_fail
             forget(count);
         }
         if (err == EKB_OK && count->pid == 0 &&
-            counting->num_started < (size_t)EKB_NUM_SCENARIOS * EKB_COUNT_NUM_PARTS) {
+            counting->num_started < (size_t)EKB_NUM_COUNT_SCENARIOS * EKB_COUNT_NUM_PARTS) {
             err = start_next(counting, count, reterr_fail);
         }
     }

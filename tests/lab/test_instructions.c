@@ -46,10 +46,11 @@ static void expect_nothing_left(const char *name)
 
 Test(instructions, finds_a_scenario_when_it_is_one)
 {
-    for (size_t i = 0; i < EKB_NUM_SCENARIOS; i++) {
-        const struct ekb_scenario *found = ekb_scenario_find(ekb_scenarios[i].name);
+    for (size_t i = 0; i < EKB_NUM_COUNT_SCENARIOS; i++) {
+        const struct ekb_count_scenario *found =
+            ekb_count_scenario_find(ekb_count_scenarios[i].name);
 
-        cr_expect_eq(found, &ekb_scenarios[i], "%s", ekb_scenarios[i].name);
+        cr_expect_eq(found, &ekb_count_scenarios[i], "%s", ekb_count_scenarios[i].name);
     }
 }
 
@@ -59,13 +60,13 @@ Test(instructions, finds_no_scenario_when_it_is_none)
                                         "on-d1",  "tls1.3-on-d1 ", "tls1.3-on-d",  "tls1.2-off-d1",
                                         "one-way"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        cr_expect_null(ekb_scenario_find(names[i]), "\"%s\"", names[i]);
+        cr_expect_null(ekb_count_scenario_find(names[i]), "\"%s\"", names[i]);
     }
 }
 
 Test(instructions, has_the_scenarios_that_answer_what_the_check_costs)
 {
-    static const struct ekb_scenario wanted[] = {
+    static const struct ekb_count_scenario wanted[] = {
         {"tls1.3-one-way", EKB_TLS_1_3, EKB_EKU_NONE, EKB_VERIFY_ONE_WAY, 1},
         {"tls1.3-none-d1", EKB_TLS_1_3, EKB_EKU_NONE, EKB_VERIFY_FULL, 1},
         {"tls1.3-off-d1", EKB_TLS_1_3, EKB_EKU_OFF, EKB_VERIFY_FULL, 1},
@@ -74,7 +75,7 @@ Test(instructions, has_the_scenarios_that_answer_what_the_check_costs)
         {"tls1.2-on-d1", EKB_TLS_1_2, EKB_EKU_ON, EKB_VERIFY_FULL, 1},
     };
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
-        const struct ekb_scenario *found = ekb_scenario_find(wanted[i].name);
+        const struct ekb_count_scenario *found = ekb_count_scenario_find(wanted[i].name);
 
         cr_assert_not_null(found, "%s", wanted[i].name);
         cr_expect_eq(found->version, wanted[i].version, "%s", wanted[i].name);
@@ -110,15 +111,15 @@ Test(instructions, refuses_a_part_when_it_is_none)
 
 Test(instructions, makes_the_handshake_of_each_scenario_when_run)
 {
-    for (size_t i = 0; i < EKB_NUM_SCENARIOS; i++) {
+    for (size_t i = 0; i < EKB_NUM_COUNT_SCENARIOS; i++) {
         for (unsigned part = 0; part < EKB_COUNT_NUM_PARTS; part++) {
             struct ekb_fail fail = {0};
 
-            const enum ekb_err err =
-                ekb_scenario_run(&ekb_scenarios[i], (enum ekb_count_part)part, 1, &fail);
+            const enum ekb_err err = ekb_count_scenario_run(&ekb_count_scenarios[i],
+                                                            (enum ekb_count_part)part, 1, &fail);
 
-            cr_expect_eq(err, EKB_OK, "%s, %s: %s: %s", ekb_scenarios[i].name, part_names[part],
-                         ekb_err_name(err), fail.detail);
+            cr_expect_eq(err, EKB_OK, "%s, %s: %s: %s", ekb_count_scenarios[i].name,
+                         part_names[part], ekb_err_name(err), fail.detail);
         }
     }
     expect_nothing_left("scenarios");
@@ -129,7 +130,8 @@ Test(instructions, says_why_when_a_scenario_cannot_be_run)
     struct ekb_fail fail = {0};
     cr_assert_eq(setenv("TMPDIR", "/nonexistent", 1), 0);
 
-    const enum ekb_err err = ekb_scenario_run(&ekb_scenarios[0], EKB_COUNT_CLIENT, 1, &fail);
+    const enum ekb_err err =
+        ekb_count_scenario_run(&ekb_count_scenarios[0], EKB_COUNT_CLIENT, 1, &fail);
 
     cr_expect_eq(err, EKB_SYSTEM, "%s", ekb_err_name(err));
     cr_expect_eq(fail.err, err);
@@ -200,11 +202,11 @@ static enum ekb_err count(struct ekb_instructions *out_counts, const volatile si
 
 static void expect_counts(const struct ekb_instructions *counts)
 {
-    for (size_t i = 0; i < EKB_NUM_SCENARIOS; i++) {
+    for (size_t i = 0; i < EKB_NUM_COUNT_SCENARIOS; i++) {
         const double *of = counts->counts[i];
-        const char *name = ekb_scenarios[i].name;
+        const char *name = ekb_count_scenarios[i].name;
         const double verify =
-            ekb_scenarios[i].verify == EKB_VERIFY_ONE_WAY ? 0 : 300.5 * (double)strlen(name);
+            ekb_count_scenarios[i].verify == EKB_VERIFY_ONE_WAY ? 0 : 300.5 * (double)strlen(name);
         cr_expect_float_eq(of[EKB_COUNT_CLIENT], 1000, 0.2, "%s: %f", name, of[EKB_COUNT_CLIENT]);
         cr_expect_float_eq(of[EKB_COUNT_SERVER], 2000, 0.2, "%s: %f", name, of[EKB_COUNT_SERVER]);
         cr_expect_float_eq(of[EKB_COUNT_VERIFY], verify, 0.2, "%s: %f", name, of[EKB_COUNT_VERIFY]);

@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 // A handshake that is counted: EKU mode on, off or none, or no client certificate at all.
-struct ekb_scenario {
+struct ekb_count_scenario {
     const char *name; // "tls1.3-on-d1"
     enum ekb_tls_version version;
     enum ekb_eku_mode eku;
@@ -27,11 +27,11 @@ struct ekb_scenario {
     unsigned depth; // Of the client's chain.
 };
 
-#define EKB_NUM_SCENARIOS 7
-extern const struct ekb_scenario ekb_scenarios[EKB_NUM_SCENARIOS];
+#define EKB_NUM_COUNT_SCENARIOS 7
+extern const struct ekb_count_scenario ekb_count_scenarios[EKB_NUM_COUNT_SCENARIOS];
 
-// ekb_scenario_find returns the scenario called `name`, or NULL.
-const struct ekb_scenario *ekb_scenario_find(const char *name);
+// ekb_count_scenario_find returns the scenario called `name`, or NULL.
+const struct ekb_count_scenario *ekb_count_scenario_find(const char *name);
 
 // Whose instructions.
 enum ekb_count_part {
@@ -46,19 +46,19 @@ enum ekb_count_part {
 const char *ekb_count_part_name(enum ekb_count_part part);
 EKB_NODISCARD enum ekb_err ekb_count_part_parse(enum ekb_count_part *out_part, const char *text);
 
-// ekb_scenario_run mints what the scenario needs and makes `num_handshakes` handshakes in memory:
-// the body of the process that callgrind watches for `part`. The handshake's error, if one fails;
-// errors of ekb_stores_create.
-EKB_NODISCARD enum ekb_err ekb_scenario_run(const struct ekb_scenario *scenario,
-                                            enum ekb_count_part part, uint64_t num_handshakes,
-                                            struct ekb_fail *reterr_fail);
+// ekb_count_scenario_run mints what the scenario needs and makes `num_handshakes` handshakes in
+// memory: the body of the process that callgrind watches for `part`. The handshake's error, if one
+// fails; errors of ekb_stores_create.
+EKB_NODISCARD enum ekb_err ekb_count_scenario_run(const struct ekb_count_scenario *scenario,
+                                                  enum ekb_count_part part, uint64_t num_handshakes,
+                                                  struct ekb_fail *reterr_fail);
 
 // Counts per handshake by scenario and part; 0 where nothing runs.
 struct ekb_instructions {
     uint64_t num_handshakes;
     bool is_frozen; // Chance was taken out of the counted process; without it counts vary by some
                     // 0.1 %.
-    double counts[EKB_NUM_SCENARIOS][EKB_COUNT_NUM_PARTS];
+    double counts[EKB_NUM_COUNT_SCENARIOS][EKB_COUNT_NUM_PARTS];
 };
 
 #define EKB_INSTRUCTIONS_HANDSHAKES 64
