@@ -22,7 +22,6 @@
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <openssl/stack.h>
 
 #include <assert.h>
 #include <stdbool.h>
@@ -39,7 +38,8 @@ struct ekb_endpoint {
     int verify_result;
     uint32_t library_error;
     uint32_t num_tickets;
-    SSL_SESSION *session; // The newest that came, or NULL.
+    SSL_SESSION *session;        // The newest that came, or NULL.
+    struct ekb_tls_trace *trace; // Borrowed, or NULL.
 
     const uint8_t *rx; // The feed in progress.
     size_t rx_len;
@@ -569,33 +569,6 @@ const uint8_t *ekb_endpoint_app(const struct ekb_endpoint *endpoint)
     return endpoint->app;
 }
 
-const char *ekb_endpoint_version_name(const struct ekb_endpoint *endpoint)
-{
-    const bool negotiated = endpoint->ssl != NULL && SSL_get_current_cipher(endpoint->ssl) != NULL;
-    return negotiated ? SSL_get_version(endpoint->ssl) : "";
-}
-
-const char *ekb_endpoint_cipher_name(const struct ekb_endpoint *endpoint)
-{
-    const SSL_CIPHER *cipher = endpoint->ssl != NULL ? SSL_get_current_cipher(endpoint->ssl) : NULL;
-    return cipher != NULL ? SSL_CIPHER_standard_name(cipher) : "";
-}
-
-const char *ekb_endpoint_group_name(const struct ekb_endpoint *endpoint)
-{
-    const uint16_t group = endpoint->ssl != NULL ? SSL_get_curve_id(endpoint->ssl) : 0;
-    const char *name = group != 0 ? SSL_get_curve_name(group) : NULL;
-    return name != NULL ? name : "";
-}
-
-const char *ekb_endpoint_signature_name(const struct ekb_endpoint *endpoint)
-{
-    const uint16_t algorithm =
-        endpoint->ssl != NULL ? SSL_get_peer_signature_algorithm(endpoint->ssl) : 0;
-    const char *name = algorithm != 0 ? SSL_get_signature_algorithm_name(algorithm, 1) : NULL;
-    return name != NULL ? name : "";
-}
-
 bool ekb_endpoint_is_resumed(const struct ekb_endpoint *endpoint)
 {
     return endpoint->ssl != NULL && SSL_session_reused(endpoint->ssl) == 1;
@@ -623,9 +596,22 @@ bool ekb_tls_session_is_single_use(const struct ekb_tls_session *session)
     return SSL_SESSION_should_be_single_use((const SSL_SESSION *)session) == 1;
 }
 
-size_t ekb_endpoint_num_peer_certs(const struct ekb_endpoint *endpoint)
+SSL *ekb_endpoint_ssl(const struct ekb_endpoint *endpoint)
 {
-    const STACK_OF(CRYPTO_BUFFER) *chain =
-        endpoint->ssl != NULL ? SSL_get0_peer_certificates(endpoint->ssl) : NULL;
-    return chain != NULL ? sk_CRYPTO_BUFFER_num(chain) : 0;
+    return endpoint->ssl;
+}
+
+void ekb_endpoint_watch(struct ekb_endpoint *endpoint, struct ekb_tls_trace *trace)
+{
+    endpoint->trace = trace;
+}
+
+void ekb_endpoint_note_message(const SSL *ssl, uint8_t type, bool sent)
+{
+    const struct ekb_endpoint *endpoint = BIO_get_data(SSL_get_rbio(ssl));
+    struct ekb_tls_trace *trace = endpoint->trace;
+    if (trace != NULL && trace->num < EKB_TLS_TRACE_MAX) {
+        trace->messages[trace->num].type = type;
+        trace->messages[trace->num++].sent = sent;
+    }
 }

@@ -37,7 +37,11 @@ void ekb_tls_look_at_message(int is_write, int version, int content_type, const 
     const uint8_t *const bytes = message;
     CBS leaf;
     (void)arg;
-    if (is_write != 0 || content_type != SSL3_RT_HANDSHAKE || message_len == 0) {
+    if (content_type != SSL3_RT_HANDSHAKE || message_len == 0) {
+        return;
+    }
+    ekb_endpoint_note_message(ssl, bytes[0], is_write != 0);
+    if (is_write != 0) {
         return;
     }
     if (bytes[0] == SSL3_MT_NEW_SESSION_TICKET) {

@@ -4,6 +4,7 @@
 #define EKUBENCH_SRC_TLS_INTERNAL_H
 
 #include "ekubench/tls/config.h"
+#include "ekubench/tls/endpoint.h"
 #include "ekubench/tls/preferences.h"
 
 #include <openssl/ssl.h>
@@ -57,6 +58,12 @@ EKB_NODISCARD enum ekb_err ekb_credentials_offer(SSL_CTX *context,
 // ekb_endpoint_note_session is the context's callback for new sessions: it gives them to the
 // endpoint of the connection.
 int ekb_endpoint_note_session(SSL *ssl, SSL_SESSION *session);
+
+// ekb_endpoint_ssl returns the library's object of the connection, NULL if there is none.
+SSL *ekb_endpoint_ssl(const struct ekb_endpoint *endpoint);
+
+// ekb_endpoint_note_message tells the endpoint of the connection of a handshake message.
+void ekb_endpoint_note_message(const SSL *ssl, uint8_t type, bool sent);
 
 // ekb_endpoint_note_ticket tells the endpoint of the connection that a ticket has come.
 void ekb_endpoint_note_ticket(const SSL *ssl);

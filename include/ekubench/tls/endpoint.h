@@ -16,7 +16,9 @@
 #define EKUBENCH_TLS_ENDPOINT_H
 
 #include "ekubench/base/err.h"
+#include "ekubench/pki/cert.h"
 #include "ekubench/tls/config.h"
+#include "ekubench/tls/trace.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -143,5 +145,14 @@ bool ekb_tls_session_is_single_use(const struct ekb_tls_session *session);
 
 // ekb_endpoint_num_peer_certs returns how many certificates the peer sent (0 if none or not known).
 size_t ekb_endpoint_num_peer_certs(const struct ekb_endpoint *endpoint);
+
+// ekb_endpoint_copy_peer_chain returns what the peer presented, as far as it can be decoded, newly
+// allocated: also of a handshake that has failed. NULL if it presented nothing. EKB_NOMEM.
+EKB_NODISCARD enum ekb_err ekb_endpoint_copy_peer_chain(struct ekb_chain **out_chain,
+                                                        const struct ekb_endpoint *endpoint);
+
+// ekb_endpoint_watch has the handshake messages of the connections that begin from now on appended
+// to `trace`, which is borrowed; NULL: nowhere.
+void ekb_endpoint_watch(struct ekb_endpoint *endpoint, struct ekb_tls_trace *trace);
 
 #endif
