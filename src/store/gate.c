@@ -161,17 +161,16 @@ static enum ekb_err check_validity(const struct ekb_description *description, in
     return EKB_OK;
 }
 
-static enum ekb_err check_usage(enum ekb_store_side side, const struct ekb_description *leaf,
+static enum ekb_err check_usage(unsigned needs, const struct ekb_description *leaf,
                                 struct ekb_fail *reterr_fail)
 {
-    const bool is_server = side == EKB_STORE_SERVER;
-    const unsigned wanted = is_server ? EKB_EKU_SERVER_AUTH : EKB_EKU_CLIENT_AUTH;
-    if ((leaf->eku & wanted) == 0) {
+    const unsigned missing = needs & ~leaf->eku;
+    if (missing != 0) {
         return ekb_fail_say(
             reterr_fail, EKB_REFUSED_USAGE,
             "Invalid certificate: The file provided does not have a %s usage attribute. "
             "Services requiring mutual TLS may not work.",
-            is_server ? "server" : "client");
+            (missing & EKB_EKU_SERVER_AUTH) != 0 ? "server" : "client");
     }
     if (!leaf->may_sign) {
         return ekb_fail_say(
@@ -183,8 +182,8 @@ static enum ekb_err check_usage(enum ekb_store_side side, const struct ekb_descr
     return EKB_OK;
 }
 
-enum ekb_err ekb_gate_check_chain(enum ekb_store_side side, const struct ekb_chain *chain,
-                                  int64_t now, struct ekb_gate_warning *out_warning,
+enum ekb_err ekb_gate_check_chain(unsigned needs, const struct ekb_chain *chain, int64_t now,
+                                  struct ekb_gate_warning *out_warning,
                                   struct ekb_fail *reterr_fail)
 {
     struct ekb_gate_warning warning = {""};
@@ -192,7 +191,7 @@ enum ekb_err ekb_gate_check_chain(enum ekb_store_side side, const struct ekb_cha
     enum ekb_err err = EKB_OK;
     for (size_t i = 0; i < ekb_chain_len(chain) && err == EKB_OK; i++) {
         ekb_chain_describe(&description, chain, i);
-        err = i == 0 ? check_usage(side, &description, reterr_fail) : EKB_OK;
+        err = i == 0 ? check_usage(needs, &description, reterr_fail) : EKB_OK;
         if (err == EKB_OK) {
             err = check_key(&description, reterr_fail);
         }

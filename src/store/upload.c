@@ -127,13 +127,21 @@ static enum ekb_err drop_root(struct findings *findings, struct ekb_fail *reterr
     return EKB_OK;
 }
 
+// needs_of returns the usages that the gate demands.
+static unsigned needs_of(const struct ekb_upload *upload)
+{
+    const unsigned own =
+        upload->side == EKB_STORE_SERVER ? EKB_EKU_SERVER_AUTH : EKB_EKU_CLIENT_AUTH;
+    return upload->needs != 0 ? upload->needs : own;
+}
+
 // judge has the gate look at the certificates, whatever their key may be.
 static enum ekb_err judge(struct findings *findings, const struct ekb_upload *upload,
                           struct ekb_fail *reterr_fail)
 {
     enum ekb_err err = ekb_gate_sort(&findings->sorted, upload->bundle->chain, reterr_fail);
     if (err == EKB_OK) {
-        err = ekb_gate_check_chain(upload->side, findings->sorted, upload->now,
+        err = ekb_gate_check_chain(needs_of(upload), findings->sorted, upload->now,
                                    &findings->outcome.warning, reterr_fail);
     }
     if (err == EKB_OK) {

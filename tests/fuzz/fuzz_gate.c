@@ -31,7 +31,7 @@ static void judge(const struct ekb_bundle *bundle)
     for (size_t i = 0; i < ekb_chain_len(sorted); i++) {
         EKB_CHECK(ekb_chain_same(sorted, i, again, i));
     }
-    (void)!ekb_gate_check_chain(EKB_STORE_SERVER, sorted, 0, &warning, NULL);
+    (void)!ekb_gate_check_chain(EKB_EKU_SERVER_AUTH, sorted, 0, &warning, NULL);
     if (bundle->key != NULL) {
         (void)!ekb_gate_check_key(sorted, bundle->key, NULL);
     }

@@ -139,7 +139,8 @@ static enum ekb_err check(enum ekb_store_side side, const struct ekb_chain *chai
                           const struct ekb_key *key, struct ekb_gate_warning *warning,
                           struct ekb_fail *fail)
 {
-    const enum ekb_err err = ekb_gate_check_chain(side, chain, NOON, warning, fail);
+    const unsigned needs = side == EKB_STORE_SERVER ? EKB_EKU_SERVER_AUTH : EKB_EKU_CLIENT_AUTH;
+    const enum ekb_err err = ekb_gate_check_chain(needs, chain, NOON, warning, fail);
     return err == EKB_OK ? ekb_gate_check_key(chain, key, fail) : err;
 }
 
@@ -774,8 +775,8 @@ Test(gate, asks_the_leafs_key_usage_for_signatures)
         struct ekb_fail fail = {0};
         struct ekb_chain *chain = forge(&forgery, key, key);
 
-        const enum ekb_err err =
-            ekb_gate_check_chain(EKB_STORE_SERVER, chain, FIXTURE_NOT_BEFORE + 1, &warning, &fail);
+        const enum ekb_err err = ekb_gate_check_chain(EKB_EKU_SERVER_AUTH, chain,
+                                                      FIXTURE_NOT_BEFORE + 1, &warning, &fail);
 
         cr_expect_eq(err, cases[i].err, "%zu: %s", i, fail.detail);
         if (err != EKB_OK) {

@@ -40,6 +40,7 @@ struct ekb_upload {
     const struct ekb_bundle *bundle;
     enum ekb_upload_key key;
     enum ekb_upload_copy copy;
+    unsigned needs; // Usages that the gate demands (ekb_release_gate); 0: that of the side.
     int64_t now;
 };
 

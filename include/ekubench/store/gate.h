@@ -33,13 +33,13 @@ EKB_NODISCARD enum ekb_err ekb_gate_sort(struct ekb_chain **out_sorted,
                                          const struct ekb_chain *uploaded,
                                          struct ekb_fail *reterr_fail);
 
-// ekb_gate_check_chain says whether `chain`, sorted, may go into the store of `side` at `now`
-// (seconds since the epoch). EKB_REFUSED_USAGE if its leaf lacks the usage of the side,
+// ekb_gate_check_chain says whether `chain`, sorted, may go into a store that demands the usages
+// `needs` (a set of EKB_EKU_SERVER_AUTH and EKB_EKU_CLIENT_AUTH: store/release says which) at `now`
+// (seconds since the epoch). EKB_REFUSED_USAGE if its leaf lacks one of them,
 // EKB_REFUSED_KEY, EKB_REFUSED_EXPIRED, EKB_REFUSED_CHAIN, EKB_REFUSED_CA if an issuer is none.
 // ekb_gate_check_key says whether `key` is that of its leaf: EKB_KEY_MISMATCH.
-EKB_NODISCARD enum ekb_err ekb_gate_check_chain(enum ekb_store_side side,
-                                                const struct ekb_chain *chain, int64_t now,
-                                                struct ekb_gate_warning *out_warning,
+EKB_NODISCARD enum ekb_err ekb_gate_check_chain(unsigned needs, const struct ekb_chain *chain,
+                                                int64_t now, struct ekb_gate_warning *out_warning,
                                                 struct ekb_fail *reterr_fail);
 EKB_NODISCARD enum ekb_err ekb_gate_check_key(const struct ekb_chain *chain,
                                               const struct ekb_key *key,
