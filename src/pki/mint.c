@@ -239,6 +239,9 @@ static bool add_extension(X509 *x509, int nid, enum criticality criticality, CBB
 
 static bool add_key_usage(X509 *x509, const struct request *request)
 {
+    if (request->leaf != NULL && request->issuer == NULL) {
+        return true; // It has signed itself, whatever it may sign.
+    }
     CBB value;
     CBB bits;
     uint8_t usage = USAGE_BIT_KEY_CERT_SIGN | USAGE_BIT_CRL_SIGN;

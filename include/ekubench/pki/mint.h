@@ -66,7 +66,8 @@ void ekb_ca_destroy(struct ekb_ca *ca);
 const struct ekb_chain *ekb_ca_certificate(const struct ekb_ca *ca);
 
 // ekb_mint_self_signed makes a key and a certificate for it that is signed with it: a leaf without
-// a CA, which nobody trusts by itself. As ekb_ca_issue.
+// a CA, which nobody trusts by itself. It has no key usage: with one that does not let it sign
+// certificates, verification takes it for a certificate whose issuer is missing. As ekb_ca_issue.
 EKB_NODISCARD enum ekb_err ekb_mint_self_signed(struct ekb_chain **out_chain,
                                                 struct ekb_key **out_key,
                                                 const struct ekb_mint_leaf *spec,
