@@ -186,6 +186,9 @@ const char *ekb_event_format(char out_text[EKB_EVENT_TEXT_LEN], const struct ekb
         ekb_fail_text(detail, sizeof detail, &event->fail);
         make_value(detail);
         break;
+    case EKB_EVENT_ACCEPTED: // No line of the log.
+        *rest = '\0';
+        return out_text;
     }
     (void)snprintf(rest, rest_len,
                    " Event=\"%s\" Service=\"SIP\" Detail=\"%s\" Level=\"1\" UTCTime=\"%s\"",

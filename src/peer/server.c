@@ -20,11 +20,13 @@
 #include "ekubench/peer/event.h"
 #include "ekubench/peer/listen.h"
 #include "ekubench/peer/sequence.h"
+#include "ekubench/pki/describe.h"
 #include "ekubench/pki/probe.h"
 #include "peer/contexts.h"
 #include "peer/engine.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -165,23 +167,40 @@ static void find_peer(struct ekb_address *out_peer, int fd)
     }
 }
 
-// tell_refused pushes an event about the connection of `fd` with `peer`.
-static void tell_refused(const struct server *server, int fd, const struct ekb_address *peer,
-                         enum ekb_err err)
+// push_event completes an event about the connection of `fd`.
+static void push_event(const struct server *server, struct ekb_event *event, int fd)
 {
-    struct ekb_event event = {.kind = EKB_EVENT_REFUSED, .fail = {.err = err}, .peer = *peer};
-    event.at_ns = ekb_event_now_ns();
-    if (ekb_net_local_address(&event.local, fd) != EKB_OK) {
-        event.local.len = 0;
+    event->at_ns = ekb_event_now_ns();
+    if (ekb_net_local_address(&event->local, fd) != EKB_OK) {
+        event->local.len = 0;
     }
-    ekb_event_push(server->options->events, &event);
+    ekb_event_push(server->options->events, event);
+}
+
+// tell pushes an event about a connection that has a slot.
+static void tell(const struct server *server, enum ekb_event_kind kind, const struct ekb_conn *conn,
+                 enum ekb_err err)
+{
+    struct ekb_event event = {
+        .kind = kind, .fail = {.err = err}, .peer = server->peers[conn->slot]};
+    if (server->options->tells_accepted) {
+        struct ekb_chain *chain = NULL;
+        struct ekb_description leaf;
+        if (ekb_endpoint_copy_peer_chain(&chain, conn->endpoint) == EKB_OK && chain != NULL &&
+            ekb_chain_len(chain) > 0) {
+            ekb_chain_describe(&leaf, chain, 0);
+            (void)snprintf(event.serial, sizeof event.serial, "%s", leaf.serial);
+        }
+        ekb_chain_destroy(chain);
+    }
+    push_event(server, &event, conn->fd);
 }
 
 static void refused(void *context, const struct ekb_conn *conn, enum ekb_err err)
 {
     const struct server *server = context;
     if (server->peers != NULL) {
-        tell_refused(server, conn->fd, &server->peers[conn->slot], err);
+        tell(server, EKB_EVENT_REFUSED, conn, err);
     }
 }
 
@@ -288,6 +307,9 @@ static void advance(struct server *server, struct ekb_conn *conn, enum ekb_recv_
 static void accepted(struct server *server, struct ekb_conn *conn)
 {
     ekb_conn_decide(&server->engine, conn, EKB_OUTCOME_ACCEPTED, EKB_OK, -1);
+    if (server->options->tells_accepted) {
+        tell(server, EKB_EVENT_ACCEPTED, conn, EKB_OK);
+    }
     conn->phase = EKB_CONN_CLOSING;
     ekb_conn_restart_deadline(&server->engine, conn, EKB_CONN_TIME_PHASE);
     ekb_conn_recv(&server->engine, conn, EKB_RECV_LATER);
@@ -344,9 +366,9 @@ static void turn_away(struct server *server, int fd, uint16_t arm_index)
     const struct linger reset = {.l_onoff = 1, .l_linger = 0};
     struct ekb_tally_arm *arm = &server->options->tally->arms[arm_index];
     if (server->peers != NULL) {
-        struct ekb_address peer;
-        find_peer(&peer, fd);
-        tell_refused(server, fd, &peer, EKB_SERVER_FULL);
+        struct ekb_event event = {.kind = EKB_EVENT_REFUSED, .fail = {.err = EKB_SERVER_FULL}};
+        find_peer(&event.peer, fd);
+        push_event(server, &event, fd);
     }
     (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
     (void)close(fd);

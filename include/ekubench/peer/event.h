@@ -19,7 +19,10 @@ enum ekb_event_kind {
     EKB_EVENT_REFUSED,       // An inbound connection did not come to an accepted handshake.
     EKB_EVENT_RELOADED,      // The store and the policies have been read anew.
     EKB_EVENT_RELOAD_FAILED, // They could not be, and the old ones stay.
+    EKB_EVENT_ACCEPTED,      // A handshake was accepted; told only if that is asked for.
 };
+
+#define EKB_EVENT_SERIAL_LEN 64
 
 struct ekb_event {
     enum ekb_event_kind kind;
@@ -27,6 +30,8 @@ struct ekb_event {
     struct ekb_address peer;  // Of a connection: where it came from,
     struct ekb_address local; // and where it went.
     struct ekb_fail fail;     // Why.
+    // Of the certificate that the peer presented, if accepted handshakes are told, too; "".
+    char serial[EKB_EVENT_SERIAL_LEN];
     uint64_t spent_ns; // Of a reload: how long no connection was served for it; 0: not known.
 };
 

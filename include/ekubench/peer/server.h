@@ -85,6 +85,8 @@ struct ekb_server_options {
     const char *floor_client_store;
     size_t floor_listener;
     struct ekb_event_queue *events; // What is to be told while it runs; NULL: nothing is.
+    bool tells_accepted; // Of accepted handshakes too, and with what was presented (a test of a
+                         // link, not a load).
     // In memory shared with the parent, or NULL: as many listeners, from which a reload takes the
     // terms (ekb_listener_take_terms).
     const struct ekb_listener *reload_from;
