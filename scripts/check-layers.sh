@@ -29,7 +29,7 @@ declare -A allowed=(
 third_party=(
     'openssl/ pki store tls'
     'liburing(\.h|/) io'
-    'ini\.h cli'
+    'ini\.h cli lab'
     'jansson\.h stat cli'
     'zlib\.h|zconf\.h stat'
     'hdr/ stat'

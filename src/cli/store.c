@@ -24,6 +24,9 @@ enum {
     OPTION_EVENT_LOG,
     OPTION_LISTENERS,
     OPTION_CAPTURE,
+    OPTION_RELEASE,
+    OPTION_NODE,
+    OPTION_SERVER_EKU_UPLOAD, // The last one.
 };
 
 static void add_name(struct ekb_store_list *names, const char *name, struct argp_state *state)
@@ -50,6 +53,30 @@ static void set_form(struct ekb_store_words *words, enum ekb_store_form form,
         ekb_cli_refuse(state, "one of --pem and --json is enough");
     }
     words->form = form;
+}
+
+// parse_gate reads the options that say whose gate an upload meets.
+static error_t parse_gate(int key, const char *text, struct argp_state *state)
+{
+    struct ekb_store_words *words = state->input;
+    switch (key) {
+    case OPTION_RELEASE:
+        if (ekb_release_parse(&words->node.release, text) != EKB_OK) {
+            ekb_cli_refuse(state, "--release %s: a release such as X15.5 is wanted", text);
+        }
+        return 0;
+    case OPTION_NODE:
+        if (ekb_node_kind_parse(&words->node.kind, text) != EKB_OK ||
+            words->node.kind == EKB_NODE_FAR) {
+            ekb_cli_refuse(state, "--node %s: core or edge is wanted", text);
+        }
+        return 0;
+    case OPTION_SERVER_EKU_UPLOAD:
+        words->node.server_eku_upload = true;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
 }
 
 // parse_rest reads the options of `csr` and `diag`.
@@ -92,14 +119,14 @@ static error_t parse_rest(int key, char *text, struct argp_state *state)
         }
         return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return parse_gate(key, text, state);
     }
 }
 
 static bool is_option(int key)
 {
     return key == 's' || key == 'c' || key == 'l' || key == 'o' ||
-           (key >= OPTION_KEY && key <= OPTION_CAPTURE);
+           (key >= OPTION_KEY && key <= OPTION_SERVER_EKU_UPLOAD);
 }
 
 // bit_of returns the place of an option in a set of options.
@@ -184,6 +211,14 @@ static const struct argp_option options[] = {
      "upload server: the same pair goes into the client store too, past its gate", 0},
     {"password-file", OPTION_PASSWORD_FILE, "FILE", 0,
      "upload: its first line is the password of a PKCS #12 file (default: ask on the terminal)", 0},
+    {"release", OPTION_RELEASE, "RELEASE", 0,
+     "upload: the gate of that release (default X15.5; before it there is one store, and its gate "
+     "wants "
+     "both usages)",
+     0},
+    {"node", OPTION_NODE, "KIND", 0, "upload: of a core (default) or edge node", 0},
+    {"server-eku-upload", OPTION_SERVER_EKU_UPLOAD, NULL, 0,
+     "upload: EnableServerEkuUpload is on (X15.4, edge): serverAuth is enough", 0},
     {"pem", OPTION_PEM, NULL, 0, "show, trust list: the certificates as PEM", 0},
     {"json", OPTION_JSON, NULL, 0, "show, trust list: as JSON", 0},
     {"force", OPTION_FORCE, NULL, 0,
@@ -269,7 +304,7 @@ struct verb {
     const char *second; // Or NULL.
     size_t max_words;
     int (*run)(const struct ekb_store_words *words);
-    int options[8]; // Those that belong to it beside --store; 0 ends them.
+    int options[10]; // Those that belong to it beside --store; 0 ends them.
 };
 
 static const struct verb verbs[] = {
@@ -280,7 +315,7 @@ static const struct verb verbs[] = {
      2,
      ekb_store_upload,
      {'c', OPTION_KEY, OPTION_USE_CURRENT_KEY, OPTION_USE_CSR_KEY, OPTION_ALSO_AS_CLIENT,
-      OPTION_PASSWORD_FILE}},
+      OPTION_PASSWORD_FILE, OPTION_RELEASE, OPTION_NODE, OPTION_SERVER_EKU_UPLOAD}},
     {"csr",
      "new",
      3,
@@ -344,7 +379,8 @@ int ekb_cli_store(int argc, char **argv)
 {
     static const struct argp argp = {
         .options = options, .parser = parse, .args_doc = "VERB [WHAT...]", .doc = doc};
-    struct ekb_store_words words = {.key_type = EKB_KEY_P256};
+    struct ekb_store_words words = {.key_type = EKB_KEY_P256,
+                                    .node = {.release = EKB_RELEASE_X15_5, .kind = EKB_NODE_CORE}};
 
     ekb_cli_parse(&argp, argc, argv, &words);
     const struct verb *verb = find_verb(&words);

@@ -7,6 +7,7 @@
 
 #include "ekubench/pki/key.h"
 #include "ekubench/store/admin.h"
+#include "ekubench/store/release.h"
 #include "ekubench/store/store.h"
 
 #include <stddef.h>
@@ -38,6 +39,7 @@ struct ekb_store_words {
     enum ekb_upload_key key;
     enum ekb_upload_copy copy;
     const char *password_file;
+    struct ekb_release_node node; // Whose gate an upload meets.
     enum ekb_store_form form;
     enum ekb_upgrade_mode upgrade;
     const char *issuer;

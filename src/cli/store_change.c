@@ -120,6 +120,22 @@ static void say_upload(const struct ekb_store_words *words,
                     &outcome->leaf);
 }
 
+// choose_gate sets what the gate of the release and node demands. Where there is one store, nothing
+// goes into a client's.
+static enum ekb_err choose_gate(struct ekb_upload *wish, const struct ekb_store_words *words,
+                                struct ekb_fail *reterr_fail)
+{
+    const struct ekb_release_rules *rules = ekb_release_rules(words->node.release);
+    if (!rules->two_stores &&
+        (wish->side == EKB_STORE_CLIENT || wish->copy == EKB_UPLOAD_ALSO_AS_CLIENT)) {
+        return ekb_fail_set(reterr_fail, EKB_USAGE, 0,
+                            "%s has one store: the server's certificate is the client's, too",
+                            rules->covers);
+    }
+    wish->needs = ekb_release_gate(&words->node, wish->side);
+    return EKB_OK;
+}
+
 int ekb_store_upload(const struct ekb_store_words *words)
 {
     struct ekb_fail fail = {0};
@@ -128,6 +144,9 @@ int ekb_store_upload(const struct ekb_store_words *words)
     struct ekb_upload wish = {
         .bundle = &bundle, .key = words->key, .copy = words->copy, .now = (int64_t)time(NULL)};
     enum ekb_err err = parse_side(&wish.side, words, 1, &fail);
+    if (err == EKB_OK) {
+        err = choose_gate(&wish, words, &fail);
+    }
     if (err == EKB_OK) {
         err = read_upload(&bundle, words, &fail);
     }

@@ -1,0 +1,64 @@
+// A probe: what a server shows to a node that connects to it, and what the node makes of that.
+//
+// Some connections that only look (whatever certificate comes is taken, and none is presented), one
+// of them for each kind of certificate that a server may hold; and one as the node makes it, with
+// its client store and its verification.
+
+#ifndef EKUBENCH_LAB_PEER_PROBE_H
+#define EKUBENCH_LAB_PEER_PROBE_H
+
+#include "ekubench/base/err.h"
+#include "ekubench/io/net.h"
+#include "ekubench/lab/outbound.h"
+#include "ekubench/peer/visit.h"
+#include "ekubench/store/release.h"
+#include "ekubench/tls/config.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct ekb_peer_probe_options {
+    struct ekb_address target;
+    const char *store; // The node's: its client certificate, if it has one, and its trusted CAs.
+    const char *name;  // What the server has to be called: a DNS name or an IP address.
+    enum ekb_release release;
+    enum ekb_tls_version version;
+    const int64_t *at;    // Of the verification; NULL: now.
+    uint64_t deadline_ns; // Of each connection.
+};
+
+// The kinds of certificates of which a server may hold one each.
+enum ekb_probe_kind {
+    EKB_PROBE_RSA,
+    EKB_PROBE_ECDSA, // And Ed25519.
+    EKB_PROBE_NUM_KINDS
+};
+
+struct ekb_peer_probe {
+    struct ekb_visit look; // That takes whatever comes, with the preferences of the release.
+    struct ekb_chain *chains[EKB_PROBE_NUM_KINDS]; // By kind; NULL: the server has none of it.
+    struct ekb_outbound_verdict verdicts[EKB_PROBE_NUM_KINDS];
+    bool has_kind;            // The next is known: something was presented.
+    enum ekb_probe_kind kind; // What the release gets: of `look`.
+    // As the node makes it. Not made if the server could not be reached.
+    bool visited;
+    struct ekb_visit visit;
+    bool presents;   // The node has a client certificate,
+    char serial[64]; // of this serial number.
+};
+
+// ekb_peer_probe_make probes the server. That it cannot be reached, or fails, is no error (`look`
+// and `visit` say it). Errors of ekb_store_load, ekb_tls_config_create, ekb_visit_make and
+// ekb_outbound_judge. Release
+// `*out_probe` with ekb_peer_probe_deinit, whatever was returned.
+EKB_NODISCARD enum ekb_err ekb_peer_probe_make(struct ekb_peer_probe *out_probe,
+                                               const struct ekb_peer_probe_options *options,
+                                               struct ekb_fail *reterr_fail);
+void ekb_peer_probe_deinit(struct ekb_peer_probe *probe);
+
+// ekb_peer_probe_kind_of returns which certificate `release` gets of a server that was probed: what
+// both have if there is one only. False if there is none.
+bool ekb_peer_probe_kind_of(enum ekb_probe_kind *out_kind, const struct ekb_peer_probe *probe,
+                            enum ekb_release release);
+
+#endif

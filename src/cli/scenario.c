@@ -1,0 +1,316 @@
+#include "cli/scenario.h"
+
+#include "cli/cli.h"
+
+#include "ekubench/base/file.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_NAMES 32
+
+struct arguments {
+    const char *verb;
+    const char *names[MAX_NAMES];
+    size_t num_names;
+    bool all;
+    bool has_release;
+    enum ekb_release release;
+    enum ekb_tls_version version;
+    const char *keep;
+    enum ekb_cli_format format;
+};
+
+enum {
+    OPTION_ALL = 256,
+    OPTION_RELEASE,
+    OPTION_TLS,
+    OPTION_KEEP,
+    OPTION_JSON,
+};
+
+static void check_words(const struct arguments *arguments, struct argp_state *state)
+{
+    if (arguments->verb == NULL) {
+        ekb_cli_refuse(state, "list, show or run is wanted");
+    }
+    const bool is_run = strcmp(arguments->verb, "run") == 0;
+    if (!is_run && strcmp(arguments->verb, "list") != 0 && strcmp(arguments->verb, "show") != 0) {
+        ekb_cli_refuse(state, "there is no \"scenario %s\": list, show or run is wanted",
+                       arguments->verb);
+    }
+    if (is_run && (arguments->num_names > 0) == arguments->all) {
+        ekb_cli_refuse(state, "run: names, files, or --all, are wanted");
+    }
+    if (strcmp(arguments->verb, "show") == 0 && arguments->num_names != 1) {
+        ekb_cli_refuse(state, "show: one name is wanted");
+    }
+    if (strcmp(arguments->verb, "list") == 0 && arguments->num_names > 0) {
+        ekb_cli_refuse(state, "list: unexpected argument \"%s\"", arguments->names[0]);
+    }
+}
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+    struct arguments *arguments = state->input;
+    switch (key) {
+    case OPTION_ALL:
+        arguments->all = true;
+        return 0;
+    case OPTION_RELEASE:
+        if (ekb_release_parse(&arguments->release, text) != EKB_OK) {
+            ekb_cli_refuse(state, "--release %s: a release such as X15.5 is wanted", text);
+        }
+        arguments->has_release = true;
+        return 0;
+    case OPTION_TLS:
+        if (ekb_tls_version_parse(&arguments->version, text) != EKB_OK) {
+            ekb_cli_refuse(state, "--tls %s: 1.2, 1.3 or any is wanted", text);
+        }
+        return 0;
+    case OPTION_KEEP:
+        arguments->keep = text;
+        return 0;
+    case OPTION_JSON:
+        arguments->format = EKB_CLI_JSON;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (arguments->verb == NULL) {
+            arguments->verb = text;
+        } else if (arguments->num_names < MAX_NAMES) {
+            arguments->names[arguments->num_names++] = text;
+        } else {
+            ekb_cli_refuse(state, "at most %d names", MAX_NAMES);
+        }
+        return 0;
+    case ARGP_KEY_END:
+        check_words(arguments, state);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option options[] = {
+    {"all", OPTION_ALL, NULL, 0, "run: all that `scenario list` lists", 0},
+    {"release", OPTION_RELEASE, "RELEASE", 0,
+     "run: under the rules of that release (X14.1, X15.4, ...), in the place of the deployment's",
+     0},
+    {"tls", OPTION_TLS, "VERSION", 0, "run: 1.3 (the default), 1.2 or any", 0},
+    {"keep", OPTION_KEEP, "DIR", 0, "run: leave the stores in DIR, a directory for each run", 0},
+    {"json", OPTION_JSON, NULL, 0, "Print JSON", 0},
+    {0},
+};
+
+static const char doc[] =
+    "Run a deployment of two nodes and what they talk to: with certificates minted for it, stores "
+    "filled through the gate, dual-store servers on loopback, and a real handshake for each link. "
+    "What comes of it is put beside what is expected.\v"
+    "`show NAME` prints a built-in one as the file that FILE may be; docs/deployments.md describes "
+    "it.\n\nExit status: 0 all is as expected; 1 something is not; 2 wrong usage or unreadable "
+    "input; "
+    "3 it cannot be run here.\n\nExamples:\n"
+    "  ekubench scenario run --all\n"
+    "  ekubench scenario run condition-2.1 --release X15.4\n"
+    "  ekubench scenario show condition-4 >mine.ini; ekubench scenario run mine.ini --json";
+
+static const struct argp scenario_argp = {.options = options,
+                                          .parser = parse,
+                                          .args_doc = "list\nshow NAME\nrun NAME|FILE...|--all",
+                                          .doc = doc};
+
+// read_deployment reads a built-in one, or a file.
+static enum ekb_err read_deployment(struct ekb_deployment *out_deployment, const char *name,
+                                    struct ekb_fail *reterr_fail)
+{
+    const struct ekb_scenario_builtin *builtin = ekb_scenario_builtin_find(name);
+    if (builtin != NULL) {
+        return ekb_deployment_parse(out_deployment, builtin->text, builtin->name, reterr_fail);
+    }
+    if (strchr(name, '/') == NULL && strstr(name, ".ini") == NULL) {
+        return ekb_fail_set(
+            reterr_fail, EKB_USAGE, 0,
+            "there is no scenario \"%s\"; `ekubench scenario list` lists them (a file has "
+            "a / in its name, or ends in .ini)",
+            name);
+    }
+    const enum ekb_err err = ekb_deployment_read(out_deployment, name, reterr_fail);
+    if (err == EKB_OK && out_deployment->name[0] == '\0') {
+        const char *base = strrchr(name, '/');
+        (void)snprintf(out_deployment->name, sizeof out_deployment->name, "%.47s",
+                       base != NULL ? base + 1 : name);
+    }
+    return err;
+}
+
+static int list(enum ekb_cli_format format)
+{
+    json_t *all = json_array();
+    for (size_t i = 0; i < EKB_NUM_SCENARIOS_BUILTIN; i++) {
+        struct ekb_deployment *deployment = calloc(1, sizeof *deployment);
+        if (deployment == NULL ||
+            ekb_deployment_parse(deployment, ekb_scenario_builtins[i].text,
+                                 ekb_scenario_builtins[i].name, NULL) != EKB_OK) {
+            free(deployment);
+            json_decref(all);
+            ekb_cli_say("out of memory");
+            return EKB_EXIT_ENVIRONMENT;
+        }
+        if (format == EKB_CLI_JSON) {
+            (void)json_array_append_new(
+                all, json_pack("{s:s, s:s}", "name", deployment->name, "title", deployment->title));
+        } else {
+            (void)printf("%-16s %s\n", deployment->name, deployment->title);
+        }
+        free(deployment);
+    }
+    if (format == EKB_CLI_JSON) {
+        return ekb_cli_print_json(all);
+    }
+    json_decref(all);
+    return EKB_EXIT_OK;
+}
+
+static int show(const char *name)
+{
+    const struct ekb_scenario_builtin *builtin = ekb_scenario_builtin_find(name);
+    if (builtin == NULL) {
+        ekb_cli_say("there is no scenario \"%s\"; `ekubench scenario list` lists them", name);
+        return EKB_EXIT_USAGE;
+    }
+    (void)printf("; ekubench scenario run FILE\n%s", builtin->text);
+    return EKB_EXIT_OK;
+}
+
+// What a series of runs has come to.
+struct series {
+    const struct arguments *arguments;
+    json_t *json; // NULL: text.
+    FILE *table;  // A line for each run.
+    bool all_match;
+};
+
+// run_once makes one run, under one release and mode, and prints it.
+static enum ekb_err run_once(struct series *series, const struct ekb_deployment *deployment,
+                             const struct ekb_scenario_terms *wish, struct ekb_fail *reterr_fail)
+{
+    struct ekb_scenario_terms terms = *wish;
+    struct ekb_scenario_run *run = calloc(1, sizeof *run);
+    char *directory = NULL;
+    enum ekb_err err = run != NULL ? EKB_OK : ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "a run");
+    if (err == EKB_OK && series->arguments->keep != NULL &&
+        asprintf(&directory, "%s/%s-%s-%s", series->arguments->keep, deployment->name,
+                 ekb_release_rules(terms.release)->name, ekb_eku_mode_name(terms.mode)) < 0) {
+        directory = NULL;
+        err = ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "a run");
+    }
+    if (err == EKB_OK) {
+        terms.directory = directory;
+        err = ekb_scenario_run(run, deployment, &terms, reterr_fail);
+    }
+    if (err == EKB_OK) {
+        series->all_match = series->all_match && run->matches;
+        if (series->json != NULL) {
+            (void)json_array_append_new(series->json, ekb_scenario_json(deployment, run));
+        } else {
+            ekb_scenario_print(deployment, run);
+            ekb_scenario_print_row(series->table, deployment, run);
+        }
+    }
+    free(directory);
+    free(run);
+    return err;
+}
+
+// run_deployment makes a run under each of the deployment's releases and modes. Where a release has
+// no switch there is one mode.
+static enum ekb_err run_deployment(struct series *series, const struct ekb_deployment *deployment,
+                                   struct ekb_fail *reterr_fail)
+{
+    const struct arguments *arguments = series->arguments;
+    const size_t num_releases = arguments->has_release ? 1 : deployment->num_releases;
+    enum ekb_err err = EKB_OK;
+    for (size_t i = 0; i < num_releases && err == EKB_OK; i++) {
+        const enum ekb_release release =
+            arguments->has_release ? arguments->release : deployment->releases[i];
+        const size_t num_modes =
+            ekb_release_rules(release)->has_mode_switch ? deployment->num_modes : 1;
+        for (size_t j = 0; j < num_modes && err == EKB_OK; j++) {
+            const struct ekb_scenario_terms terms = {
+                .release = release, .mode = deployment->modes[j], .version = arguments->version};
+            err = run_once(series, deployment, &terms, reterr_fail);
+        }
+    }
+    return err;
+}
+
+static enum ekb_err run_named(struct series *series, const char *name, struct ekb_fail *reterr_fail)
+{
+    struct ekb_deployment *deployment = calloc(1, sizeof *deployment);
+    if (deployment == NULL) {
+        return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "a deployment");
+    }
+    enum ekb_err err = read_deployment(deployment, name, reterr_fail);
+    if (err == EKB_OK) {
+        err = run_deployment(series, deployment, reterr_fail);
+    }
+    free(deployment);
+    return err;
+}
+
+static enum ekb_err run_all(struct series *series, struct ekb_fail *reterr_fail)
+{
+    const struct arguments *arguments = series->arguments;
+    const size_t num = arguments->all ? EKB_NUM_SCENARIOS_BUILTIN : arguments->num_names;
+    enum ekb_err err = EKB_OK;
+    for (size_t i = 0; i < num && err == EKB_OK; i++) {
+        err =
+            run_named(series, arguments->all ? ekb_scenario_builtins[i].name : arguments->names[i],
+                      reterr_fail);
+    }
+    return err;
+}
+
+static int run(const struct arguments *arguments)
+{
+    char *table = NULL;
+    size_t table_len = 0;
+    struct ekb_fail fail = {.err = EKB_OK};
+    struct series series = {.arguments = arguments,
+                            .json = arguments->format == EKB_CLI_JSON ? json_array() : NULL,
+                            .table = open_memstream(&table, &table_len),
+                            .all_match = true};
+    if (series.table == NULL) {
+        json_decref(series.json);
+        ekb_cli_say("out of memory");
+        return EKB_EXIT_ENVIRONMENT;
+    }
+    ekb_scenario_print_head(series.table);
+    const enum ekb_err err = run_all(&series, &fail);
+    (void)fclose(series.table);
+    int status = series.all_match ? EKB_EXIT_OK : EKB_EXIT_GATE;
+    if (series.json != NULL && err == EKB_OK) {
+        const int printed = ekb_cli_print_json(series.json);
+        status = printed != EKB_EXIT_OK ? printed : status;
+    } else {
+        json_decref(series.json);
+        (void)fputs(table, stdout);
+    }
+    free(table);
+    return err == EKB_OK ? status : ekb_cli_fail(&fail);
+}
+
+int ekb_cli_scenario(int argc, char **argv)
+{
+    struct arguments arguments = {.version = EKB_TLS_1_3};
+    ekb_cli_parse(&scenario_argp, argc, argv, &arguments);
+    if (strcmp(arguments.verb, "list") == 0) {
+        return list(arguments.format);
+    }
+    if (strcmp(arguments.verb, "show") == 0) {
+        return show(arguments.names[0]);
+    }
+    return run(&arguments);
+}

@@ -1,0 +1,339 @@
+#include "ekubench/lab/site.h"
+
+#include "ekubench/base/file.h"
+#include "ekubench/lab/foretell.h"
+#include "ekubench/pki/bundle.h"
+#include "ekubench/pki/mint.h"
+#include "ekubench/store/admin.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define VALIDITY_S (INT64_C(90) * 24 * 3600)
+#define BACKDATE_S INT64_C(3600)
+// What a certificate is called that has not its node's name.
+#define OTHER_HOST "other.example"
+
+struct site_node {
+    char *store;
+    char *second; // NULL: none.
+    struct ekb_fail refusals[EKB_STORE_NUM_SIDES];
+    struct ekb_release_node rules;
+};
+
+struct ekb_site {
+    const struct ekb_deployment *deployment;
+    char *directory;
+    bool is_temporary;
+    int64_t now;
+    struct ekb_ca *cas[EKB_DEPLOYMENT_MAX_CAS];
+    struct site_node nodes[EKB_DEPLOYMENT_MAX_NODES];
+};
+
+// Minting.
+
+static enum ekb_err make_cas(struct ekb_site *site, struct ekb_fail *reterr_fail)
+{
+    enum ekb_err err = EKB_OK;
+    for (size_t i = 0; i < site->deployment->num_cas && err == EKB_OK; i++) {
+        const struct ekb_mint_ca spec = {.common_name = site->deployment->cas[i],
+                                         .key_type = EKB_KEY_P256,
+                                         .not_before = site->now - BACKDATE_S,
+                                         .not_after = site->now + VALIDITY_S};
+        err = ekb_ca_create_root(&site->cas[i], &spec, reterr_fail);
+    }
+    return err;
+}
+
+// issue_below makes `depth` - 1 CAs below the root `ca`, and the leaf below these.
+static enum ekb_err issue_below(struct ekb_bundle *out_bundle, const struct ekb_ca *ca,
+                                const char *ca_name, unsigned depth,
+                                const struct ekb_mint_leaf *leaf, struct ekb_fail *reterr_fail)
+{
+    char name[64];
+    struct ekb_ca *below = NULL;
+    if (depth <= 1) {
+        return ekb_ca_issue(&out_bundle->chain, &out_bundle->key, ca, leaf, reterr_fail);
+    }
+    (void)snprintf(name, sizeof name, "%.40s intermediate", ca_name);
+    const struct ekb_mint_ca spec = {.common_name = name,
+                                     .key_type = EKB_KEY_P256,
+                                     .not_before = leaf->not_before,
+                                     .not_after = leaf->not_after};
+    enum ekb_err err = ekb_ca_create_intermediate(&below, ca, &spec, reterr_fail);
+    if (err == EKB_OK) {
+        err = issue_below(out_bundle, below, ca_name, depth - 1, leaf, reterr_fail);
+    }
+    ekb_ca_destroy(below);
+    return err;
+}
+
+// mint makes what `identity` of `node` says.
+static enum ekb_err mint(struct ekb_bundle *out_bundle, const struct ekb_site *site,
+                         const struct ekb_deployment_node *node,
+                         const struct ekb_deployment_identity *identity,
+                         struct ekb_fail *reterr_fail)
+{
+    const char *const host = node->unnamed ? OTHER_HOST : node->host;
+    const struct ekb_mint_leaf leaf = {.common_name = host,
+                                       .key_type = identity->key_type,
+                                       .eku = identity->eku,
+                                       .not_before = site->now - BACKDATE_S,
+                                       .not_after = site->now + VALIDITY_S,
+                                       .dns_names = &host,
+                                       .num_dns_names = 1};
+    *out_bundle = (struct ekb_bundle){.chain = NULL};
+    return identity->origin == EKB_ORIGIN_SELF_SIGNED
+               ? ekb_mint_self_signed(&out_bundle->chain, &out_bundle->key, &leaf, reterr_fail)
+               : issue_below(out_bundle, site->cas[identity->ca],
+                             site->deployment->cas[identity->ca], identity->depth, &leaf,
+                             reterr_fail);
+}
+
+// Filling stores.
+
+static bool is_minted(const struct ekb_deployment_identity *identity)
+{
+    return identity->origin == EKB_ORIGIN_CA || identity->origin == EKB_ORIGIN_SELF_SIGNED;
+}
+
+// is_refusal is true for what the gate says, as against what goes wrong.
+static bool is_refusal(enum ekb_err err)
+{
+    return err >= EKB_REFUSED_USAGE && err <= EKB_REFUSED_PENDING;
+}
+
+// What goes where.
+struct delivery {
+    const char *store;
+    enum ekb_store_side side;
+    enum ekb_upload_copy copy;
+    unsigned needs; // The gate's usages.
+};
+
+// upload mints what `identity` says and takes it to the gate. A refusal goes to `*out_refusal`.
+static enum ekb_err upload(const struct ekb_site *site, const struct ekb_deployment_node *node,
+                           const struct ekb_deployment_identity *identity,
+                           const struct delivery *delivery, struct ekb_fail *out_refusal,
+                           struct ekb_fail *reterr_fail)
+{
+    struct ekb_bundle bundle = {.chain = NULL};
+    struct ekb_upload_outcome outcome;
+    const struct ekb_upload upload = {.side = delivery->side,
+                                      .bundle = &bundle,
+                                      .key = EKB_UPLOAD_KEY_GIVEN,
+                                      .copy = delivery->copy,
+                                      .needs = delivery->needs,
+                                      .now = site->now};
+    struct ekb_fail fail = {.err = EKB_OK};
+    enum ekb_err err = mint(&bundle, site, node, identity, &fail);
+    if (err == EKB_OK) {
+        err = ekb_admin_upload(delivery->store, &upload, &outcome, &fail);
+    }
+    ekb_bundle_deinit(&bundle);
+    if (err == EKB_OK) {
+        return EKB_OK;
+    }
+    if (is_refusal(err)) {
+        *out_refusal = fail;
+        return EKB_OK;
+    }
+    if (reterr_fail != NULL) {
+        *reterr_fail = fail;
+    }
+    return err;
+}
+
+static enum ekb_err add_trust(const struct ekb_site *site, const struct ekb_deployment_node *node,
+                              const char *store, struct ekb_fail *reterr_fail)
+{
+    struct ekb_gate_warning warning;
+    enum ekb_err err = EKB_OK;
+    for (size_t i = 0; i < site->deployment->num_cas && err == EKB_OK; i++) {
+        if ((node->trusts & (1U << i)) != 0) {
+            err = ekb_admin_trust_add(store, ekb_ca_certificate(site->cas[i]), site->now, &warning,
+                                      reterr_fail);
+        }
+    }
+    return err;
+}
+
+static enum ekb_err begin_store(const struct ekb_site *site, const struct ekb_deployment_node *node,
+                                const char *store, struct ekb_fail *reterr_fail)
+{
+    const struct ekb_admin_host host = {.name = node->host, .key_type = EKB_KEY_P256};
+    const enum ekb_err err = ekb_admin_init(store, &host, site->now, reterr_fail);
+    return err == EKB_OK ? add_trust(site, node, store, reterr_fail) : err;
+}
+
+static enum ekb_err fill_server(struct ekb_site *site, size_t index, struct ekb_fail *reterr_fail)
+{
+    const struct ekb_deployment_node *node = &site->deployment->nodes[index];
+    struct site_node *made = &site->nodes[index];
+    const struct ekb_release_node rules = ekb_foretell_gate(node, made->rules);
+    const bool copies =
+        node->client.origin == EKB_ORIGIN_COPY &&
+        (rules.kind == EKB_NODE_FAR || ekb_release_rules(rules.release)->two_stores);
+    const struct delivery delivery = {.store = made->store,
+                                      .side = EKB_STORE_SERVER,
+                                      .copy =
+                                          copies ? EKB_UPLOAD_ALSO_AS_CLIENT : EKB_UPLOAD_ONE_STORE,
+                                      .needs = ekb_release_gate(&rules, EKB_STORE_SERVER)};
+    return is_minted(&node->server) ? upload(site, node, &node->server, &delivery,
+                                             &made->refusals[EKB_STORE_SERVER], reterr_fail)
+                                    : EKB_OK;
+}
+
+// fill_client gives the client store what it is to have. Before there were two stores, the server's
+// certificate was the client's, which is what an upgrade leaves, too.
+static enum ekb_err fill_client(struct ekb_site *site, size_t index, struct ekb_fail *reterr_fail)
+{
+    const struct ekb_deployment_node *node = &site->deployment->nodes[index];
+    struct site_node *made = &site->nodes[index];
+    const bool one_store =
+        made->rules.kind != EKB_NODE_FAR && !ekb_release_rules(made->rules.release)->two_stores;
+    enum ekb_upgrade upgrade;
+    if (one_store || node->client.origin == EKB_ORIGIN_UPGRADE) {
+        return made->refusals[EKB_STORE_SERVER].err == EKB_OK
+                   ? ekb_admin_upgrade(&upgrade, made->store, EKB_UPGRADE_FORCE, reterr_fail)
+                   : EKB_OK;
+    }
+    const struct delivery delivery = {.store = made->store,
+                                      .side = EKB_STORE_CLIENT,
+                                      .needs = ekb_release_gate(&made->rules, EKB_STORE_CLIENT)};
+    return is_minted(&node->client) ? upload(site, node, &node->client, &delivery,
+                                             &made->refusals[EKB_STORE_CLIENT], reterr_fail)
+                                    : EKB_OK;
+}
+
+static enum ekb_err fill_second(struct ekb_site *site, size_t index, struct ekb_fail *reterr_fail)
+{
+    const struct ekb_deployment_node *node = &site->deployment->nodes[index];
+    struct site_node *made = &site->nodes[index];
+    if (!is_minted(&node->second)) {
+        return EKB_OK;
+    }
+    if (asprintf(&made->second, "%s/%s-second", site->directory, node->name) < 0) {
+        made->second = NULL;
+        return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "stores");
+    }
+    const struct delivery delivery = {.store = made->second,
+                                      .side = EKB_STORE_SERVER,
+                                      .needs = ekb_release_gate(&made->rules, EKB_STORE_SERVER)};
+    const enum ekb_err err = begin_store(site, node, made->second, reterr_fail);
+    return err == EKB_OK ? upload(site, node, &node->second, &delivery,
+                                  &made->refusals[EKB_STORE_SERVER], reterr_fail)
+                         : err;
+}
+
+static enum ekb_err make_node(struct ekb_site *site, size_t index,
+                              const struct ekb_site_terms *terms, struct ekb_fail *reterr_fail)
+{
+    const struct ekb_deployment_node *node = &site->deployment->nodes[index];
+    struct site_node *made = &site->nodes[index];
+    made->rules = ekb_foretell_rules(site->deployment, index, terms->release, terms->mode);
+    if (node->store[0] != '\0') { // Somebody's own: used as it is.
+        made->store = strdup(node->store);
+        return made->store != NULL ? EKB_OK : ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "stores");
+    }
+    if (asprintf(&made->store, "%s/%s", site->directory, node->name) < 0) {
+        made->store = NULL;
+        return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "stores");
+    }
+    enum ekb_err err = begin_store(site, node, made->store, reterr_fail);
+    if (err == EKB_OK) {
+        err = fill_server(site, index, reterr_fail);
+    }
+    if (err == EKB_OK) {
+        err = fill_client(site, index, reterr_fail);
+    }
+    return err == EKB_OK ? fill_second(site, index, reterr_fail) : err;
+}
+
+// make_directory makes the place of the stores; one that there is must be empty.
+static enum ekb_err make_directory(struct ekb_site *site, const struct ekb_site_terms *terms,
+                                   struct ekb_fail *reterr_fail)
+{
+    if (terms->directory == NULL) {
+        site->is_temporary = true;
+        return ekb_file_make_temporary(&site->directory, reterr_fail);
+    }
+    site->directory = strdup(terms->directory);
+    if (site->directory == NULL) {
+        return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "stores");
+    }
+    const enum ekb_err err = ekb_file_make_dirs(site->directory, 0700, reterr_fail);
+    // A directory with something in it cannot be removed, and an empty one can be made again.
+    if (err == EKB_OK && rmdir(site->directory) != 0) {
+        return ekb_fail_set(reterr_fail, EKB_EXISTS, errno, "%s", site->directory);
+    }
+    return err == EKB_OK ? ekb_file_make_dirs(site->directory, 0700, reterr_fail) : err;
+}
+
+enum ekb_err ekb_site_create(struct ekb_site **out_site, const struct ekb_deployment *deployment,
+                             const struct ekb_site_terms *terms, struct ekb_fail *reterr_fail)
+{
+    struct ekb_site *site = calloc(1, sizeof *site);
+    if (site == NULL) {
+        return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "stores");
+    }
+    site->deployment = deployment;
+    site->now = (int64_t)time(NULL);
+    enum ekb_err err = make_directory(site, terms, reterr_fail);
+    if (err == EKB_OK) {
+        err = make_cas(site, reterr_fail);
+    }
+    for (size_t i = 0; i < deployment->num_nodes && err == EKB_OK; i++) {
+        err = make_node(site, i, terms, reterr_fail);
+    }
+    if (err != EKB_OK) {
+        ekb_site_destroy(site);
+        return err;
+    }
+    *out_site = site;
+    return EKB_OK;
+}
+
+void ekb_site_destroy(struct ekb_site *site)
+{
+    if (site == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < EKB_DEPLOYMENT_MAX_NODES; i++) {
+        free(site->nodes[i].store);
+        free(site->nodes[i].second);
+    }
+    for (size_t i = 0; i < EKB_DEPLOYMENT_MAX_CAS; i++) {
+        ekb_ca_destroy(site->cas[i]);
+    }
+    if (site->is_temporary && site->directory != NULL) {
+        ekb_file_remove_tree(site->directory);
+    }
+    free(site->directory);
+    free(site);
+}
+
+const char *ekb_site_store(const struct ekb_site *site, size_t node)
+{
+    return site->nodes[node].store;
+}
+
+const char *ekb_site_second(const struct ekb_site *site, size_t node)
+{
+    return site->nodes[node].second;
+}
+
+const struct ekb_fail *ekb_site_refusal(const struct ekb_site *site, size_t node,
+                                        enum ekb_store_side side)
+{
+    return &site->nodes[node].refusals[side];
+}
+
+struct ekb_release_node ekb_site_rules(const struct ekb_site *site, size_t node)
+{
+    return site->nodes[node].rules;
+}

@@ -1,0 +1,126 @@
+#!/usr/bin/env bash
+#
+# `ekubench scenario`: every built-in deployment with real handshakes, in both TLS versions, and under the rules of every
+# release; deployments of the user's own, good and bad: tests/cli/test_scenario.sh EKUBENCH
+# exit status: 0 passed, 1 failed, 77 cannot be tested here
+
+set -euo pipefail
+
+if (($# != 1)); then
+    echo 'usage: tests/cli/test_scenario.sh EKUBENCH' >&2
+    exit 2
+fi
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
+# shellcheck source=tests/cli/lib.sh
+source "$root/tests/cli/lib.sh" "$1"
+
+needs /usr/bin/python3
+skip_without_io_uring
+
+for version in 1.2 1.3; do
+    run ekubench scenario run --all --tls "$version"
+    expect "all, TLS $version" 0
+    [[ $(grep -c ' yes$' "$dir/out") == 21 ]] || fail "all, TLS $version: $(grep -E ' (yes|NO)$' "$dir/out")"
+    ! grep -q EXPECTED: "$dir/out" || fail "all, TLS $version: $(grep EXPECTED: "$dir/out")"
+done
+says 'event log' 'Event="Inbound TLS Negotiation Error" Service="SIP" Src-ip="127.0.0.1"'
+says 'event log' 'Detail="unsupported certificate purpose" Protocol="TLS" Level="1"'
+says 'tunnel' 'Permission denied: unsupported certificate purpose'
+says 'outbound' 'WARNING: Core server certificate verification failed for (cucm.example). Action=Terminate Error=self signed certificate server=cucm.example(127.0.0.1) depth=0'
+says 'outbound' "ERROR: SSL connection failed for 'cucm.example': certificate verify failed"
+says 'outbound' 'Error=unable to get local issuer certificate server=cucm.example(127.0.0.1) depth=1'
+says 'outbound' 'WARNING: SNI (192.0.2.10) not in certificate. Action=Terminate server=192.0.2.10(192.0.2.10)'
+
+# What is presented comes from the store of the role, by its serial number.
+run ekubench scenario run scenario-1 scenario-2 test-case-3 --json
+expect 'who presents what' 0
+/usr/bin/python3 - "$dir/out" <<'PYTHON' || fail "who presents what: $(cat -- "$dir/out")"
+import json, sys
+runs = json.load(open(sys.argv[1]))
+assert len(runs) == 6, len(runs)
+for run in runs:
+    (link,) = run["links"]
+    assert link["initiator"]["store"] == "client", (run["name"], link)
+    assert link["responder"]["store"] == "server", (run["name"], link)
+    assert link["initiator"]["serial"] != link["responder"]["serial"]
+webex = [m["message"] for m in runs[0]["links"][0]["messages"]]
+order = [webex.index(name) for name in ("ClientHello", "ServerHello", "CertificateRequest", "Certificate")]
+assert order == sorted(order), webex
+sent = [m["message"] for m in runs[0]["links"][0]["messages"] if m["sent"]]
+assert "Certificate" in sent and "CertificateVerify" in sent, sent
+PYTHON
+
+# Every deployment under every release: what comes of it is what the rules foretell.
+for release in X14.1 X14.2 X15.4 X15.5; do
+    run ekubench scenario run --all --release "$release" --json
+    if ((status != 0)); then
+        fail "$release: $(json "$dir/out" '[(x["name"], l["name"], l["status"], l["expected"], l["code"]) for x in r for l in x["links"] if not l["matches"]]')"
+    fi
+done
+run ekubench scenario run condition-2.1 --release X15.4
+says 'gate of X15.4' 'the gate of C refuses its server certificate: Invalid certificate: The file provided does not have a client usage attribute.'
+
+# The user's own.
+run ekubench scenario show condition-4
+expect show 0
+cp -- "$dir/out" "$dir/mine.ini"
+run ekubench scenario run "$dir/mine.ini" --keep "$dir/kept"
+expect 'a file' 0
+[[ -f $dir/kept/condition-4-X15.5-on/C/server.pem && -f $dir/kept/condition-4-X15.5-off/E/client.pem ]] ||
+    fail "keep: $(find "$dir/kept" -maxdepth 2)"
+run ekubench store show -s "$dir/kept/condition-4-X15.5-on/E"
+expect 'a store that was kept' 0
+run ekubench scenario run "$dir/mine.ini" --keep "$dir/kept"
+expect 'kept already' 2
+sed 's/^b2b-off = active/b2b-off = failed/' "$dir/mine.ini" >"$dir/other.ini"
+run ekubench scenario run "$dir/other.ini"
+expect 'a mismatch' 1
+says 'a mismatch' 'EXPECTED: Failed'
+
+# A store of one's own, used as it is.
+run ekubench pki mint "$dir/own" --client-eku server
+expect mint 0
+before=$(cksum "$dir/own/client.pem" "$dir/own/server.pem")
+cat >"$dir/own.ini" <<INI
+[deployment]
+ca = CA1
+eku-mode = on, off
+[node C]
+kind = core
+store = $dir/own
+[node E]
+kind = edge
+store = $dir/own
+[link uc-zone]
+initiator = C
+responder = E
+[expect on]
+uc-zone = failed, unsupported_certificate
+[expect off]
+uc-zone = active
+INI
+run ekubench scenario run "$dir/own.ini"
+expect 'own stores' 0
+[[ $(cksum "$dir/own/client.pem" "$dir/own/server.pem") == "$before" ]] || fail 'own stores: they were changed'
+
+# What is wrong is said, with the line.
+printf '[deployment]\nca = CA1\n[node C]\nkind = middle\n' >"$dir/bad.ini"
+run ekubench scenario run "$dir/bad.ini"
+expect 'a bad line' 2
+says 'a bad line' "$dir/bad.ini:4: "
+printf '[deployment]\nca = CA1\n[node C]\nkind = core\nrelease = X15.4\n[node E]\nkind = edge\n[link uc-zone]\ninitiator = C\nresponder = E\n' >"$dir/mixed.ini"
+run ekubench scenario run "$dir/mixed.ini"
+expect 'mixed releases' 2
+says 'mixed releases' 'must run the same release'
+for words in 'run' 'run --all condition-1' 'list x' 'show' 'show nothing' 'run nothing' 'start' 'run --all --release 15' \
+    "run $dir/absent.ini" 'run --all --tls 1.1'; do
+    # shellcheck disable=SC2086 # Several words.
+    run ekubench scenario $words
+    expect "scenario $words" 2
+done
+run ekubench scenario list
+expect list 0
+[[ $(wc -l <"$dir/out") == 12 ]] || fail "list: $(cat -- "$dir/out")"
+
+expect_nothing_left scenario
+finish

@@ -1,0 +1,188 @@
+#include "ekubench/lab/deployment.h"
+
+#include <criterion/criterion.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+TestSuite(deployment, .timeout = 10);
+
+#define WHOLE                                                                                      \
+    "; a comment\n[deployment]\nname = mine\ntitle = Two nodes\nca = CA1, CA2\n"                   \
+    "release = X15.4, X15.5\neku-mode = on, off\n"                                                 \
+    "[node C]\nkind = core\nserver = CA2 server rsa2048\nclient = CA1 both p256 depth=2\n"         \
+    "trust = CA1\n"                                                                                \
+    "[node E]\nkind = edge\nhost = edge.example\nserver = CA2 both\nclient = upgrade\n"            \
+    "eku-mode = off\nserver-eku-upload = yes\n"                                                    \
+    "[node far]\nserver = CA1 server\nsecond = self-signed server p384\nclient = none\n"           \
+    "named = no\ntrust = none\n"                                                                   \
+    "[link uc-zone]\ninitiator = C\nresponder = E\n"                                               \
+    "[link webex]\nkind = b2b\ninitiator = E\nresponder = far\naddress = 192.0.2.1\nport = 5062\n" \
+    "[expect]\nuc-zone = active\n[expect off]\nmra = fails\n"                                      \
+    "[expect X14.1, on]\nwebex = failed, unknown_ca\n"
+
+static struct ekb_deployment deployment;
+
+static void read(const char *text)
+{
+    struct ekb_fail fail = {.err = EKB_OK};
+    cr_assert_eq(ekb_deployment_parse(&deployment, text, "mine.ini", &fail), EKB_OK, "%s",
+                 fail.detail);
+}
+
+Test(deployment, is_read_whole)
+{
+    read(WHOLE);
+    cr_expect_str_eq(deployment.name, "mine");
+    cr_expect_str_eq(deployment.title, "Two nodes");
+    cr_expect_eq(deployment.num_releases, 2);
+    cr_expect_eq(deployment.releases[1], EKB_RELEASE_X15_5);
+    cr_expect_eq(deployment.num_modes, 2);
+    cr_expect_eq(deployment.num_cas, 2);
+    cr_assert_eq(deployment.num_nodes, 3);
+    const struct ekb_deployment_node *core = &deployment.nodes[0];
+    cr_expect_eq(core->rules.kind, EKB_NODE_CORE);
+    cr_expect_str_eq(core->host, "c.example");
+    cr_expect_eq(core->trusts, 1u);
+    cr_expect_eq(core->server.ca, 1);
+    cr_expect_eq(core->server.eku, (unsigned)EKB_EKU_SERVER_AUTH);
+    cr_expect_eq(core->server.key_type, EKB_KEY_RSA2048);
+    cr_expect_eq(core->client.depth, 2);
+    cr_expect_eq(core->client.eku, (unsigned)(EKB_EKU_SERVER_AUTH | EKB_EKU_CLIENT_AUTH));
+    const struct ekb_deployment_node *edge = &deployment.nodes[1];
+    cr_expect_str_eq(edge->host, "edge.example");
+    cr_expect_eq(edge->client.origin, EKB_ORIGIN_UPGRADE);
+    cr_expect(edge->has_mode && edge->rules.mode == EKB_EKU_OFF);
+    cr_expect(edge->rules.server_eku_upload);
+    cr_expect_eq(edge->trusts, 3u, "all, unless it is said");
+    const struct ekb_deployment_node *far = &deployment.nodes[2];
+    cr_expect_eq(far->rules.kind, EKB_NODE_FAR);
+    cr_expect_eq(far->second.origin, EKB_ORIGIN_SELF_SIGNED);
+    cr_expect_eq(far->client.origin, EKB_ORIGIN_NONE);
+    cr_expect(far->unnamed);
+    cr_expect_eq(far->trusts, 0u);
+    cr_assert_eq(deployment.num_links, 2);
+    cr_expect_eq(deployment.links[0].kind, EKB_LINK_UC_ZONE);
+    cr_expect_eq(deployment.links[1].kind, EKB_LINK_B2B);
+    cr_expect_eq(deployment.links[1].port, 5062);
+    cr_expect_str_eq(deployment.links[1].address, "192.0.2.1");
+}
+
+Test(deployment, expects_what_is_said_of_a_run)
+{
+    read(WHOLE);
+    const struct ekb_deployment_expectation *said =
+        ekb_deployment_expect(&deployment, "uc-zone", EKB_RELEASE_X15_5, EKB_EKU_OFF);
+    cr_assert_not_null(said);
+    cr_expect_eq(said->expected, EKB_EXPECTED_ACTIVE);
+    // What is said without a release is about those of the deployment.
+    cr_expect_null(ekb_deployment_expect(&deployment, "uc-zone", EKB_RELEASE_X14_2, EKB_EKU_ON));
+    cr_expect_null(ekb_deployment_expect(&deployment, "mra", EKB_RELEASE_X15_5, EKB_EKU_ON));
+    said = ekb_deployment_expect(&deployment, "mra", EKB_RELEASE_X15_5, EKB_EKU_OFF);
+    cr_assert_not_null(said);
+    cr_expect_eq(said->expected, EKB_EXPECTED_FAILED);
+    said = ekb_deployment_expect(&deployment, "webex", EKB_RELEASE_X14_1, EKB_EKU_ON);
+    cr_assert_not_null(said);
+    cr_expect_str_eq(said->reason, "unknown_ca");
+    cr_expect_null(ekb_deployment_expect(&deployment, "webex", EKB_RELEASE_X14_1, EKB_EKU_OFF));
+}
+
+#define HEAD "[deployment]\nca = CA1\n"
+#define NODES "[node C]\nkind = core\n[node E]\nkind = edge\n"
+#define LINK "[link uc-zone]\ninitiator = C\nresponder = E\n"
+
+Test(deployment, names_the_line_that_is_wrong)
+{
+    static const struct {
+        const char *text;
+        const char *words[2];
+    } wrong[] = {
+        {"key = 1\n", {"mine.ini:1: ", "section"}},
+        {"[deployment]\nsite = 1\n", {"mine.ini:2: ", "site"}},
+        {"[deploy]\na = 1\n", {"mine.ini:2: ", "[deploy]"}},
+        {"[deployment]\nrelease = 15\n", {"mine.ini:2: ", "\"15\""}},
+        {"[deployment]\neku-mode = none\n", {"mine.ini:2: ", "on or off"}},
+        {"[deployment]\neku-mode = on, off, on\n", {"mine.ini:2: ", "both"}},
+        {HEAD "[node C]\nkind = middle\n", {"mine.ini:4: ", "middle"}},
+        {HEAD "[node C]\nserver = CA9 both\n", {"mine.ini:4: ", "CA9"}},
+        {HEAD "[node C]\nserver = CA1 bot\n", {"mine.ini:4: ", "\"bot\""}},
+        {HEAD "[node C]\nserver = CA1 depth=0\n", {"mine.ini:4: ", "depth=0"}},
+        {HEAD "[node C]\ntrust = CA1, CA2\n", {"mine.ini:4: ", "CA2"}},
+        {HEAD "[node C]\nserver-eku-upload = maybe\n", {"mine.ini:4: ", "yes or no"}},
+        {HEAD "[node C]\ncolour = red\n", {"mine.ini:4: ", "colour"}},
+        {HEAD "[node C]\nkind = core\n[node E]\nkind = edge\n[node C]\nkind = far\n",
+         {"mine.ini:8: ", "already"}},
+        {HEAD NODES "[link uc-zone]\ninitiator = X\n", {"mine.ini:8: ", "\"X\""}},
+        {HEAD NODES "[link uc-zone]\nport = 70000\n", {"mine.ini:8: ", "70000"}},
+        {HEAD NODES "[link uc-zone]\nkind = tunnel\n", {"mine.ini:8: ", "tunnel"}},
+        {HEAD NODES LINK "[expect]\nuc-zone = maybe\n", {"mine.ini:11: ", "maybe"}},
+        {HEAD NODES LINK "[expect later]\nuc-zone = active\n", {"mine.ini:11: ", "later"}},
+        {"[deployment\n", {"mine.ini:1: ", "section"}},
+        {HEAD "no value\n", {"mine.ini:3: ", "key = value"}},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        struct ekb_fail fail = {.err = EKB_OK};
+        cr_expect_eq(ekb_deployment_parse(&deployment, wrong[i].text, "mine.ini", &fail), EKB_PARSE,
+                     "%zu: %s", i, wrong[i].text);
+        for (int word = 0; word < 2; word++) {
+            cr_expect_not_null(strstr(fail.detail, wrong[i].words[word]),
+                               "%zu: no \"%s\" in \"%s\"", i, wrong[i].words[word], fail.detail);
+        }
+    }
+}
+
+Test(deployment, is_none_if_it_makes_no_sense)
+{
+    static const struct {
+        const char *text;
+        const char *word;
+    } wrong[] = {
+        {HEAD NODES, "[link]"},
+        {HEAD NODES "[link uc-zone]\ninitiator = E\nresponder = C\n", "from a edge to a core"},
+        {HEAD NODES "[link uc-zone]\ninitiator = C\n", "responder"},
+        {HEAD NODES "[link mine]\ninitiator = C\nresponder = E\n", "kind"},
+        {HEAD NODES LINK "[expect]\nb2b = active\n", "b2b"},
+        {HEAD "[node C]\nkind = core\n[node E]\nkind = edge\nrelease = X15.4\n" LINK,
+         "must run the same release: node E has X15.4, the deployment X15.5"},
+        {"", "[link]"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        struct ekb_fail fail = {.err = EKB_OK};
+        cr_expect_eq(ekb_deployment_parse(&deployment, wrong[i].text, "mine.ini", &fail), EKB_USAGE,
+                     "%zu", i);
+        cr_expect_not_null(strstr(fail.detail, wrong[i].word), "%zu: no \"%s\" in \"%s\"", i,
+                           wrong[i].word, fail.detail);
+    }
+}
+
+Test(deployment, takes_a_node_of_the_same_release)
+{
+    read("[deployment]\nca = CA1\nrelease = X15.4\n[node C]\nkind = core\nrelease = X15.4.2\n"
+         "[node E]\nkind = edge\n" LINK);
+    cr_expect_eq(deployment.releases[0], EKB_RELEASE_X15_4);
+}
+
+// No line, key or list is too long for it.
+Test(deployment, refuses_too_much_of_anything)
+{
+    char *text = malloc(200000);
+    cr_assert_not_null(text);
+    struct ekb_fail fail = {.err = EKB_OK};
+    size_t len = (size_t)sprintf(text, "[deployment]\nca = ");
+    for (int i = 0; i < 9; i++) {
+        len += (size_t)sprintf(text + len, "c%d,", i);
+    }
+    cr_expect_eq(ekb_deployment_parse(&deployment, text, "x", &fail), EKB_PARSE);
+    len = (size_t)sprintf(text, "[deployment]\ntitle = ");
+    memset(text + len, 'x', 1000);
+    text[len + 1000] = '\0';
+    cr_expect_eq(ekb_deployment_parse(&deployment, text, "x", &fail), EKB_PARSE);
+    len = (size_t)sprintf(text, HEAD);
+    for (int i = 0; i < 20; i++) {
+        len += (size_t)sprintf(text + len, "[node n%d]\nkind = far\n", i);
+    }
+    cr_expect_eq(ekb_deployment_parse(&deployment, text, "x", &fail), EKB_PARSE);
+    cr_expect_not_null(strstr(fail.detail, "at most 16 nodes"), "%s", fail.detail);
+    free(text);
+}

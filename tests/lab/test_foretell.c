@@ -1,0 +1,81 @@
+#include "ekubench/lab/foretell.h"
+
+#include "ekubench/lab/scenario.h"
+
+#include <criterion/criterion.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+TestSuite(foretell, .timeout = 10);
+
+// find_link returns the link called `name`.
+static const struct ekb_deployment_link *find_link(const struct ekb_deployment *deployment,
+                                                   const char *name)
+{
+    for (size_t i = 0; i < deployment->num_links; i++) {
+        if (strcmp(deployment->links[i].name, name) == 0) {
+            return &deployment->links[i];
+        }
+    }
+    cr_assert_fail("%s has no link %s", deployment->name, name);
+    return NULL;
+}
+
+// What is written beside each built-in deployment is what the rules foretell of it: two accounts of
+// the same thing, of which neither knows the other.
+Test(foretell, agrees_with_what_is_said_of_the_built_in_deployments)
+{
+    struct ekb_deployment *deployment = calloc(1, sizeof *deployment);
+    size_t num_compared = 0;
+    cr_assert_not_null(deployment);
+    for (size_t i = 0; i < EKB_NUM_SCENARIOS_BUILTIN; i++) {
+        struct ekb_fail fail = {.err = EKB_OK};
+        cr_assert_eq(ekb_deployment_parse(deployment, ekb_scenario_builtins[i].text,
+                                          ekb_scenario_builtins[i].name, &fail),
+                     EKB_OK, "%s: %s", ekb_scenario_builtins[i].name, fail.detail);
+        for (size_t r = 0; r < deployment->num_releases; r++) {
+            for (size_t m = 0; m < deployment->num_modes; m++) {
+                for (size_t l = 0; l < deployment->num_links; l++) {
+                    const struct ekb_deployment_link *link = &deployment->links[l];
+                    const struct ekb_deployment_expectation *said = ekb_deployment_expect(
+                        deployment, link->name, deployment->releases[r], deployment->modes[m]);
+                    cr_assert_not_null(said, "%s: nothing is said of %s",
+                                       ekb_scenario_builtins[i].name, link->name);
+                    cr_expect_eq(ekb_foretell_link(deployment, link, deployment->releases[r],
+                                                   deployment->modes[m]),
+                                 said->expected, "%s: %s, %s, %s", ekb_scenario_builtins[i].name,
+                                 link->name, ekb_release_rules(deployment->releases[r])->name,
+                                 ekb_eku_mode_name(deployment->modes[m]));
+                    num_compared++;
+                }
+            }
+        }
+    }
+    cr_expect_gt(num_compared, 40u);
+    free(deployment);
+}
+
+// expect_release foretells a link of a built-in deployment under another release.
+static void expect_release(int line, const char *name, const char *link, enum ekb_release release,
+                           enum ekb_expected wanted)
+{
+    struct ekb_deployment *deployment = calloc(1, sizeof *deployment);
+    cr_assert_not_null(deployment);
+    cr_assert_eq(
+        ekb_deployment_parse(deployment, ekb_scenario_builtin_find(name)->text, name, NULL),
+        EKB_OK);
+    cr_expect_eq(ekb_foretell_link(deployment, find_link(deployment, link), release, EKB_EKU_ON),
+                 wanted, "line %d", line);
+    free(deployment);
+}
+
+// Before X15.5 there is one store, and up to X15.4 its gate wants both usages.
+Test(foretell, knows_what_older_releases_do_not_let_in)
+{
+    expect_release(__LINE__, "condition-1", "uc-zone", EKB_RELEASE_X14_2, EKB_EXPECTED_ACTIVE);
+    expect_release(__LINE__, "condition-2.1", "uc-zone", EKB_RELEASE_X15_4, EKB_EXPECTED_FAILED);
+    expect_release(__LINE__, "test-case-1", "ssh-tunnel", EKB_RELEASE_X15_4, EKB_EXPECTED_FAILED);
+    expect_release(__LINE__, "condition-3", "uc-zone", EKB_RELEASE_X14_1, EKB_EXPECTED_ACTIVE);
+    expect_release(__LINE__, "traffic-2", "traffic-server", EKB_RELEASE_X14_1, EKB_EXPECTED_ACTIVE);
+}
