@@ -199,8 +199,11 @@ static enum ekb_err run_once(struct series *series, const struct ekb_deployment 
     struct ekb_scenario_terms terms = *wish;
     struct ekb_scenario_run *run = calloc(1, sizeof *run);
     char *directory = NULL;
-    enum ekb_err err = run != NULL ? EKB_OK : ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "a run");
-    if (err == EKB_OK && series->arguments->keep != NULL &&
+    enum ekb_err err = EKB_OK;
+    if (run == NULL) {
+        return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "a run");
+    }
+    if (series->arguments->keep != NULL &&
         asprintf(&directory, "%s/%s-%s-%s", series->arguments->keep, deployment->name,
                  ekb_release_rules(terms.release)->name, ekb_eku_mode_name(terms.mode)) < 0) {
         directory = NULL;

@@ -678,6 +678,27 @@ cp -- "$dir/junk-ca.pem" "$b/.data/ca.pem"
 refused 'trust add, broken' "$b" 2 "$b/ca.pem holds no certificate" trust add "$two/ca.pem"
 refused 'trust list, broken' "$b" 2 "$b/ca.pem holds no certificate" trust list
 
+# The gates of other releases.
+
+g=$dir/gate
+store init -s "$g"
+expect 'init, gate' 0
+for words in '--release X14.2' '--release X15.4' '--release X15.4 --node edge' '--release X15.4 --server-eku-upload'; do
+    # shellcheck disable=SC2086 # Several words.
+    refused "upload server $words" "$g" 1 "$no_client" upload server --cert "$one/server.pem" --key "$one/privkey.pem" $words
+done
+store upload server --cert "$one/server.pem" --key "$one/privkey.pem" -s "$g" --release X15.4 --node edge --server-eku-upload
+expect 'upload server, EnableServerEkuUpload' 0
+store upload server --cert "$both/server.pem" --key "$both/privkey.pem" -s "$g" --release X14.1
+expect 'upload server, both usages' 0
+refused 'upload client, one store' "$g" 2 \
+    "X14.2 to X15.3 has one store: the server's certificate is the client's, too" \
+    upload client --cert "$both/client.pem" --key "$both/clientprivkey.pem" --release X14.2
+store upload server --cert "$one/server.pem" --key "$one/privkey.pem" -s "$g" --release 14
+expect 'upload server, no release' 2
+store show -s "$g" --release X15.5
+expect 'show --release' 2
+
 # Being killed.
 
 # ready FORM DIR: a store to be changed, of plain files or in the form of a first change.
