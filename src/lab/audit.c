@@ -202,6 +202,10 @@ const char *ekb_audit_pki_name(enum ekb_audit_pki pki)
     return names[pki];
 }
 
+#define ACT                                                                                        \
+    "act: another root with both usages, renew before the deadline, a private CA (C only), or "    \
+    "upgrade"
+
 const char *ekb_audit_advice_text(enum ekb_audit_advice advice)
 {
     static const char *const texts[] = {

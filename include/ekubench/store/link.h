@@ -46,17 +46,17 @@ enum ekb_link_rule {
 };
 
 struct ekb_link_row {
-    const char *name;  // "uc-zone"
-    const char *title; // "UC traversal zone"
+    const char *name;    // "uc-zone"
+    const char *title;   // "UC traversal zone"
+    const char *failure; // What a failed one says of itself, or NULL.
     enum ekb_link_end initiator;
     enum ekb_link_end responder;
-    uint16_t port;                   // 0: no one in particular.
     enum ekb_link_rule of_initiator; // How the responder verifies it,
-    bool initiator_named;            // and whether for its name too;
     enum ekb_link_rule of_responder; // and the other way round.
-    bool responder_named;
+    uint16_t port;                   // 0: no one in particular.
+    bool initiator_named;            // It is verified for its name, too,
+    bool responder_named;            // and so is this one.
     bool asks; // The responder asks for a certificate, though it may verify nothing of it.
-    const char *failure; // What a failed one says of itself, or NULL.
 };
 
 // ekb_link_row returns the row of `link`. ekb_link_parse finds a link by its name (EKB_USAGE).
