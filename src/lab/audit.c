@@ -202,16 +202,16 @@ const char *ekb_audit_pki_name(enum ekb_audit_pki pki)
     return names[pki];
 }
 
-#define ACT                                                                                        \
-    "act: another root with both usages, renew before the deadline, a private CA (C only), or "    \
-    "upgrade"
+static const char act[] =
+    "act: another root with both usages, renew before the deadline, a private CA (C only), or "
+    "upgrade";
 
 const char *ekb_audit_advice_text(enum ekb_audit_advice advice)
 {
     static const char *const texts[] = {
         [EKB_ADVICE_NOT_AFFECTED] = "not affected",
         [EKB_ADVICE_KEEP] = "keep: it is for servers only",
-        [EKB_ADVICE_ACT] = ACT,
+        [EKB_ADVICE_ACT] = act,
         [EKB_ADVICE_FIND_OUT] = "find out: public? used as a TLS client?",
         [EKB_ADVICE_EXPIRED] = "renew: it has expired",
     };
