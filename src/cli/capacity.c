@@ -333,7 +333,10 @@ static const struct argp_option options[] = {
     {"resume-share", OPTION_RESUME_SHARE, "SHARE", 0,
      "Of those accepted, this share resume a session: likewise", 1},
     {"budget", OPTION_BUDGET, "TIME", 0,
-     "For the search (default 120s); below two minutes its trials are shorter", 1},
+     "For the search (default 120s), beside ceiling, validation and variants; below two minutes "
+     "its "
+     "trials are shorter",
+     1},
     {"full-client", OPTION_FULL_CLIENT, NULL, 0,
      "A client that verifies the server, as real ones do (default: a cheap one, so that the client "
      "does not set the limit)",

@@ -324,7 +324,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 static const struct argp_option options[] = {
     {"plan", EKB_CLI_OPTION_PLAN, "FILE", 0,
      "Read these options from an INI file, with their names as keys; what the command line says "
-     "goes before it",
+     "of an option goes before it",
      0},
     {"print-plan", EKB_CLI_OPTION_PRINT_PLAN, NULL, 0,
      "Print what would be done as such a file, and do nothing", 0},

@@ -365,7 +365,7 @@ static void fill_cpu(struct ekb_record_cpu *cpu, const struct ekb_stage *stage,
         cpu->total_ns += tally->cpu_ns_at[slice + 1] - tally->cpu_ns_at[slice];
         cpu->steps_ns += tally->steps_ns[slice];
         cpu->handshakes += tally->completed[slice];
-        cpu->window_ns += stage->timeline.slice_ns * side->num_workers;
+        cpu->window_ns += stage->timeline.slice_ns * ekb_stage_num_cpus(side);
     }
     cpu->per_handshake_ns = ratio((double)cpu->total_ns, (double)cpu->handshakes);
     // Steps are wall time, the total is CPU time: with much steal the difference means nothing.

@@ -254,8 +254,16 @@ void ekb_capacity_project(struct ekb_record_capacity *capacity, double target_pe
     capacity->target_per_s = known(target_per_s);
     capacity->target_machines = known(ekb_projection_machines(target_per_s, capacity->lower_per_s));
     capacity->headroom = known(ekb_projection_headroom(target_per_s, capacity->lower_per_s));
-    if (capacity->server_cpu_ns.known && capacity->server_utilisation.known) {
-        capacity->target_cores = known(ekb_projection_cores(
-            target_per_s, capacity->server_cpu_ns.value, capacity->server_utilisation.value));
+    if (!capacity->server_cpu_ns.known || !capacity->server_utilisation.known) {
+        return;
+    }
+    capacity->target_cores = known(ekb_projection_cores(target_per_s, capacity->server_cpu_ns.value,
+                                                        capacity->server_utilisation.value));
+    for (size_t i = 0; i < capacity->num_variants; i++) {
+        struct ekb_record_variant *variant = &capacity->variants[i];
+        if (variant->cost_known) {
+            variant->target_cores = known(ekb_projection_cores(
+                target_per_s, variant->server_cpu_ns.estimate, capacity->server_utilisation.value));
+        }
     }
 }

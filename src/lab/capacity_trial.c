@@ -433,7 +433,8 @@ static void fill_blocks(struct blocks *out_blocks, const struct ekb_stage *stage
     const struct ekb_timeline *timeline = &stage->timeline;
     const uint32_t num_slices = timeline->num_slices - timeline->num_warmup;
     const uint32_t len = num_slices / NUM_BLOCKS > 0 ? num_slices / NUM_BLOCKS : 1;
-    const double wall_ns = (double)len * (double)timeline->slice_ns * (double)side->num_workers;
+    const double wall_ns =
+        (double)len * (double)timeline->slice_ns * (double)ekb_stage_num_cpus(side);
     out_blocks->num = 0;
     for (uint32_t first = timeline->num_warmup;
          first + len <= timeline->num_slices && out_blocks->num < NUM_BLOCKS; first += len) {
@@ -514,6 +515,9 @@ static enum ekb_err keep(struct capacity_run *run, struct ekb_record *record,
     // One figure of each: what is projected stands on those that have an interval.
     if (capacity->blocks_known) {
         capacity->client_cpu_ns.value = capacity->client_cpu_blocks.estimate;
+    }
+    if (stage->server.tally != NULL) {
+        capacity->server_cores = ekb_stage_num_cpus(&stage->server);
     }
     if (capacity->blocks_known && stage->server.tally != NULL) {
         capacity->server_cpu_ns.value = capacity->server_cpu_blocks.estimate;

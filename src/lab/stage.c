@@ -481,3 +481,16 @@ void ekb_stage_deinit(struct ekb_stage *stage)
     free(stage->network_by_slice);
     *stage = (struct ekb_stage){0};
 }
+
+uint32_t ekb_stage_num_cpus(const struct ekb_stage_side *side)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < side->num_workers; i++) {
+        bool is_first = true;
+        for (uint32_t j = 0; j < i && side->cpus[i] != EKB_WORKER_UNPINNED; j++) {
+            is_first = is_first && side->cpus[j] != side->cpus[i];
+        }
+        count += is_first ? 1 : 0;
+    }
+    return count;
+}

@@ -235,6 +235,10 @@ static void write_variant(FILE *out, const struct ekb_record_variant *variant)
     char searched[32] = "-";
     char projected[64] = "-";
     char factor[64] = "-";
+    char cores[16] = "";
+    if (variant->target_cores.known) {
+        (void)snprintf(cores, sizeof cores, "%8.0f", variant->target_cores.value);
+    }
     if (variant->cost_known) {
         (void)text_interval(cost, &variant->server_cpu_ns, text_us);
     }
@@ -252,8 +256,8 @@ static void write_variant(FILE *out, const struct ekb_record_variant *variant)
         (void)snprintf(factor, sizeof factor, "%.3f [%.3f, %.3f]", ratio.estimate, ratio.low,
                        ratio.high);
     }
-    (void)fprintf(out, "%-12s  %-22s  %9s  %-22s  %s\n", variant->name, cost, searched, projected,
-                  factor);
+    (void)fprintf(out, "%-12s  %-20s %9s  %-20s  %-*s%s\n", variant->name, cost, searched,
+                  projected, cores[0] != '\0' ? 20 : 0, factor, cores);
 }
 
 static void write_variants(FILE *out, const struct ekb_record_capacity *capacity)
@@ -265,10 +269,12 @@ static void write_variants(FILE *out, const struct ekb_record_capacity *capacity
     text_wrapped(out, "Costs are measured side by side. Rates at the objective are PROJECTED from "
                       "them, where the server is as busy as at the main one's, unless they were "
                       "searched for; [95 %% interval] of the cost alone.");
-    (void)fprintf(out, "\n%-12s  %-22s  %9s  %-22s  %s\n", "", "server CPU per", "measured,",
-                  "PROJECTED,", "rate, of the");
-    (void)fprintf(out, "%-12s  %-22s  %9s  %-22s  %s\n", "", "handshake, us", "per s", "per s",
-                  "main one's");
+    const bool has_cores = capacity->target_cores.known;
+    const int width = has_cores ? 20 : 0;
+    (void)fprintf(out, "\n%-12s  %-20s %9s  %-20s  %-*s%s\n", "", "server CPU per", "measured,",
+                  "PROJECTED,", width, "rate, of the", has_cores ? "  cores," : "");
+    (void)fprintf(out, "%-12s  %-20s %9s  %-20s  %-*s%s\n", "", "handshake, us", "per s", "per s",
+                  width, "main one's", has_cores ? "  target" : "");
     bool any_at_least = false;
     for (size_t i = 0; i < capacity->num_variants; i++) {
         write_variant(out, &capacity->variants[i]);

@@ -301,6 +301,22 @@ static const char *meaning_of(const char *confirm)
     return "the client's own handshake ended (in TLS 1.3 the server may still reject)";
 }
 
+// write_negotiated says what was chosen of what was offered, and what clients present.
+static void write_negotiated(FILE *out, const struct ekb_record *record)
+{
+    const struct ekb_record_arm *arm = &record->arms[0];
+    if (record->plan.group[0] != '\0' && record->plan.server_signature[0] != '\0') {
+        text_wrapped(out, "Negotiated: group %s, the server signs with %s.", record->plan.group,
+                     record->plan.server_signature);
+    } else if (record->plan.group[0] != '\0') {
+        text_wrapped(out, "Negotiated: group %s.", record->plan.group);
+    }
+    if (arm->identities > 1) {
+        text_wrapped(out, "Clients present %llu identities, picked by %s.",
+                     (unsigned long long)arm->identities, arm->pick);
+    }
+}
+
 void text_write_foreign_load(FILE *out, const struct ekb_record *record)
 {
     if (strcmp(record->kind, "load") != 0 || record->num_arms == 0) {
@@ -312,6 +328,7 @@ void text_write_foreign_load(FILE *out, const struct ekb_record *record)
     }
     text_wrapped(out, "Target %s, %s client, accepted means: %s.", record->plan.target,
                  stage->client, meaning_of(record->plan.confirm));
+    write_negotiated(out, record);
     write_shape(out, stage);
     write_latency_head(out, "latency in ms");
     for (size_t i = 0; i < record->num_arms; i++) {

@@ -85,6 +85,7 @@ static json_t *variant_of(struct ekb_json_writer *writer, const struct ekb_recor
                  ekb_json_interval_or_null(writer, variant->cost_known, &variant->server_cpu_ns));
     ekb_json_put(writer, object, "projected_per_s",
                  ekb_json_interval_or_null(writer, variant->rate_known, &variant->projected_per_s));
+    ekb_json_put(writer, object, "cores", ekb_json_real_or_null(&variant->target_cores));
     ekb_json_put(writer, object, "searched", searched_or_null(writer, variant));
     return object;
 }

@@ -226,6 +226,24 @@ Test(capacity, projects_cores_and_machines)
     cr_expect_str_eq(capacity.limiter, "queueing");
 }
 
+// A variant that costs half as much again needs half as many cores again.
+Test(capacity, projects_the_cores_of_each_variant)
+{
+    struct ekb_record_variant variants[] = {
+        {.name = "main", .cost_known = true, .server_cpu_ns = {250000, 250000, 250000, 0}},
+        {.name = "depth=3", .cost_known = true, .server_cpu_ns = {375000, 370000, 380000, 40}},
+        {.name = "key=rsa2048"}};
+    struct ekb_record_capacity capacity = measured();
+    capacity.variants[0] = variants[0];
+    capacity.variants[1] = variants[1];
+    capacity.variants[2] = variants[2];
+    capacity.num_variants = 3;
+    ekb_capacity_project(&capacity, 30000);
+    cr_expect_float_eq(capacity.variants[0].target_cores.value, 10, 1e-9);
+    cr_expect_float_eq(capacity.variants[1].target_cores.value, 15, 1e-9);
+    cr_expect(!capacity.variants[2].target_cores.known);
+}
+
 // Of a server that is not ours the CPU is unknown.
 Test(capacity, projects_no_cores_of_others)
 {

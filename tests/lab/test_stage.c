@@ -579,3 +579,17 @@ Test(stage, shares_the_machine_fairly_when_there_are_two_cpus)
     cr_expect_neq(stage.server.cpus[0], stage.client.cpus[0]);
     cr_expect_gt(stage.server.memory_peak_bytes, 0);
 }
+
+// Workers that are pinned to one CPU can be busy on one only.
+Test(stage, counts_the_cpus_on_which_workers_can_run)
+{
+    const struct ekb_stage_side apart = {.num_workers = 3, .cpus = {0, 1, 2}};
+    const struct ekb_stage_side together = {.num_workers = 3, .cpus = {1, 0, 1}};
+    const struct ekb_stage_side free_ones = {.num_workers = 2,
+                                             .cpus = {EKB_WORKER_UNPINNED, EKB_WORKER_UNPINNED}};
+    const struct ekb_stage_side none = {.num_workers = 0};
+    cr_expect_eq(ekb_stage_num_cpus(&apart), 3u);
+    cr_expect_eq(ekb_stage_num_cpus(&together), 2u);
+    cr_expect_eq(ekb_stage_num_cpus(&free_ones), 2u);
+    cr_expect_eq(ekb_stage_num_cpus(&none), 0u);
+}

@@ -90,4 +90,8 @@ ekb_stage_run(struct ekb_stage *out_stage, struct ekb_server_options *server,
               const struct ekb_stage_control *control, struct ekb_fail *reterr_fail);
 void ekb_stage_deinit(struct ekb_stage *stage);
 
+// ekb_stage_num_cpus returns on how many CPUs the workers of a side can run at a time: one each,
+// but for those that are pinned to the same.
+uint32_t ekb_stage_num_cpus(const struct ekb_stage_side *side);
+
 #endif

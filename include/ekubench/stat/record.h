@@ -273,6 +273,7 @@ struct ekb_record_variant {
     struct ekb_estimate server_cpu_ns; // The main treatment's at the answer, times the factor.
     bool rate_known;
     struct ekb_estimate projected_per_s; // PROJECTED: where the server is as busy as at the answer.
+    struct ekb_record_real target_cores; // PROJECTED, likewise.
     bool searched;                       // Measured, by a search of its own:
     char state[16];
     double ceiling_per_s, lower_per_s, upper_per_s;
