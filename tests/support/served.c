@@ -50,7 +50,8 @@ void served_start(struct served *out_served, const char *store_path, const struc
                     .max_connections = spec->max_connections != 0 ? spec->max_connections : 64,
                     .deadline_ns = spec->deadline_ns != 0 ? spec->deadline_ns : 10 * EKB_NS_PER_S,
                     .reload_from = spec->reload_from,
-                    .events = spec->events},
+                    .events = spec->events,
+                    .tells_accepted = spec->tells_accepted},
         .worker = {.control_fd = -1, .ended = true},
     };
     memset(out_served->expect_accept, 1, sizeof out_served->expect_accept);

@@ -7,6 +7,7 @@
 #include "ekubench/peer/server.h"
 #include "ekubench/peer/worker.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,6 +31,7 @@ struct served_spec {
     uint64_t deadline_ns;
     const struct ekb_listener *reload_from; // As in struct ekb_server_options.
     struct ekb_event_queue *events;
+    bool tells_accepted;
 };
 
 // skip_without_io_uring skips the test where the kernel refuses io_uring.
