@@ -376,14 +376,42 @@ static void print_begin(const struct printer *printer)
     }
 }
 
-static void tell(void *context, const struct ekb_audit_item *item, const char *source,
+// clean writes what is no printable ASCII as \\xHH: names of files are anybody's, and go to
+// terminals and into JSON.
+#define CLEAN_LEN 2048
+static const char *clean(char out_text[CLEAN_LEN], const char *text)
+{
+    size_t len = 0;
+    for (; *text != '\0' && len + 5 < CLEAN_LEN; text++) {
+        const unsigned char byte = (unsigned char)*text;
+        if (byte >= ' ' && byte < 0x7f) {
+            out_text[len++] = *text;
+        } else {
+            len += (size_t)snprintf(out_text + len, CLEAN_LEN - len, "\\x%02x", byte);
+        }
+    }
+    out_text[len] = '\0';
+    return out_text;
+}
+
+static void tell(void *context, const struct ekb_audit_item *found, const char *path,
                  const struct ekb_fail *problem)
 {
     struct printer *printer = context;
     const enum form form = printer->arguments->form;
-    char text[512] = "";
-    if (item == NULL) {
-        ekb_fail_text(text, sizeof text, problem);
+    char raw[512] = "";
+    char text[CLEAN_LEN] = "";
+    char source[CLEAN_LEN];
+    struct ekb_audit_item copy;
+    const struct ekb_audit_item *item = NULL;
+    (void)clean(source, path);
+    if (found != NULL) {
+        copy = *found;
+        copy.source = source;
+        item = &copy;
+    } else {
+        ekb_fail_text(raw, sizeof raw, problem);
+        (void)clean(text, raw);
     }
     if (form == FORM_JSON) {
         print_object(printer, item != NULL

@@ -71,6 +71,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
         }
         return 0;
     case OPTION_KEEP:
+        if (text[0] == '\0') {
+            ekb_cli_refuse(state, "--keep: a directory is wanted");
+        }
         arguments->keep = text;
         return 0;
     case OPTION_JSON:
@@ -121,6 +124,17 @@ static const struct argp scenario_argp = {.options = options,
                                           .args_doc = "list\nshow NAME\nrun NAME|FILE...|--all",
                                           .doc = doc};
 
+// clean_name makes a file's name one that may be a part of a path, and be printed.
+static void clean_name(char *name)
+{
+    for (char *c = name; *c != '\0'; c++) {
+        const bool is_plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
+                              (*c >= '0' && *c <= '9') || *c == '-' || *c == '_' ||
+                              (*c == '.' && c > name);
+        *c = (char)(is_plain ? *c : '_');
+    }
+}
+
 // read_deployment reads a built-in one, or a file.
 static enum ekb_err read_deployment(struct ekb_deployment *out_deployment, const char *name,
                                     struct ekb_fail *reterr_fail)
@@ -141,6 +155,7 @@ static enum ekb_err read_deployment(struct ekb_deployment *out_deployment, const
         const char *base = strrchr(name, '/');
         (void)snprintf(out_deployment->name, sizeof out_deployment->name, "%.47s",
                        base != NULL ? base + 1 : name);
+        clean_name(out_deployment->name);
     }
     return err;
 }
@@ -297,9 +312,10 @@ static int run(const struct arguments *arguments)
     if (series.json != NULL && err == EKB_OK) {
         const int printed = ekb_cli_print_json(series.json);
         status = printed != EKB_EXIT_OK ? printed : status;
+    } else if (series.json == NULL) {
+        (void)fputs(table, stdout);
     } else {
         json_decref(series.json);
-        (void)fputs(table, stdout);
     }
     free(table);
     return err == EKB_OK ? status : ekb_cli_fail(&fail);

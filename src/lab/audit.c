@@ -103,9 +103,8 @@ static enum ekb_audit_link judge_link(const struct ekb_audit_item *item, enum ek
     if (!demand.chain) {
         return EKB_AUDIT_NO_PART; // Nobody looks at it.
     }
-    return item->days_left >= 0 && ekb_link_allows(&demand, item->certificate.eku)
-               ? EKB_AUDIT_WORKS
-               : EKB_AUDIT_BREAKS;
+    return item->is_valid && ekb_link_allows(&demand, item->certificate.eku) ? EKB_AUDIT_WORKS
+                                                                             : EKB_AUDIT_BREAKS;
 }
 
 // merge keeps the worse of two roles.
@@ -180,6 +179,7 @@ void ekb_audit_judge(struct ekb_audit_item *item, const struct ekb_audit_options
     ekb_chain_describe(&item->certificate, chain, index);
     const int64_t left_s = item->certificate.not_after - options->at;
     item->days_left = left_s >= 0 ? left_s / DAY_S : -((-left_s + DAY_S - 1) / DAY_S);
+    item->is_valid = left_s >= 0 && item->certificate.not_before <= options->at;
     item->may_be_client = item->certificate.eku == EKB_EKU_ABSENT ||
                           (item->certificate.eku & EKB_EKU_CLIENT_AUTH) != 0;
     find_root(item, options, chain, index);
@@ -240,11 +240,13 @@ static void tell_chain(const struct auditor *auditor, const struct ekb_chain *ch
         struct ekb_audit_item item = {.source = source, .place = place, .roles = roles};
         struct ekb_description description;
         ekb_chain_describe(&description, chain, i);
-        if (description.is_ca && !auditor->options->with_cas) {
+        // What is presented is no CA's certificate for that, whatever it says of itself.
+        const bool is_presented = i == 0 && roles != 0;
+        if (description.is_ca && !is_presented && !auditor->options->with_cas) {
             auditor->totals->cas++;
             continue;
         }
-        item.roles = description.is_ca ? 0 : roles;
+        item.roles = description.is_ca && !is_presented ? 0 : roles;
         ekb_audit_judge(&item, auditor->options, chain, i);
         auditor->totals->certificates++;
         auditor->totals->breaking += item.breaks ? 1 : 0;
@@ -417,6 +419,13 @@ enum ekb_err ekb_audit_path(struct ekb_audit_totals *totals,
     char *const paths[] = {copy, NULL};
     enum ekb_err err = EKB_OK;
     FTS *tree = copy != NULL ? fts_open(paths, FTS_LOGICAL | FTS_NOCHDIR, by_name) : NULL;
+    if (tree == NULL && copy != NULL && errno != ENOMEM) { // An empty path.
+        struct ekb_fail fail;
+        (void)ekb_fail_set(&fail, EKB_NOT_FOUND, errno, "\"%s\"", path);
+        tell_problem(&auditor, path, &fail);
+        free(copy);
+        return EKB_OK;
+    }
     if (tree == NULL) {
         free(copy);
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%s", path);

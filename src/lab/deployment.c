@@ -72,6 +72,19 @@ static bool keep_text(const struct reader *reader, char *out_text, size_t text_l
     return true;
 }
 
+// keep_name is keep_text for what becomes a part of a path.
+static bool keep_name(const struct reader *reader, char *out_text, size_t text_len,
+                      const char *value)
+{
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    if (value[0] == '.' || strspn(value, allowed) != strlen(value)) {
+        return refuse(reader, "\"%.40s\": a name of letters, digits, '.', '_' and '-' is wanted",
+                      value);
+    }
+    return keep_text(reader, out_text, text_len, value);
+}
+
 static bool parse_yes(const struct reader *reader, bool *out_value, const char *value)
 {
     *out_value = strcmp(value, "yes") == 0;
@@ -241,7 +254,7 @@ static bool set_deployment(struct reader *reader, const char *key, const char *v
         return keep_text(reader, deployment->title, sizeof deployment->title, value);
     }
     if (strcmp(key, "name") == 0) {
-        return keep_text(reader, deployment->name, sizeof deployment->name, value);
+        return keep_name(reader, deployment->name, sizeof deployment->name, value);
     }
     if (strcmp(key, "ca") == 0) {
         return add_cas(reader, value);
@@ -388,7 +401,7 @@ static bool begin_node(struct reader *reader, const char *name)
     for (char *c = reader->node->host; *c != '\0'; c++) {
         *c = (char)(*c >= 'A' && *c <= 'Z' ? *c - 'A' + 'a' : *c);
     }
-    return keep_text(reader, reader->node->name, sizeof reader->node->name, name);
+    return keep_name(reader, reader->node->name, sizeof reader->node->name, name);
 }
 
 static bool begin_link(struct reader *reader, const char *name)

@@ -141,7 +141,9 @@ static void stop(struct host *host)
     ekb_worker_command_abort(&host->worker);
     ekb_worker_reap(&host->worker, EKB_NS_PER_S);
     ekb_crew_deinit(&host->crew);
-    ekb_server_close(&host->server);
+    if (host->server.listeners != NULL) { // It has been begun.
+        ekb_server_close(&host->server);
+    }
     ekb_event_queue_destroy(host->events);
 }
 

@@ -153,6 +153,12 @@ static enum ekb_err add_trust(const struct ekb_site *site, const struct ekb_depl
 {
     struct ekb_gate_warning warning;
     enum ekb_err err = EKB_OK;
+    if (node->trusts == 0) { // A list all the same: it trusts nobody.
+        struct ekb_chain *nobody = ekb_chain_create();
+        err = nobody != NULL ? ekb_store_write_trust(store, nobody, reterr_fail)
+                             : ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "stores");
+        ekb_chain_destroy(nobody);
+    }
     for (size_t i = 0; i < site->deployment->num_cas && err == EKB_OK; i++) {
         if ((node->trusts & (1U << i)) != 0) {
             err = ekb_admin_trust_add(store, ekb_ca_certificate(site->cas[i]), site->now, &warning,

@@ -113,6 +113,25 @@ done
 [[ $(item "[i['ca'] for i in r['items'] if i['source'].endswith('/good.pem')]") == "['public']" ]] ||
     fail "hostile: the good one: $(item 'r["items"]')"
 
+# A certificate that calls itself a CA's is listed where it is presented; one that is not valid yet breaks links.
+mkdir "$dir/own"
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=own -keyout "$dir/own/key.pem" \
+    -out "$dir/own/own.pem" 2>/dev/null
+audit 'its own CA, in a file' 0 "$dir/own/own.pem"
+says 'its own CA, in a file' '1 certificates of CAs not listed'
+audit 'its own CA, as a server' 0 "$dir/own/own.pem" --role server
+says 'its own CA, as a server' 'CN=own'
+audit 'not valid yet' 1 "$dir/store/client.pem" --role client --at 2020-01-01
+
+# Names of files are anybody's.
+mkdir "$dir/names"
+cp -- "$dir/public/client.pem" "$dir/names/$(printf 'a\377\033[2J\nb').pem"
+audit 'an odd name' 0 "$dir/names" --json
+[[ $(item 'r["items"][0]["source"].split("/")[-1]') == 'a\xff\x1b[2J\x0ab.pem' ]] || fail "an odd name: $(cat -v -- "$dir/out")"
+audit 'an odd name, as text' 0 "$dir/names"
+! grep -q $'\033' "$dir/out" || fail "an odd name, as text: $(cat -v -- "$dir/out")"
+audit 'no name at all' 0 ''
+
 # A server.
 if "$bin" doctor --json 2>/dev/null | grep -A1 '"check": "io_uring"' | grep -q '"fail"'; then
     echo 'io_uring cannot be used here: no server is audited' >&2

@@ -112,6 +112,31 @@ printf '[deployment]\nca = CA1\n[node C]\nkind = core\nrelease = X15.4\n[node E]
 run ekubench scenario run "$dir/mixed.ini"
 expect 'mixed releases' 2
 says 'mixed releases' 'must run the same release'
+# Names become parts of paths: no other than plain ones.
+for name in .. ../x a/b .hidden "$(printf 'a\033b')"; do
+    printf '[deployment]\nca = CA1\n[node %s]\nkind = core\nhost = c.example\n' "$name" >"$dir/name.ini"
+    run ekubench scenario run "$dir/name.ini"
+    expect "a node called $name" 2
+    says "a node called $name" 'a name of letters'
+done
+run ekubench scenario run --all --keep ''
+expect '--keep of nothing' 2
+
+# A server that cannot start is a sentence, whatever comes after it.
+printf '[deployment]\nca = CA1\n[node C]\nkind = core\nstore = %s\n[node E]\nkind = edge\nserver = CA1 both\n' "$dir/absent" >"$dir/crash.ini"
+printf '[link neighbor]\ninitiator = C\nresponder = C\n[link uc-zone]\ninitiator = C\nresponder = E\n' >>"$dir/crash.ini"
+run ekubench scenario run "$dir/crash.ini" --json
+expect 'a server that cannot start' 2
+[[ ! -s $dir/out ]] || fail "a server that cannot start: $(cat -- "$dir/out")"
+
+# Nobody is trusted.
+printf '[deployment]\nca = CA1\n[node C]\nkind = core\nserver = CA1 both\nclient = CA1 both\ntrust = none\n' >"$dir/none.ini"
+printf '[node E]\nkind = edge\nserver = CA1 both\ntrust = none\n[link uc-zone]\ninitiator = C\nresponder = E\n' >>"$dir/none.ini"
+run ekubench scenario run "$dir/none.ini" --json
+expect 'nobody is trusted' 0
+[[ $(json "$dir/out" 'r[0]["links"][0]["status"], r[0]["links"][0]["alert"]') == "('Failed', 'unknown_ca')" ]] ||
+    fail "nobody is trusted: $(cat -- "$dir/out")"
+
 for words in 'run' 'run --all condition-1' 'list x' 'show' 'show nothing' 'run nothing' 'start' 'run --all --release 15' \
     "run $dir/absent.ini" 'run --all --tls 1.1'; do
     # shellcheck disable=SC2086 # Several words.

@@ -61,6 +61,7 @@ struct ekb_audit_item {
     char root[256]; // Its subject; "": not known.
     enum ekb_audit_pki pki;
     int64_t days_left;  // At the time of the audit; negative: it is over.
+    bool is_valid;      // At that time.
     bool may_be_client; // Its usages allow it.
     // By release and EKU checking mode (on, off): what it is good for in its roles, or, without
     // any, in all that its usages are for.
