@@ -256,8 +256,10 @@ static enum ekb_err run_deployment(struct series *series, const struct ekb_deplo
         const size_t num_modes =
             ekb_release_rules(release)->has_mode_switch ? deployment->num_modes : 1;
         for (size_t j = 0; j < num_modes && err == EKB_OK; j++) {
-            const struct ekb_scenario_terms terms = {
-                .release = release, .mode = deployment->modes[j], .version = arguments->version};
+            const struct ekb_scenario_terms terms = {.release = release,
+                                                     .mode = deployment->modes[j],
+                                                     .version = arguments->version,
+                                                     .stop = ekb_cli_stop_flag()};
             err = run_once(series, deployment, &terms, reterr_fail);
         }
     }

@@ -125,7 +125,9 @@ static void print_link(const struct ekb_deployment *deployment,
     (void)snprintf(ends, sizeof ends, "%s -> %s", node_name(deployment, result->link->initiator),
                    node_name(deployment, result->link->responder));
     (void)printf("  %-28s %-20s %s", title, ends, state_name(result->active));
-    if (result->expected == EKB_EXPECTED_UNKNOWN) {
+    if (!result->has_roles) {
+        (void)printf("  EXPECTED: certificates of the stores of their roles\n");
+    } else if (result->expected == EKB_EXPECTED_UNKNOWN) {
         (void)printf("\n");
     } else if (result->matches) {
         (void)printf("  as expected\n");

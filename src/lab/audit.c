@@ -8,10 +8,12 @@
 
 #include <errno.h>
 #include <fts.h>
+#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 #define DAY_S INT64_C(86400)
 #define MAX_ISSUERS 16
@@ -223,7 +225,40 @@ const char *ekb_audit_advice_text(enum ekb_audit_advice advice)
 struct auditor {
     struct ekb_audit_totals *totals;
     const struct ekb_audit_options *options;
+    void **seen; // Directories, as a tree of tsearch; NULL: none is kept.
 };
+
+struct place {
+    dev_t device;
+    ino_t inode;
+};
+
+static int compare_places(const void *a, const void *b)
+{
+    const struct place *left = a;
+    const struct place *right = b;
+    if (left->device != right->device) {
+        return left->device < right->device ? -1 : 1;
+    }
+    return left->inode < right->inode ? -1 : left->inode > right->inode ? 1 : 0;
+}
+
+// see remembers a directory; `*out_is_new` is false if it was seen before, by whatever way links
+// have led there.
+static enum ekb_err see(const struct auditor *auditor, const struct stat *stat, bool *out_is_new)
+{
+    struct place *place = malloc(sizeof *place);
+    if (place == NULL) {
+        return EKB_NOMEM;
+    }
+    *place = (struct place){stat->st_dev, stat->st_ino};
+    struct place *const *const found = tsearch(place, auditor->seen, compare_places);
+    *out_is_new = found != NULL && *found == place;
+    if (!*out_is_new) {
+        free(place);
+    }
+    return found != NULL ? EKB_OK : EKB_NOMEM;
+}
 
 static void tell_problem(const struct auditor *auditor, const char *source,
                          const struct ekb_fail *fail)
@@ -333,7 +368,7 @@ static void audit_side(const struct auditor *auditor, const struct ekb_store *st
     if (options.private_roots == NULL) {
         options.private_roots = ekb_store_trust(store);
     }
-    const struct auditor with_trust = {auditor->totals, &options};
+    const struct auditor with_trust = {auditor->totals, &options, NULL};
     const unsigned role = side == EKB_STORE_SERVER ? EKB_AUDIT_SERVER : EKB_AUDIT_CLIENT;
     tell_chain(&with_trust, identity->chain, path, EKB_AUDIT_STORE,
                same ? EKB_AUDIT_SERVER | EKB_AUDIT_CLIENT : role);
@@ -370,6 +405,8 @@ static bool is_hidden(const FTSENT *entry)
 static enum ekb_err visit_entry(const struct auditor *auditor, FTS *tree, FTSENT *entry)
 {
     struct ekb_fail fail;
+    bool is_new = true;
+    enum ekb_err err = EKB_OK;
     const bool is_named = entry->fts_level == 0;
     if (is_hidden(entry) ||
         (!is_named && is_stores(entry->fts_name) && entry->fts_parent->fts_number != 0)) {
@@ -378,6 +415,11 @@ static enum ekb_err visit_entry(const struct auditor *auditor, FTS *tree, FTSENT
     }
     switch (entry->fts_info) {
     case FTS_D:
+        err = see(auditor, entry->fts_statp, &is_new);
+        if (err != EKB_OK || !is_new) {
+            (void)fts_set(tree, entry, FTS_SKIP);
+            return err;
+        }
         entry->fts_number = ekb_store_find(entry->fts_accpath, NULL) == EKB_OK ? 1 : 0;
         return audit_store(auditor, entry->fts_path);
     case FTS_F:
@@ -414,7 +456,8 @@ enum ekb_err ekb_audit_path(struct ekb_audit_totals *totals,
                             const struct ekb_audit_options *options, const char *path,
                             struct ekb_fail *reterr_fail)
 {
-    const struct auditor auditor = {totals, options};
+    void *seen = NULL;
+    const struct auditor auditor = {totals, options, &seen};
     char *copy = strdup(path);
     char *const paths[] = {copy, NULL};
     enum ekb_err err = EKB_OK;
@@ -435,6 +478,7 @@ enum ekb_err ekb_audit_path(struct ekb_audit_totals *totals,
         err = visit_entry(&auditor, tree, entry);
     }
     (void)fts_close(tree);
+    tdestroy(seen, free);
     free(copy);
     return err == EKB_OK ? err : ekb_fail_set(reterr_fail, err, 0, "%s", path);
 }
@@ -465,7 +509,7 @@ enum ekb_err ekb_audit_server(struct ekb_audit_totals *totals,
                               const struct ekb_audit_options *options, const char *target,
                               struct ekb_fail *reterr_fail)
 {
-    const struct auditor auditor = {totals, options};
+    const struct auditor auditor = {totals, options, NULL};
     struct ekb_visit visits[2] = {{.err = EKB_OK}, {.err = EKB_OK}};
     struct ekb_address address;
     struct ekb_fail fail;

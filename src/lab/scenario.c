@@ -397,6 +397,20 @@ static bool fits(const struct ekb_scenario_link *result, enum ekb_expected expec
            (result->alert >= 0 && strcmp(reason, ekb_alert_name(result->alert)) == 0);
 }
 
+// is_from is true if the end presented nothing, or what is in that store of its node.
+static bool is_from(const struct ekb_scenario_end *end, const char *store)
+{
+    return !end->presented || strcmp(end->store, store) == 0 || strcmp(end->store, "both") == 0 ||
+           (strcmp(end->store, "second") == 0 && strcmp(store, "server") == 0);
+}
+
+// has_roles is true if each end presented the certificate of its role, by its serial number.
+static bool has_roles(const struct ekb_scenario_link *result)
+{
+    return is_from(&result->initiator, is_connection(result->link) ? "client" : "server") &&
+           is_from(&result->responder, "server");
+}
+
 static void expect(struct runner *runner, size_t index)
 {
     struct ekb_scenario_link *result = &runner->out->links[index];
@@ -411,8 +425,10 @@ static void expect(struct runner *runner, size_t index)
         result->expected = ekb_foretell_link(runner->deployment, result->link,
                                              runner->terms->release, runner->terms->mode);
     }
-    result->matches = result->expected == EKB_EXPECTED_UNKNOWN ||
-                      fits(result, result->expected, result->expected_reason);
+    result->has_roles = has_roles(result);
+    result->matches =
+        result->has_roles && (result->expected == EKB_EXPECTED_UNKNOWN ||
+                              fits(result, result->expected, result->expected_reason));
     runner->out->matches = runner->out->matches && result->matches;
 }
 
@@ -493,6 +509,9 @@ static enum ekb_err run_links(struct runner *runner, struct ekb_fail *reterr_fai
     enum ekb_err err = EKB_OK;
     for (size_t i = 0; i < runner->out->num_links && err == EKB_OK; i++) {
         struct ekb_scenario_link *result = &runner->out->links[i];
+        if (runner->terms->stop != NULL && *runner->terms->stop != 0) {
+            return ekb_fail_say(reterr_fail, EKB_STOPPED, "interrupted");
+        }
         err = is_connection(result->link) ? connect_link(runner, i, reterr_fail)
                                           : check_signature(runner, i, reterr_fail);
         if (err == EKB_OK) {

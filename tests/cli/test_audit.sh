@@ -132,6 +132,19 @@ audit 'an odd name, as text' 0 "$dir/names"
 ! grep -q $'\033' "$dir/out" || fail "an odd name, as text: $(cat -v -- "$dir/out")"
 audit 'no name at all' 0 ''
 
+# Links that multiply the ways to a directory do not multiply what is looked at.
+mkdir "$dir/bomb"
+for ((i = 1; i <= 24; i++)); do
+    mkdir "$dir/bomb/d$i"
+    ln -s "../d$((i + 1))" "$dir/bomb/d$i/a"
+    ln -s "../d$((i + 1))" "$dir/bomb/d$i/b"
+done
+mkdir "$dir/bomb/d25"
+cp -- "$dir/public/client.pem" "$dir/bomb/d25/one.pem"
+run timeout 20 "$bin" audit --public-roots "$roots" "$dir/bomb/d1" --json
+expect 'many ways' 0
+[[ $(item 'r["totals"]["certificates"]') == 1 ]] || fail "many ways: $(item 'r["totals"]')"
+
 # A server.
 if "$bin" doctor --json 2>/dev/null | grep -A1 '"check": "io_uring"' | grep -q '"fail"'; then
     echo 'io_uring cannot be used here: no server is audited' >&2

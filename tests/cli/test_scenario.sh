@@ -129,6 +129,16 @@ run ekubench scenario run "$dir/crash.ini" --json
 expect 'a server that cannot start' 2
 [[ ! -s $dir/out ]] || fail "a server that cannot start: $(cat -- "$dir/out")"
 
+# An interruption leaves nothing behind.
+env -- "$mark" "$bin" scenario run --all >"$dir/out" 2>"$dir/err" &
+pid=$!
+sleep 0.7
+kill -INT "$pid"
+end_of "$pid"
+expect interrupted 3
+says interrupted interrupted
+expect_nothing_left interrupted
+
 # Nobody is trusted.
 printf '[deployment]\nca = CA1\n[node C]\nkind = core\nserver = CA1 both\nclient = CA1 both\ntrust = none\n' >"$dir/none.ini"
 printf '[node E]\nkind = edge\nserver = CA1 both\ntrust = none\n[link uc-zone]\ninitiator = C\nresponder = E\n' >>"$dir/none.ini"

@@ -12,6 +12,7 @@
 #include "ekubench/tls/config.h"
 #include "ekubench/tls/trace.h"
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -51,7 +52,8 @@ struct ekb_scenario_link {
     enum ekb_expected expected;
     bool is_foretold; // Nothing was said of it: the rules say so.
     char expected_reason[64];
-    bool matches;
+    bool has_roles; // Each end presented what is in the store of its role, by the serial number.
+    bool matches;   // All of that, and what is expected.
 };
 
 // What is known of MRA: it works if the UC zone and the SSH tunnel are active, the SIP SERVICE
@@ -81,12 +83,13 @@ struct ekb_scenario_terms {
     enum ekb_release release;
     enum ekb_eku_mode mode;
     enum ekb_tls_version version;
-    const char *directory; // Where its stores are kept; NULL: nowhere.
+    const char *directory;             // Where its stores are kept; NULL: nowhere.
+    const volatile sig_atomic_t *stop; // Set to end between two links; or NULL.
 };
 
 // ekb_scenario_run makes the deployment, runs its links one after another and fills `*out_run`.
 // What fails as it may is no error. Errors of ekb_site_create, ekb_server_open and
-// ekb_worker_spawn; EKB_WORKER_DIED, EKB_NO_IO_URING.
+// ekb_worker_spawn; // EKB_WORKER_DIED, EKB_NO_IO_URING; EKB_STOPPED.
 EKB_NODISCARD enum ekb_err ekb_scenario_run(struct ekb_scenario_run *out_run,
                                             const struct ekb_deployment *deployment,
                                             const struct ekb_scenario_terms *terms,
