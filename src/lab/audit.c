@@ -2,6 +2,7 @@
 
 #include "ekubench/base/file.h"
 #include "ekubench/lab/outbound.h"
+#include "ekubench/lab/peer_probe.h"
 #include "ekubench/peer/visit.h"
 #include "ekubench/pki/bundle.h"
 #include "ekubench/store/store.h"
@@ -485,41 +486,22 @@ enum ekb_err ekb_audit_path(struct ekb_audit_totals *totals,
 
 // Servers.
 
-// look stores what the server sends to a client that takes one kind of certificate only.
-static enum ekb_err look(struct ekb_visit *out_visit, const struct ekb_audit_options *options,
-                         const struct ekb_address *target, bool ecdsa, struct ekb_fail *reterr_fail)
-{
-    struct ekb_tls_options tls = {.role = EKB_ROLE_CLIENT,
-                                  .version = EKB_TLS_ANY,
-                                  .preferences = ekb_outbound_only(ecdsa),
-                                  .policy = ekb_policy_default()};
-    struct ekb_tls_config *config = NULL;
-    tls.policy.verify = EKB_VERIFY_RAW;
-    enum ekb_err err = ekb_tls_config_create(&config, &tls, reterr_fail);
-    if (err == EKB_OK) {
-        const struct ekb_visit_options wish = {
-            .target = *target, .config = config, .deadline_ns = options->deadline_ns};
-        err = ekb_visit_make(out_visit, &wish, reterr_fail);
-    }
-    ekb_tls_config_destroy(config);
-    return err;
-}
-
 enum ekb_err ekb_audit_server(struct ekb_audit_totals *totals,
                               const struct ekb_audit_options *options, const char *target,
                               struct ekb_fail *reterr_fail)
 {
     const struct auditor auditor = {totals, options, NULL};
     struct ekb_visit visits[2] = {{.err = EKB_OK}, {.err = EKB_OK}};
-    struct ekb_address address;
+    struct ekb_peer_probe_options probe = {
+        .name = "", .version = EKB_TLS_ANY, .deadline_ns = options->deadline_ns};
     struct ekb_fail fail;
     enum ekb_err err = EKB_OK;
-    if (ekb_address_parse(&address, target, &fail) != EKB_OK) {
+    if (ekb_address_parse(&probe.target, target, &fail) != EKB_OK) {
         tell_problem(&auditor, target, &fail);
         return EKB_OK;
     }
     for (int i = 0; i < 2 && err == EKB_OK; i++) {
-        err = look(&visits[i], options, &address, i == 0, reterr_fail);
+        err = ekb_peer_probe_look(&visits[i], &probe, ekb_outbound_only(i == 0), reterr_fail);
     }
     const bool has[2] = {visits[0].peer != NULL && ekb_chain_len(visits[0].peer) > 0,
                          visits[1].peer != NULL && ekb_chain_len(visits[1].peer) > 0};

@@ -669,3 +669,8 @@ ekb_deployment_expect(const struct ekb_deployment *deployment, const char *what,
     }
     return NULL;
 }
+
+bool ekb_deployment_is_minted(const struct ekb_deployment_identity *identity)
+{
+    return identity->origin == EKB_ORIGIN_CA || identity->origin == EKB_ORIGIN_SELF_SIGNED;
+}

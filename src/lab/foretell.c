@@ -27,15 +27,10 @@ struct ekb_release_node ekb_foretell_gate(const struct ekb_deployment_node *node
     return rules;
 }
 
-static bool is_minted(const struct ekb_deployment_identity *identity)
-{
-    return identity->origin == EKB_ORIGIN_CA || identity->origin == EKB_ORIGIN_SELF_SIGNED;
-}
-
 // passes is true if the gate lets the certificate in: usages must be there, absent ones are not.
 static bool passes(const struct ekb_deployment_identity *identity, unsigned needs)
 {
-    return is_minted(identity) && (identity->eku & needs) == needs;
+    return ekb_deployment_is_minted(identity) && (identity->eku & needs) == needs;
 }
 
 // server_of returns what the node presents as a server; NULL: its self-signed default.
@@ -73,7 +68,7 @@ static const struct ekb_deployment_identity *sent_to(const struct ekb_deployment
     const struct ekb_deployment_identity *first = server_of(node, rules);
     const bool ecdsa_first =
         initiator->kind == EKB_NODE_FAR || ekb_release_rules(initiator->release)->prefers_ecdsa;
-    return is_minted(&node->second) && is_ecdsa(&node->second) == ecdsa_first &&
+    return ekb_deployment_is_minted(&node->second) && is_ecdsa(&node->second) == ecdsa_first &&
                    (first == NULL || is_ecdsa(first) != ecdsa_first)
                ? &node->second
                : first;

@@ -35,17 +35,12 @@ static enum ekb_err verify(struct ekb_outbound_verdict *verdict,
                            const struct ekb_verify_options *options, const struct ekb_chain *chain,
                            struct ekb_fail *reterr_fail)
 {
-    struct ekb_verifier *verifier = NULL;
     struct ekb_verify_outcome outcome;
-    enum ekb_err err = ekb_verifier_create(&verifier, options, reterr_fail);
-    if (err == EKB_OK) {
-        err = ekb_verifier_check(verifier, chain, &outcome, reterr_fail);
-    }
+    const enum ekb_err err = ekb_verify_once(&outcome, options, chain, reterr_fail);
     if (err == EKB_OK) {
         *verdict = (struct ekb_outbound_verdict){.err = outcome.err, .depth = outcome.depth};
         memcpy(verdict->subject, outcome.subject, sizeof verdict->subject);
     }
-    ekb_verifier_destroy(verifier);
     return err;
 }
 

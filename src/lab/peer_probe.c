@@ -24,11 +24,11 @@ static const char *sni_of(const struct ekb_peer_probe_options *options)
                : NULL;
 }
 
-// look connects and takes whatever certificate comes.
-static enum ekb_err look(struct ekb_visit *out_visit, const struct prober *prober,
-                         struct ekb_tls_preferences preferences, struct ekb_fail *reterr_fail)
+enum ekb_err ekb_peer_probe_look(struct ekb_visit *out_visit,
+                                 const struct ekb_peer_probe_options *options,
+                                 struct ekb_tls_preferences preferences,
+                                 struct ekb_fail *reterr_fail)
 {
-    const struct ekb_peer_probe_options *options = prober->options;
     struct ekb_tls_options tls = {.role = EKB_ROLE_CLIENT,
                                   .version = options->version,
                                   .preferences = preferences,
@@ -63,8 +63,8 @@ static enum ekb_err look_for(const struct prober *prober, enum ekb_probe_kind ki
 {
     struct ekb_visit visit = {.err = EKB_OK};
     struct ekb_peer_probe *out = prober->out;
-    enum ekb_err err =
-        look(&visit, prober, ekb_outbound_only(kind == EKB_PROBE_ECDSA), reterr_fail);
+    enum ekb_err err = ekb_peer_probe_look(&visit, prober->options,
+                                           ekb_outbound_only(kind == EKB_PROBE_ECDSA), reterr_fail);
     // A server may send what it was not asked for, having nothing else (RFC 8446 section 4.4.2.2).
     if (err == EKB_OK && visit.peer != NULL && ekb_chain_len(visit.peer) > 0 &&
         is_rsa(visit.peer) == (kind == EKB_PROBE_RSA)) {
@@ -129,7 +129,8 @@ enum ekb_err ekb_peer_probe_make(struct ekb_peer_probe *out_probe,
     enum ekb_err err =
         ekb_store_load(&prober.store, options->store, EKB_STORE_NEED_TRUST, reterr_fail);
     if (err == EKB_OK) {
-        err = look(&out_probe->look, &prober, ekb_outbound_preferences(ecdsa_first), reterr_fail);
+        err = ekb_peer_probe_look(&out_probe->look, options, ekb_outbound_preferences(ecdsa_first),
+                                  reterr_fail);
     }
     if (err == EKB_OK && out_probe->look.peer != NULL && ekb_chain_len(out_probe->look.peer) > 0) {
         out_probe->has_kind = true;

@@ -249,7 +249,6 @@ static enum ekb_err tell_depth(struct ekb_scenario_link *result, const struct ru
     const struct ekb_deployment_link *link = result->link;
     struct ekb_verify_options options = {.anchor = EKB_ANCHOR_ROOT};
     struct ekb_verify_outcome outcome = {.depth = -1};
-    struct ekb_verifier *verifier = NULL;
     struct ekb_store *store = NULL;
     struct ekb_link_demand demand = result->responder.demand;
     demand.name = false;
@@ -260,13 +259,9 @@ static enum ekb_err tell_depth(struct ekb_scenario_link *result, const struct ru
     }
     if (err == EKB_OK) {
         options.trust = ekb_store_trust(store);
-        err = ekb_verifier_create(&verifier, &options, reterr_fail);
-    }
-    if (err == EKB_OK) {
-        err = ekb_verifier_check(verifier, chain, &outcome, reterr_fail);
+        err = ekb_verify_once(&outcome, &options, chain, reterr_fail);
     }
     result->verify_depth = outcome.depth;
-    ekb_verifier_destroy(verifier);
     ekb_store_destroy(store);
     return err;
 }
@@ -340,15 +335,9 @@ static enum ekb_err verify_usage(struct ekb_verify_outcome *out_outcome,
     struct ekb_verify_options options = {.trust = ekb_store_trust(trusting),
                                          .policy = ekb_policy_default(),
                                          .anchor = EKB_ANCHOR_ROOT};
-    struct ekb_verifier *verifier = NULL;
     options.policy.eku = mode;
-    enum ekb_err err = ekb_verifier_create(&verifier, &options, reterr_fail);
-    if (err == EKB_OK) {
-        err = ekb_verifier_check(verifier, ekb_store_identity(signer, EKB_STORE_SERVER)->chain,
-                                 out_outcome, reterr_fail);
-    }
-    ekb_verifier_destroy(verifier);
-    return err;
+    return ekb_verify_once(out_outcome, &options,
+                           ekb_store_identity(signer, EKB_STORE_SERVER)->chain, reterr_fail);
 }
 
 static enum ekb_err check_signature(struct runner *runner, size_t index,

@@ -96,11 +96,6 @@ static enum ekb_err mint(struct ekb_bundle *out_bundle, const struct ekb_site *s
 
 // Filling stores.
 
-static bool is_minted(const struct ekb_deployment_identity *identity)
-{
-    return identity->origin == EKB_ORIGIN_CA || identity->origin == EKB_ORIGIN_SELF_SIGNED;
-}
-
 // is_refusal is true for what the gate says, as against what goes wrong.
 static bool is_refusal(enum ekb_err err)
 {
@@ -189,9 +184,10 @@ static enum ekb_err fill_server(struct ekb_site *site, size_t index, struct ekb_
                                       .copy =
                                           copies ? EKB_UPLOAD_ALSO_AS_CLIENT : EKB_UPLOAD_ONE_STORE,
                                       .needs = ekb_release_gate(&rules, EKB_STORE_SERVER)};
-    return is_minted(&node->server) ? upload(site, node, &node->server, &delivery,
-                                             &made->refusals[EKB_STORE_SERVER], reterr_fail)
-                                    : EKB_OK;
+    return ekb_deployment_is_minted(&node->server)
+               ? upload(site, node, &node->server, &delivery, &made->refusals[EKB_STORE_SERVER],
+                        reterr_fail)
+               : EKB_OK;
 }
 
 // fill_client gives the client store what it is to have. Before there were two stores, the server's
@@ -211,16 +207,17 @@ static enum ekb_err fill_client(struct ekb_site *site, size_t index, struct ekb_
     const struct delivery delivery = {.store = made->store,
                                       .side = EKB_STORE_CLIENT,
                                       .needs = ekb_release_gate(&made->rules, EKB_STORE_CLIENT)};
-    return is_minted(&node->client) ? upload(site, node, &node->client, &delivery,
-                                             &made->refusals[EKB_STORE_CLIENT], reterr_fail)
-                                    : EKB_OK;
+    return ekb_deployment_is_minted(&node->client)
+               ? upload(site, node, &node->client, &delivery, &made->refusals[EKB_STORE_CLIENT],
+                        reterr_fail)
+               : EKB_OK;
 }
 
 static enum ekb_err fill_second(struct ekb_site *site, size_t index, struct ekb_fail *reterr_fail)
 {
     const struct ekb_deployment_node *node = &site->deployment->nodes[index];
     struct site_node *made = &site->nodes[index];
-    if (!is_minted(&node->second)) {
+    if (!ekb_deployment_is_minted(&node->second)) {
         return EKB_OK;
     }
     if (asprintf(&made->second, "%s/%s-second", site->directory, node->name) < 0) {

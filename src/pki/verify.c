@@ -368,3 +368,18 @@ enum ekb_err ekb_verifier_check(const struct ekb_verifier *verifier, const struc
     ERR_clear_error();
     return err;
 }
+
+enum ekb_err ekb_verify_once(struct ekb_verify_outcome *out_outcome,
+                             const struct ekb_verify_options *options,
+                             const struct ekb_chain *chain, struct ekb_fail *reterr_fail)
+{
+    struct ekb_verifier *verifier = NULL;
+    enum ekb_err err = ekb_verifier_create(&verifier, options, reterr_fail);
+    if (err != EKB_OK) {
+        return err;
+    }
+    EKB_CHECK(verifier != NULL);
+    err = ekb_verifier_check(verifier, chain, out_outcome, reterr_fail);
+    ekb_verifier_destroy(verifier);
+    return err;
+}

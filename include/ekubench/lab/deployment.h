@@ -113,4 +113,7 @@ const struct ekb_deployment_expectation *
 ekb_deployment_expect(const struct ekb_deployment *deployment, const char *what,
                       enum ekb_release release, enum ekb_eku_mode mode);
 
+// ekb_deployment_is_minted is true if a certificate of its own is made for the identity.
+bool ekb_deployment_is_minted(const struct ekb_deployment_identity *identity);
+
 #endif

@@ -47,6 +47,15 @@ struct ekb_peer_probe {
     char serial[64]; // of this serial number.
 };
 
+// ekb_peer_probe_look connects once, with `preferences`, presents nothing and takes whatever
+// certificate comes; of the options neither store nor release nor time matters. A name that is none
+// of DNS is not asked for. Errors of ekb_tls_config_create and ekb_visit_make; release `*out_visit`
+// with ekb_visit_deinit.
+EKB_NODISCARD enum ekb_err ekb_peer_probe_look(struct ekb_visit *out_visit,
+                                               const struct ekb_peer_probe_options *options,
+                                               struct ekb_tls_preferences preferences,
+                                               struct ekb_fail *reterr_fail);
+
 // ekb_peer_probe_make probes the server. That it cannot be reached, or fails, is no error (`look`
 // and `visit` say it). Errors of ekb_store_load, ekb_tls_config_create, ekb_visit_make and
 // ekb_outbound_judge. Release

@@ -73,4 +73,11 @@ EKB_NODISCARD enum ekb_err ekb_verifier_check(const struct ekb_verifier *verifie
                                               struct ekb_verify_outcome *out_outcome,
                                               struct ekb_fail *reterr_fail);
 
+// ekb_verify_once judges one chain, with a verifier that is made for it alone. Errors of
+// ekb_verifier_create and ekb_verifier_check.
+EKB_NODISCARD enum ekb_err ekb_verify_once(struct ekb_verify_outcome *out_outcome,
+                                           const struct ekb_verify_options *options,
+                                           const struct ekb_chain *chain,
+                                           struct ekb_fail *reterr_fail);
+
 #endif
