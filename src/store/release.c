@@ -131,3 +131,10 @@ unsigned ekb_release_gate(const struct ekb_release_node *node, enum ekb_store_si
                ? rules->server_needs_switched
                : rules->server_needs;
 }
+
+enum ekb_store_side ekb_release_client_side(const struct ekb_release_node *node)
+{
+    return node->kind == EKB_NODE_FAR || releases[node->release].rules.two_stores
+               ? EKB_STORE_CLIENT
+               : EKB_STORE_SERVER;
+}

@@ -113,3 +113,15 @@ Test(release, names_kinds_of_nodes)
     cr_expect_eq(ekb_node_kind_parse(&kind, "Core"), EKB_USAGE);
     cr_expect_eq(ekb_node_kind_parse(&kind, ""), EKB_USAGE);
 }
+
+Test(release, presents_the_servers_certificate_as_a_client_where_there_is_one_store)
+{
+    for (int i = 0; i < EKB_RELEASE_NUM; i++) {
+        const struct ekb_release_node edge = {.release = (enum ekb_release)i,
+                                              .kind = EKB_NODE_EDGE};
+        const struct ekb_release_node far = {.release = (enum ekb_release)i, .kind = EKB_NODE_FAR};
+        cr_expect_eq(ekb_release_client_side(&edge),
+                     i == EKB_RELEASE_X15_5 ? EKB_STORE_CLIENT : EKB_STORE_SERVER);
+        cr_expect_eq(ekb_release_client_side(&far), EKB_STORE_CLIENT, "a far end has two stores");
+    }
+}

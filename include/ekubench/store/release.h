@@ -80,4 +80,8 @@ enum ekb_eku_mode ekb_release_mode(const struct ekb_release_node *node);
 // client store (one store) demands of it what it demands of the server's.
 unsigned ekb_release_gate(const struct ekb_release_node *node, enum ekb_store_side side);
 
+// ekb_release_client_side returns the store whose certificate `node` presents as a TLS client:
+// where there is one store, the server's.
+enum ekb_store_side ekb_release_client_side(const struct ekb_release_node *node);
+
 #endif
