@@ -467,13 +467,10 @@ static enum ekb_err choose_link(struct arguments *arguments, struct ekb_fail *re
     const enum ekb_eku_mode *mode = settings->plan.eku_set ? &settings->plan.eku : NULL;
     const struct ekb_plan_arm *arm = ekb_workload_find(workload, arguments->link, mode);
     if (arm == NULL || (mode != NULL && arm->policy.eku != *mode)) {
-        return ekb_fail_say(reterr_fail, EKB_USAGE, "%s has no link%s%s that is accepted%s%s%s%s",
-                            settings->scenario, arguments->link != NULL ? " " : "",
-                            arguments->link != NULL ? arguments->link : "",
-                            mode != NULL ? " by EKU mode " : "",
-                            mode != NULL ? ekb_eku_mode_name(*mode) : "",
-                            ekb_workload_left_out(workload)[0] != '\0' ? "; " : "",
-                            ekb_workload_left_out(workload));
+        return ekb_fail_say(
+            reterr_fail, EKB_USAGE, "%s has no link%s%s that is accepted%s%s", settings->scenario,
+            arguments->link != NULL ? " " : "", arguments->link != NULL ? arguments->link : "",
+            mode != NULL ? " by EKU mode " : "", mode != NULL ? ekb_eku_mode_name(*mode) : "");
     }
     settings->arm = arm;
     settings->plan.eku = arm->policy.eku;

@@ -187,7 +187,7 @@ static void check_arguments(struct arguments *arguments, struct argp_state *stat
     if (settings->reject_store != NULL && !(settings->reject_share > 0)) {
         ekb_cli_refuse(state, "--reject-store is of --reject-share");
     }
-    if (!settings->arm.expect_accept &&
+    if (settings->arm.expect != EKB_EXPECT_ACCEPT &&
         (settings->reject_share > 0 || settings->resume_share > 0)) {
         ekb_cli_refuse(state, "--expect reject is of all: without --reject-share and "
                               "--resume-share");
@@ -261,8 +261,9 @@ static error_t parse_outcomes(int key, char *text, struct argp_state *state)
     struct ekb_load_settings *settings = &arguments->settings;
     switch (key) {
     case OPTION_EXPECT:
-        arguments->target.arm.expect_accept =
-            parse_word("--expect", text, "accept", "reject", state);
+        arguments->target.arm.expect = parse_word("--expect", text, "accept", "reject", state)
+                                           ? EKB_EXPECT_ACCEPT
+                                           : EKB_EXPECT_REJECT;
         return 0;
     case OPTION_RESUME_SHARE:
         settings->resume_share = parse_share("--resume-share", text, state);

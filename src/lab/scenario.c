@@ -24,7 +24,7 @@
 struct host {
     struct ekb_server_options server;
     struct ekb_listener listeners[EKB_DEPLOYMENT_MAX_LINKS];
-    uint8_t expect_accept[EKB_DEPLOYMENT_MAX_LINKS];
+    uint8_t expect[EKB_DEPLOYMENT_MAX_LINKS];
     struct ekb_crew crew;
     struct ekb_worker worker;
     struct ekb_event_queue *events;
@@ -86,7 +86,7 @@ static enum ekb_err add_listener(struct runner *runner, size_t index, struct ekb
     if (second != NULL) {
         (void)snprintf(listener->second_store, sizeof listener->second_store, "%s", second);
     }
-    host->expect_accept[host->server.num_listeners] = 1;
+    host->expect[host->server.num_listeners] = EKB_EXPECT_ACCEPT;
     runner->listener_of[index] = host->server.num_listeners++;
     return ekb_address_parse(&listener->address, "127.0.0.1:0", reterr_fail);
 }
@@ -122,7 +122,7 @@ static enum ekb_err start(struct runner *runner, size_t node, struct ekb_fail *r
     host->server.max_connections = MAX_CONNECTIONS;
     host->server.deadline_ns = DEADLINE_NS;
     host->server.timeline = &never;
-    host->server.expect_accept = host->expect_accept;
+    host->server.expect = host->expect;
     host->server.events = host->events;
     host->server.tells_accepted = true;
     err = ekb_server_open(&host->server, reterr_fail);

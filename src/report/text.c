@@ -48,7 +48,7 @@ static void write_outcomes(FILE *out, const struct ekb_record *record)
         (unsigned long long)failed, (unsigned long long)unfinished);
     for (size_t i = 0; i < record->num_arms; i++) {
         const struct ekb_record_arm *arm = &record->arms[i];
-        const bool expected = strcmp(arm->expect, "reject") == 0;
+        const bool expected = strcmp(arm->expect, "accept") != 0;
         for (size_t j = 0; j < arm->client.failures.num_items; j++) {
             const struct ekb_record_count *failure = &arm->client.failures.items[j];
             (void)fprintf(out, "  %s/%s: %llu x %s%s\n", arm->stage, arm->name,

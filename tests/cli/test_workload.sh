@@ -34,8 +34,7 @@ refuses 'a depth' 'the deployment says it' capacity --slo "$slo" --scenario cond
 refuses 'another plan' 'plans quick and standard' measure --scenario condition-1 --plan rejects
 refuses 'a release of nothing' '--release is of --scenario' measure --release X15.4
 refuses 'no release' 'a release such as X15.5 is wanted' measure --scenario condition-1 --release one
-refuses 'nothing to measure' 'traffic-2 has nothing to measure: traffic-server (C refuses CUCM' \
-    measure --scenario traffic-2
+refuses 'a refused link' 'traffic-2 has no link that is accepted' capacity --slo "$slo" --scenario traffic-2
 refuses 'a rejected link' 'has no link uc-zone that is accepted' \
     capacity --slo "$slo" --scenario test-case-1 --link uc-zone
 refuses 'no such link' 'has no link b2b that is accepted' \
