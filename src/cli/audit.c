@@ -164,7 +164,7 @@ static const char doc[] =
     "  ekubench audit /etc/ssl STORE cucm.example:8443\n"
     "  ekubench audit certs --role client --mode off --at 2026-06-15 --csv >audit.csv";
 
-static const struct argp audit_argp = {
+const struct argp ekb_cli_audit_argp = {
     .options = options, .parser = parse, .args_doc = "PATH|HOST:PORT...", .doc = doc};
 
 // What is printed, as it is found.
@@ -475,7 +475,7 @@ int ekb_cli_audit(int argc, char **argv)
     struct ekb_chain *private_roots = NULL;
     struct ekb_fail fail = {.err = EKB_OK};
     char password[EKB_PASSWORD_LEN] = "";
-    ekb_cli_parse(&audit_argp, argc, argv, &arguments);
+    ekb_cli_parse(&ekb_cli_audit_argp, argc, argv, &arguments);
     enum ekb_err err = read_roots(&public_roots, arguments.public_roots, PUBLIC_ROOTS, &fail);
     if (err == EKB_OK) {
         err = read_roots(&private_roots, arguments.trust, NULL, &fail);

@@ -494,14 +494,15 @@ static enum ekb_err prepare(struct arguments *arguments, struct ekb_fail *reterr
     return err;
 }
 
+const struct argp ekb_cli_capacity_argp = {
+    .options = options, .parser = parse, .args_doc = "[ADDR:PORT]", .doc = doc};
+
 int ekb_cli_capacity(int argc, char **argv)
 {
-    static const struct argp argp = {
-        .options = options, .parser = parse, .args_doc = "[ADDR:PORT]", .doc = doc};
     struct arguments arguments = {.settings = {.budget_ns = 120 * EKB_NS_PER_S}};
     struct ekb_fail fail;
     ekb_cli_target_init(&arguments.target);
-    ekb_cli_parse(&argp, argc, argv, &arguments);
+    ekb_cli_parse(&ekb_cli_capacity_argp, argc, argv, &arguments);
     const struct ekb_cli_job job = {.run = run, .what = &arguments.settings};
     const int status = prepare(&arguments, &fail) == EKB_OK
                            ? ekb_cli_run_to_end(&job, judge, arguments.output, arguments.format)

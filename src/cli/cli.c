@@ -1,5 +1,7 @@
 #include "cli/cli.h"
 
+#include "cli/suggest.h"
+
 #include "ekubench/base/clock.h"
 #include "ekubench/base/file.h"
 #include "ekubench/base/units.h"
@@ -45,6 +47,25 @@ static bool takes_next(const struct argp *argp, const char *letters)
     return false;
 }
 
+// refuse_option ends the process: there is no long option that begins like `word`, `len` letters
+// without the dashes. It says what may have been meant.
+_Noreturn static void refuse_option(const struct argp *argp, const char *command, const char *word,
+                                    size_t len)
+{
+    struct ekb_cli_suggestion suggestion = {.word = word + 2, .len = len};
+    for (const struct argp_option *option = argp->options; option->name != NULL; option++) {
+        ekb_cli_suggest(&suggestion, option->name);
+    }
+    ekb_cli_suggest(&suggestion, "help");
+    (void)fprintf(stderr, "%s: unrecognized option '%.*s'", command, (int)len + 2, word);
+    if (suggestion.best != NULL) {
+        (void)fprintf(stderr, "; did you mean --%s?", suggestion.best);
+    }
+    (void)fprintf(stderr, "\nTry `%s --help' or `%s --usage' for more information.\n", command,
+                  command);
+    exit(EKB_EXIT_USAGE);
+}
+
 // refuse_abbreviations ends the process at a long option that is not written out. argp would
 // complete it: a "--password SECRET" meant for another program became a file name, and was printed.
 static void refuse_abbreviations(const struct argp *argp, int argc, char **argv)
@@ -62,12 +83,7 @@ static void refuse_abbreviations(const struct argp *argp, int argc, char **argv)
         const struct argp_option *option = ekb_cli_find_option(argp, word + 2, len);
         const bool is_argps = strcmp(word, "--help") == 0 || strcmp(word, "--usage") == 0;
         if (option == NULL && !is_argps) {
-            (void)fprintf(
-                stderr,
-                "%s: unrecognized option '%.*s'\nTry `%s --help' or `%s --usage' for more "
-                "information.\n",
-                argv[0], (int)len + 2, word, argv[0], argv[0]);
-            exit(EKB_EXIT_USAGE);
+            refuse_option(argp, argv[0], word, len);
         }
         i += option != NULL && option->arg != NULL && word[len + 2] == '\0' ? 1 : 0;
     }

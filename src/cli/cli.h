@@ -31,20 +31,38 @@ enum {
 // What an option for the type of a key takes.
 #define EKB_CLI_KEY_TYPES "p256, p384, rsa2048, rsa3072, rsa4096 or ed25519"
 
-// The commands. Each gets its own name as argv[0] and returns the exit status.
+// The commands. Each gets its own name as argv[0] and returns the exit status; what it understands
+// is in its table. cli/commands.c lists them.
+int ekb_cli_audit(int argc, char **argv);
 int ekb_cli_capacity(int argc, char **argv);
-int ekb_cli_measure(int argc, char **argv);
-int ekb_cli_serve(int argc, char **argv);
-int ekb_cli_load(int argc, char **argv);
-int ekb_cli_pki(int argc, char **argv);
 int ekb_cli_compare(int argc, char **argv);
+int ekb_cli_completion(int argc, char **argv);
 int ekb_cli_doctor(int argc, char **argv);
 int ekb_cli_instructions(int argc, char **argv);
-int ekb_cli_verify(int argc, char **argv);
-int ekb_cli_store(int argc, char **argv);
+int ekb_cli_load(int argc, char **argv);
+int ekb_cli_manual(int argc, char **argv);
+int ekb_cli_measure(int argc, char **argv);
+int ekb_cli_pki(int argc, char **argv);
 int ekb_cli_probe(int argc, char **argv);
-int ekb_cli_audit(int argc, char **argv);
 int ekb_cli_scenario(int argc, char **argv);
+int ekb_cli_serve(int argc, char **argv);
+int ekb_cli_store(int argc, char **argv);
+int ekb_cli_verify(int argc, char **argv);
+extern const struct argp ekb_cli_audit_argp;
+extern const struct argp ekb_cli_capacity_argp;
+extern const struct argp ekb_cli_compare_argp;
+extern const struct argp ekb_cli_completion_argp;
+extern const struct argp ekb_cli_doctor_argp;
+extern const struct argp ekb_cli_instructions_argp;
+extern const struct argp ekb_cli_load_argp;
+extern const struct argp ekb_cli_manual_argp;
+extern const struct argp ekb_cli_measure_argp;
+extern const struct argp ekb_cli_pki_argp;
+extern const struct argp ekb_cli_probe_argp;
+extern const struct argp ekb_cli_scenario_argp;
+extern const struct argp ekb_cli_serve_argp;
+extern const struct argp ekb_cli_store_argp;
+extern const struct argp ekb_cli_verify_argp;
 
 // ekb_cli_parse runs argp over the arguments with messages prefixed "ekubench <command>". It ends
 // the process with status 2 on wrong usage, an abbreviated option included, and with 0 after

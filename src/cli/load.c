@@ -395,10 +395,11 @@ static enum ekb_err run(struct ekb_record *out_record, const void *settings,
     return ekb_load_run(out_record, settings, control, reterr_fail);
 }
 
+const struct argp ekb_cli_load_argp = {
+    .options = options, .parser = parse, .args_doc = "ADDR:PORT", .doc = doc};
+
 int ekb_cli_load(int argc, char **argv)
 {
-    static const struct argp argp = {
-        .options = options, .parser = parse, .args_doc = "ADDR:PORT", .doc = doc};
     struct default_word defaults[] = {
         {"seed", "1"},       {"client-workers", "1"}, {"duration", "10s"}, {"warmup", "1s"},
         {"deadline", "10s"}, {"confirm", "first"},    {"tls", "any"},      {"expect", "accept"},
@@ -406,7 +407,7 @@ int ekb_cli_load(int argc, char **argv)
     struct arguments arguments = {.settings = {.in_flight = 100}};
     ekb_cli_target_init(&arguments.target);
     struct ekb_cli_words words = {
-        .argp = &argp, .command = "load", .positional = "target", .input = &arguments};
+        .argp = &ekb_cli_load_argp, .command = "load", .positional = "target", .input = &arguments};
     struct ekb_fail fail;
     for (size_t i = 0; i < sizeof defaults / sizeof defaults[0]; i++) {
         ekb_cli_words_give(&words, defaults[i].name, defaults[i].value);

@@ -133,7 +133,7 @@ static const char doc[] =
     "  ekubench probe cucm.example:8443 --store DIR\n"
     "  ekubench probe 192.0.2.7:6972 --store DIR --name cucm.example --release X14.1";
 
-static const struct argp probe_argp = {
+const struct argp ekb_cli_probe_argp = {
     .options = options, .parser = parse, .args_doc = "HOST:PORT", .doc = doc};
 
 static const char *const kind_names[EKB_PROBE_NUM_KINDS] = {"RSA", "ECDSA"};
@@ -335,7 +335,7 @@ int ekb_cli_probe(int argc, char **argv)
     struct ekb_peer_probe probe;
     struct ekb_fail fail = {.err = EKB_OK};
     int status = EKB_EXIT_OK;
-    ekb_cli_parse(&probe_argp, argc, argv, &arguments);
+    ekb_cli_parse(&ekb_cli_probe_argp, argc, argv, &arguments);
     if (ekb_peer_probe_make(&probe, &arguments.options, &fail) != EKB_OK) {
         status = ekb_cli_fail(&fail);
     } else if (!probe.has_kind) {

@@ -117,10 +117,10 @@ static const char doc[] =
     "  ekubench scenario run condition-2.1 --release X15.4\n"
     "  ekubench scenario show condition-4 >mine.ini; ekubench scenario run mine.ini --json";
 
-static const struct argp scenario_argp = {.options = options,
-                                          .parser = parse,
-                                          .args_doc = "list\nshow NAME\nrun NAME|FILE...|--all",
-                                          .doc = doc};
+const struct argp ekb_cli_scenario_argp = {.options = options,
+                                           .parser = parse,
+                                           .args_doc = "list\nshow NAME\nrun NAME|FILE...|--all",
+                                           .doc = doc};
 
 static int list(enum ekb_cli_format format)
 {
@@ -288,7 +288,7 @@ static int run(const struct arguments *arguments)
 int ekb_cli_scenario(int argc, char **argv)
 {
     struct arguments arguments = {.version = EKB_TLS_1_3};
-    ekb_cli_parse(&scenario_argp, argc, argv, &arguments);
+    ekb_cli_parse(&ekb_cli_scenario_argp, argc, argv, &arguments);
     if (strcmp(arguments.verb, "list") == 0) {
         return list(arguments.format);
     }
