@@ -1,6 +1,7 @@
 #include "ekubench/lab/deployment.h"
 
 #include "ekubench/base/file.h"
+#include "ekubench/base/lines.h"
 #include "ekubench/base/units.h"
 #include "ekubench/pki/mint.h"
 
@@ -17,8 +18,7 @@
 struct reader {
     struct ekb_deployment *deployment;
     const char *name; // Of the text.
-    const char *next;
-    unsigned line;
+    struct ekb_lines lines;
     struct ekb_fail *fail; // The first; nothing is read after it.
     struct ekb_deployment_node *node;
     struct ekb_deployment_link *link;
@@ -39,7 +39,8 @@ static bool refuse(const struct reader *reader, const char *format, ...)
     va_start(args, format);
     (void)vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    (void)ekb_fail_set(reader->fail, EKB_PARSE, 0, "%s:%u: %s", reader->name, reader->line, text);
+    (void)ekb_fail_set(reader->fail, EKB_PARSE, 0, "%s:%u: %s", reader->name, reader->lines.line,
+                       text);
     reader->fail->is_said = true;
     return false;
 }
@@ -495,19 +496,11 @@ static int apply(void *context, const char *section, const char *key, const char
 static char *read_line(char *out_text, int size, void *context)
 {
     struct reader *reader = context;
-    if (reader->next[0] == '\0') {
-        return NULL;
+    char *text = ekb_lines_read(out_text, size, &reader->lines);
+    if (text != NULL && reader->lines.wanted[0] != '\0') {
+        (void)refuse(reader, "%s", reader->lines.wanted);
     }
-    const size_t len = strcspn(reader->next, "\n");
-    const size_t all = len + (reader->next[len] == '\n' ? 1 : 0);
-    reader->line++;
-    if (all >= (size_t)size) {
-        (void)refuse(reader, "the line is longer than %d characters", size - 2);
-    }
-    (void)snprintf(out_text, (size_t)size, "%.*s", (int)(all < (size_t)size ? all : len),
-                   reader->next);
-    reader->next += all;
-    return out_text;
+    return text;
 }
 
 // What the whole must be.
@@ -608,12 +601,12 @@ enum ekb_err ekb_deployment_parse(struct ekb_deployment *out_deployment, const c
 {
     struct ekb_fail fail = {.err = EKB_OK};
     struct reader reader = {
-        .deployment = out_deployment, .name = name, .next = text, .fail = &fail};
+        .deployment = out_deployment, .name = name, .lines.next = text, .fail = &fail};
     *out_deployment = (struct ekb_deployment){
         .releases = {EKB_RELEASE_X15_5}, .num_releases = 1, .modes = {EKB_EKU_ON}, .num_modes = 1};
     const int line = ini_parse_stream(read_line, &reader, apply, &reader);
     if (fail.err == EKB_OK && line > 0) {
-        reader.line = (unsigned)line;
+        reader.lines.line = (unsigned)line;
         (void)refuse(&reader, "[section], key = value or a comment is wanted");
     } else if (line < 0) {
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%s", name);
