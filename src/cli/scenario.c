@@ -215,11 +215,12 @@ static enum ekb_err run_deployment(struct series *series, const struct ekb_deplo
     for (size_t i = 0; i < num_releases && err == EKB_OK; i++) {
         const enum ekb_release release =
             arguments->has_release ? arguments->release : deployment->releases[i];
-        const size_t num_modes =
-            ekb_release_rules(release)->has_mode_switch ? deployment->num_modes : 1;
+        const bool has_switch = ekb_release_rules(release)->has_mode_switch;
+        const size_t num_modes = has_switch ? deployment->num_modes : 1;
         for (size_t j = 0; j < num_modes && err == EKB_OK; j++) {
             const struct ekb_scenario_terms terms = {.release = release,
-                                                     .mode = deployment->modes[j],
+                                                     .mode = has_switch ? deployment->modes[j]
+                                                                        : EKB_EKU_ON,
                                                      .version = arguments->version,
                                                      .stop = ekb_cli_stop_flag()};
             err = run_once(series, deployment, &terms, reterr_fail);

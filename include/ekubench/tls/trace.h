@@ -19,6 +19,8 @@ struct ekb_tls_trace {
 };
 
 // What some are.
+#define EKB_TLS_MESSAGE_CLIENT_HELLO 1
+#define EKB_TLS_MESSAGE_SERVER_HELLO 2
 #define EKB_TLS_MESSAGE_CERTIFICATE 11
 #define EKB_TLS_MESSAGE_CERTIFICATE_REQUEST 13
 
