@@ -166,6 +166,7 @@ struct series {
     const struct arguments *arguments;
     json_t *json; // NULL: text.
     FILE *table;  // A line for each run.
+    size_t num_runs;
     bool all_match;
 };
 
@@ -192,6 +193,7 @@ static enum ekb_err run_once(struct series *series, const struct ekb_deployment 
     }
     if (err == EKB_OK) {
         series->all_match = series->all_match && run->matches;
+        series->num_runs++;
         if (series->json != NULL) {
             (void)json_array_append_new(series->json, ekb_scenario_json(deployment, run));
         } else {
@@ -277,7 +279,7 @@ static int run(const struct arguments *arguments)
     if (series.json != NULL && err == EKB_OK) {
         const int printed = ekb_cli_print_json(series.json);
         status = printed != EKB_EXIT_OK ? printed : status;
-    } else if (series.json == NULL) {
+    } else if (series.json == NULL && series.num_runs > 0) {
         (void)fputs(table, stdout);
     } else {
         json_decref(series.json);

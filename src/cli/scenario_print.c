@@ -48,13 +48,28 @@ static void print_end(const char *node, const struct ekb_scenario_end *end)
     }
 }
 
+// wanted_name returns the name that the end which was refused has to have.
+static const char *wanted_name(const struct ekb_deployment *deployment,
+                               const struct ekb_scenario_link *result)
+{
+    const struct ekb_deployment_link *link = result->link;
+    if (!result->by_initiator) {
+        return deployment->nodes[link->initiator].host;
+    }
+    return link->address[0] != '\0' ? link->address : deployment->nodes[link->responder].host;
+}
+
 static void print_failure(const struct ekb_deployment *deployment,
                           const struct ekb_scenario_link *result)
 {
     const struct ekb_link_row *row = ekb_link_row(result->link->kind);
     const size_t who = result->by_initiator ? result->link->initiator : result->link->responder;
+    const bool is_name = result->err == EKB_VERIFY_HOSTNAME || result->err == EKB_VERIFY_IP;
     (void)printf("    %s%s%s", row->failure != NULL ? row->failure : "",
                  row->failure != NULL ? ": " : "", ekb_err_sentence(result->err));
+    if (is_name) {
+        (void)printf(": %s is wanted", wanted_name(deployment, result));
+    }
     if (result->alert >= 0) {
         (void)printf(" (%s sends the alert %s)", node_name(deployment, who),
                      ekb_alert_name(result->alert));
@@ -117,9 +132,9 @@ static void print_verdict(const struct ekb_scenario_link *result)
     if (!result->has_roles) {
         (void)printf("  EXPECTED: certificates of the stores of their roles\n");
     } else if (result->expected == EKB_EXPECTED_UNKNOWN) {
-        (void)printf("\n");
+        (void)printf("  nothing is expected\n");
     } else if (result->matches) {
-        (void)printf("  as expected\n");
+        (void)printf("  as %s\n", result->is_foretold ? "the rules say" : "expected");
     } else {
         const char *const details = result->said != NULL ? result->said->details : "";
         (void)printf(
@@ -214,10 +229,10 @@ static void print_mra(const struct ekb_scenario_run *run)
     char why[WHY_LEN];
     (void)printf("  MRA %s", mra_name(run->mra));
     if (!run->mra_matches) {
-        (void)printf(", EXPECTED: %s",
+        (void)printf(", EXPECTED%s: %s", run->mra_is_foretold ? " from its links" : "",
                      run->expected_mra == EKB_EXPECTED_ACTIVE ? "works" : "fails");
     } else if (run->expected_mra != EKB_EXPECTED_UNKNOWN) {
-        (void)printf(", as expected");
+        (void)printf(", as %s", run->mra_is_foretold ? "follows from that" : "expected");
     }
     if (run->mra == EKB_MRA_FAILS) {
         (void)printf(", since this fails: %s", mra_why(why, run));

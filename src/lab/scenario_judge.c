@@ -68,6 +68,7 @@ void ekb_scenario_conclude(struct ekb_scenario_runner *runner)
     run->mra = mra == EKB_EXPECTED_ACTIVE   ? EKB_MRA_WORKS
                : mra == EKB_EXPECTED_FAILED ? EKB_MRA_FAILS
                                             : EKB_MRA_UNKNOWN;
+    run->mra_is_foretold = said == NULL;
     run->expected_mra =
         said != NULL ? said->expected : ekb_foretell_mra(runner->deployment, expected);
     run->mra_matches = run->expected_mra == EKB_EXPECTED_UNKNOWN || run->expected_mra == mra;

@@ -10,13 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
 #define VALIDITY_S (INT64_C(90) * 24 * 3600)
 #define BACKDATE_S INT64_C(3600)
-// What a certificate is called that has not its node's name.
-#define OTHER_HOST "other.example"
 
 struct site_node {
     char *store;
@@ -73,13 +72,19 @@ static enum ekb_err issue_below(struct ekb_bundle *out_bundle, const struct ekb_
     return err;
 }
 
+// other_than returns a name that is not `host`.
+static const char *other_than(const char *host)
+{
+    return strcasecmp(host, "other.example") != 0 ? "other.example" : "another.example";
+}
+
 // mint makes what `identity` of `node` says.
 static enum ekb_err mint(struct ekb_bundle *out_bundle, const struct ekb_site *site,
                          const struct ekb_deployment_node *node,
                          const struct ekb_deployment_identity *identity,
                          struct ekb_fail *reterr_fail)
 {
-    const char *const host = node->unnamed ? OTHER_HOST : node->host;
+    const char *const host = node->unnamed ? other_than(node->host) : node->host;
     const struct ekb_mint_leaf leaf = {.common_name = host,
                                        .key_type = identity->key_type,
                                        .eku = identity->eku,

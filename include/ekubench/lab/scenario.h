@@ -83,7 +83,8 @@ struct ekb_scenario_run {
     struct ekb_fail second_refusals[EKB_DEPLOYMENT_MAX_NODES]; // and of second certificates.
     enum ekb_scenario_mra mra;
     enum ekb_expected
-        expected_mra; // As it is said, or as it follows from what the links are to be.
+        expected_mra;     // As it is said, or as it follows from what the links are to be.
+    bool mra_is_foretold; // Nothing was said of it.
     bool mra_matches;
     bool matches; // All of it.
 };
