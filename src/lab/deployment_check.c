@@ -1,5 +1,7 @@
 #include "lab/deployment_internal.h"
 
+#include "ekubench/pki/mint.h"
+
 #include <string.h>
 
 static bool is_end(enum ekb_link_end end, enum ekb_node_kind kind, enum ekb_node_kind other)
@@ -24,7 +26,8 @@ static enum ekb_err check_link(const struct ekb_deployment *deployment,
                                struct ekb_fail *reterr_fail)
 {
     if (link->kind == EKB_LINK_NUM) {
-        return ekb_fail_set(reterr_fail, EKB_USAGE, 0, "%s: [link %s]: its kind is wanted", name,
+        return ekb_fail_set(reterr_fail, EKB_USAGE, 0,
+                            "%s: [link %s]: its kind is wanted: " EKB_DEPLOYMENT_KINDS, name,
                             link->name);
     }
     if (link->initiator >= deployment->num_nodes || link->responder >= deployment->num_nodes) {
@@ -117,6 +120,9 @@ static const char *wanted_of(const struct ekb_deployment_node *node)
 {
     const bool is_far = node->rules.kind == EKB_NODE_FAR;
     const bool has_second = node->second.origin != EKB_ORIGIN_NONE;
+    if (!ekb_mint_is_dns_name(node->host)) {
+        return "host is wanted: no DNS name can be made of this one";
+    }
     if (is_far && node->has_release) {
         return "release is of core and edge nodes: far ones run something else";
     }

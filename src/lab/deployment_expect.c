@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #define ITEM_LEN 160
 
@@ -157,9 +158,10 @@ bool ekb_deployment_set_expectation(struct ekb_deployment_reader *reader, const 
     struct ekb_deployment_expectation expectation = reader->expectation;
     char item[ITEM_LEN] = "";
     (void)next_item(item, &value);
-    if (strcmp(item, "active") == 0 || strcmp(item, "works") == 0) {
+    // As the tables have it, too: Active, Failed.
+    if (strcasecmp(item, "active") == 0 || strcmp(item, "works") == 0) {
         expectation.expected = EKB_EXPECTED_ACTIVE;
-    } else if (strcmp(item, "failed") == 0 || strcmp(item, "fails") == 0) {
+    } else if (strcasecmp(item, "failed") == 0 || strcmp(item, "fails") == 0) {
         expectation.expected = EKB_EXPECTED_FAILED;
     } else {
         return ekb_deployment_refuse(

@@ -15,6 +15,10 @@
 #define EKB_DEPLOYMENT_SECTION_LEN 256
 #define EKB_DEPLOYMENT_MAX_KEYS 16
 
+// The kinds of links, for messages (store/link).
+#define EKB_DEPLOYMENT_KINDS                                                                       \
+    "uc-zone, ssh-tunnel, neighbor, b2b, traffic-server, cluster, sip-service or browser"
+
 enum ekb_deployment_part {
     EKB_PART_NONE, // Before the first section.
     EKB_PART_DEPLOYMENT,

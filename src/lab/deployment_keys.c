@@ -11,6 +11,9 @@
 
 #define WORD_LEN EKB_DEPLOYMENT_WORD_LEN
 
+// A common name has no more (RFC 5280).
+#define MAX_HOST_LEN 64
+
 // keep_name is keep_text for what becomes a part of a path.
 static bool keep_name(struct ekb_deployment_reader *reader, char *out_text, size_t text_len,
                       const char *value)
@@ -28,15 +31,17 @@ static bool keep_name(struct ekb_deployment_reader *reader, char *out_text, size
     return ekb_deployment_keep_text(reader, out_text, text_len, value);
 }
 
-// keep_host is keep_text for a DNS name, keep_address for one or an IP address.
+// keep_host is keep_text for a DNS name that can be a common name too, keep_address for a DNS name
+// or an IP address.
 static bool keep_host(struct ekb_deployment_reader *reader, char *out_text, size_t text_len,
                       const char *value)
 {
-    struct ekb_name name;
-    return ekb_name_parse(&name, value) == EKB_OK && name.kind == EKB_NAME_DNS
+    return ekb_mint_is_dns_name(value) && value[0] != '*' && strlen(value) <= MAX_HOST_LEN
                ? ekb_deployment_keep_text(reader, out_text, text_len, value)
-               : ekb_deployment_refuse(reader, "\"%.80s\": a DNS name such as c.example is wanted",
-                                       value);
+               : ekb_deployment_refuse(reader,
+                                       "\"%.80s\": a DNS name such as c.example is wanted, of at "
+                                       "most %d characters",
+                                       value, MAX_HOST_LEN);
 }
 
 static bool keep_address(struct ekb_deployment_reader *reader, char *out_text, size_t text_len,
@@ -364,7 +369,8 @@ bool ekb_deployment_set_link(struct ekb_deployment_reader *reader, const char *k
     uint64_t port = 0;
     if (strcmp(key, "kind") == 0) {
         return ekb_link_parse(&link->kind, value) == EKB_OK ||
-               ekb_deployment_refuse(reader, "\"%s\" is no kind of link", value);
+               ekb_deployment_refuse(reader, "\"%.40s\": " EKB_DEPLOYMENT_KINDS " is wanted",
+                                     value);
     }
     if (strcmp(key, "initiator") == 0) {
         return set_end(reader, &link->initiator, value);
@@ -402,7 +408,7 @@ bool ekb_deployment_begin_node(struct ekb_deployment_reader *reader, const char 
     (void)snprintf(reader->node->host, sizeof reader->node->host, "%.*s.example",
                    EKB_DEPLOYMENT_NAME_LEN, name);
     for (char *c = reader->node->host; *c != '\0'; c++) {
-        *c = (char)(*c >= 'A' && *c <= 'Z' ? *c - 'A' + 'a' : *c);
+        *c = (char)(*c >= 'A' && *c <= 'Z' ? *c - 'A' + 'a' : *c == '_' ? '-' : *c);
     }
     return keep_name(reader, reader->node->name, sizeof reader->node->name, name);
 }

@@ -66,10 +66,6 @@ X509_CRL *ekb_crls_crl(const struct ekb_crls *crls, size_t index);
 // ekb_pki_is_ip_address is true if `text` is an IPv4 or IPv6 address.
 bool ekb_pki_is_ip_address(const char *text);
 
-// ekb_pki_is_dns_name is true if `name` is a host name, or "*." and a host name (RFC 1123, RFC
-// 6125).
-bool ekb_pki_is_dns_name(const char *name);
-
 // ekb_pki_name_text writes `name` as text (RFC 2253, control characters and what is not ASCII
 // escaped), cut to fit and terminated.
 void ekb_pki_name_text(char *out_text, size_t text_len, const X509_NAME *name);

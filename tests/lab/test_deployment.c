@@ -115,7 +115,7 @@ Test(deployment, names_the_line_that_is_wrong)
          {"mine.ini:7: ", "already"}},
         {HEAD NODES "[link uc-zone]\ninitiator = X\n", {"mine.ini:8: ", "\"X\""}},
         {HEAD NODES "[link uc-zone]\nport = 70000\n", {"mine.ini:8: ", "70000"}},
-        {HEAD NODES "[link uc-zone]\nkind = tunnel\n", {"mine.ini:8: ", "tunnel"}},
+        {HEAD NODES "[link uc-zone]\nkind = tunnel\n", {"mine.ini:8: ", "\"tunnel\": uc-zone"}},
         {HEAD NODES LINK "[expect]\nuc-zone = maybe\n", {"mine.ini:11: ", "maybe"}},
         {HEAD NODES LINK "[expect later]\nuc-zone = active\n", {"mine.ini:10: ", "later"}},
         {"[deployment\n", {"mine.ini:1: ", "section"}},
@@ -138,6 +138,11 @@ Test(deployment, names_the_line_that_is_wrong)
         {HEAD "[node C]\ntrust = none, CA1\n", {"mine.ini:4: ", "or none"}},
         {HEAD "[node C]\ntrust =\n", {"mine.ini:4: ", "or none"}},
         {HEAD "[node C]\nhost = 192.0.2.1\n", {"mine.ini:4: ", "DNS name"}},
+        {HEAD "[node C]\nhost = a_b.example\n", {"mine.ini:4: ", "DNS name"}},
+        {HEAD "[node C]\nhost = *.example\n", {"mine.ini:4: ", "DNS name"}},
+        {HEAD "[node C]\nhost = "
+              "a-long-label-a-long-label-a-long-label.a-long-label-a-long-label.example\n",
+         {"mine.ini:4: ", "64 characters"}},
         {HEAD "[node C]\nhost = a b\n", {"mine.ini:4: ", "DNS name"}},
         {HEAD "[node C]\nkind = far\nkind = core\n", {"mine.ini:5: ", "kind is said already"}},
         {HEAD "[node C D]\nkind = far\n", {"mine.ini:3: ", "a name of letters"}},
@@ -204,6 +209,9 @@ Test(deployment, is_none_if_it_makes_no_sense)
         {HEAD
          "release = X15.5\n[node C]\nkind = core\n[node E]\nkind = edge\nrelease = X15.4\n" LINK,
          "must run the same release: node E has X15.4, the deployment X15.5"},
+        {HEAD "[node C..x]\nkind = core\n[node E]\nkind = edge\n[link uc-zone]\n"
+              "initiator = C..x\nresponder = E\n",
+         "[node C..x]: host is wanted"},
         {"", "[link]"},
         {HEAD NODES LINK "[expect]\nmra = fails\n", "there is no ssh-tunnel"},
         {HEAD NODES "[link sip-service]\ninitiator = E\nresponder = C\n[expect]\n"
@@ -269,14 +277,15 @@ Test(deployment, cannot_be_run_under_another_release_than_its_nodes_say)
 Test(deployment, is_read_however_it_is_laid_out)
 {
     read("\xef\xbb\xbf[deployment]\r\n  title = K\xc3\xb6ln\r\n\tca = CA1, CA2\r\n"
-         "[node empty] ; nothing is said of it\r\n[ node  C ]\r\n  kind = core\r\n"
+         "[node an_empty] ; nothing is said of it\r\n[ node  C ]\r\n  kind = core\r\n"
          "  trust = CA2\r\n[node E]\r\nkind = edge\r\n"
          "  [link uc-zone]\r\n  initiator = C\r\n  responder = E\r\n");
 
     cr_expect_str_eq(deployment.title, "K\xc3\xb6ln");
     cr_expect_eq(deployment.num_cas, 2);
     cr_assert_eq(deployment.num_nodes, 3);
-    cr_expect_str_eq(deployment.nodes[0].name, "empty");
+    cr_expect_str_eq(deployment.nodes[0].name, "an_empty");
+    cr_expect_str_eq(deployment.nodes[0].host, "an-empty.example");
     cr_expect_eq(deployment.nodes[0].rules.kind, EKB_NODE_FAR);
     cr_expect_eq(deployment.nodes[1].rules.kind, EKB_NODE_CORE);
     cr_expect_eq(deployment.nodes[1].trusts, 2u);
@@ -378,4 +387,16 @@ Test(deployment, is_opened_by_the_name_of_a_built_in_one_or_the_path_of_a_file)
     (void)snprintf(path + strlen(directory), sizeof path - strlen(directory), "/my site.ini");
     (void)remove(path);
     (void)remove(directory);
+}
+
+// The message that lists the kinds of links has them all.
+Test(deployment, lists_all_kinds_of_links)
+{
+    struct ekb_fail fail = {.err = EKB_OK};
+    cr_expect_eq(ekb_deployment_parse(&deployment, HEAD NODES "[link x]\nkind = y\n", "x", &fail),
+                 EKB_PARSE);
+    for (int link = 0; link < EKB_LINK_NUM; link++) {
+        const char *const name = ekb_link_row((enum ekb_link)link)->name;
+        cr_expect_not_null(strstr(fail.detail, name), "no %s in %s", name, fail.detail);
+    }
 }
