@@ -89,6 +89,12 @@ done
 run ekubench scenario run condition-2.1 --release X15.4
 says 'gate of X15.4' 'the gate of C refuses its server certificate: Invalid certificate: The file provided does not have a client usage attribute.'
 
+# The file of the documentation is one.
+sed -n 's/^    //p' "$root/docs/deployments.md" | sed -n '/^\[deployment\]/,$p' >"$dir/documented.ini"
+run ekubench scenario run "$dir/documented.ini"
+expect 'the documented file' 0
+[[ $(grep -c ' yes$' "$dir/out") == 2 ]] || fail "the documented file: $(cat -- "$dir/out")"
+
 # The user's own.
 run ekubench scenario show condition-4
 expect show 0
