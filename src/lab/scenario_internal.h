@@ -5,6 +5,7 @@
 #define EKUBENCH_LAB_SCENARIO_INTERNAL_H
 
 #include "ekubench/base/err.h"
+#include "ekubench/lab/plan.h"
 #include "ekubench/lab/scenario.h"
 #include "ekubench/lab/site.h"
 #include "ekubench/peer/crew.h"
@@ -44,6 +45,23 @@ struct ekb_scenario_runner {
 EKB_NODISCARD enum ekb_err ekb_scenario_policy(struct ekb_policy *out_policy,
                                                const struct ekb_link_demand *demand,
                                                const char *name, struct ekb_fail *reterr_fail);
+
+// ekb_scenario_listener returns what the responder of `link` verifies of its initiator, which is
+// what `demand` says; EKB_USAGE if the initiator's host is no name.
+EKB_NODISCARD enum ekb_err ekb_scenario_listener(struct ekb_policy *out_policy,
+                                                 const struct ekb_deployment *deployment,
+                                                 const struct ekb_deployment_link *link,
+                                                 const struct ekb_link_demand *demand,
+                                                 struct ekb_fail *reterr_fail);
+
+// ekb_scenario_initiator says how the initiator of `link` goes about it: all but what it presents,
+// which may be nothing. It borrows from the site, and from itself: it must stay where it is.
+// EKB_USAGE if what the responder is known by is no name.
+EKB_NODISCARD enum ekb_err ekb_scenario_initiator(struct ekb_plan_link *out_initiator,
+                                                  const struct ekb_site *site,
+                                                  const struct ekb_deployment *deployment,
+                                                  const struct ekb_deployment_link *link,
+                                                  struct ekb_fail *reterr_fail);
 
 // ekb_scenario_is_connection is false for what one node checks of another without connecting.
 bool ekb_scenario_is_connection(const struct ekb_deployment_link *link);

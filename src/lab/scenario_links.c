@@ -73,28 +73,24 @@ static enum ekb_err make_client(struct ekb_tls_config **out_config,
                                 const struct ekb_scenario_runner *runner, size_t index,
                                 struct ekb_fail *reterr_fail)
 {
-    const struct ekb_deployment_link *link = &runner->deployment->links[index];
-    const struct ekb_link_demand *demand = &runner->out->links[index].responder.demand;
-    const char *const host =
-        link->address[0] != '\0' ? link->address : runner->deployment->nodes[link->responder].host;
-    const struct ekb_release_node rules = ekb_site_rules(runner->site, link->initiator);
+    struct ekb_plan_link initiator;
     struct ekb_store *store = NULL;
-    struct ekb_tls_options tls = {.role = EKB_ROLE_CLIENT, .version = runner->terms->version};
-    enum ekb_err err = ekb_scenario_policy(&tls.policy, demand, host, reterr_fail);
+    enum ekb_err err = ekb_scenario_initiator(&initiator, runner->site, runner->deployment,
+                                              &runner->deployment->links[index], reterr_fail);
     if (err == EKB_OK) {
-        err = ekb_store_load(&store, ekb_site_store(runner->site, link->initiator),
-                             EKB_STORE_NEED_TRUST, reterr_fail);
+        err = ekb_store_load(&store, initiator.client_store, EKB_STORE_NEED_TRUST, reterr_fail);
     }
     if (err != EKB_OK) {
         return err;
     }
-    tls.policy.verify = demand->chain ? EKB_VERIFY_FULL : EKB_VERIFY_RAW;
-    tls.identity = ekb_store_identity(store, runner->out->links[index].initiator.role);
-    tls.trust = ekb_store_trust(store);
-    if (rules.kind != EKB_NODE_FAR) {
-        tls.preferences = ekb_outbound_preferences(ekb_release_rules(rules.release)->prefers_ecdsa);
-    }
-    tls.sni = tls.policy.name.kind == EKB_NAME_DNS ? tls.policy.name.text : NULL;
+    const struct ekb_tls_options tls = {
+        .role = EKB_ROLE_CLIENT,
+        .version = runner->terms->version,
+        .preferences = initiator.preferences,
+        .identity = ekb_store_identity(store, runner->out->links[index].initiator.role),
+        .trust = ekb_store_trust(store),
+        .policy = initiator.policy,
+        .sni = initiator.sni};
     err = ekb_tls_config_create(out_config, &tls, reterr_fail);
     ekb_store_destroy(store);
     return err;

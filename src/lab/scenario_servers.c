@@ -1,6 +1,7 @@
 #include "lab/scenario_internal.h"
 
 #include "ekubench/base/clock.h"
+#include "ekubench/lab/outbound.h"
 
 #include <stdio.h>
 
@@ -20,6 +21,50 @@ enum ekb_err ekb_scenario_policy(struct ekb_policy *out_policy,
     return EKB_OK;
 }
 
+enum ekb_err ekb_scenario_listener(struct ekb_policy *out_policy,
+                                   const struct ekb_deployment *deployment,
+                                   const struct ekb_deployment_link *link,
+                                   const struct ekb_link_demand *demand,
+                                   struct ekb_fail *reterr_fail)
+{
+    const enum ekb_err err = ekb_scenario_policy(
+        out_policy, demand, deployment->nodes[link->initiator].host, reterr_fail);
+    if (!demand->chain) { // Who asks for a certificate of which nothing is verified can do without.
+        out_policy->verify = ekb_link_row(link->kind)->asks ? EKB_VERIFY_PARSE : EKB_VERIFY_ONE_WAY;
+        out_policy->cert = EKB_CERT_OPTIONAL;
+    }
+    return err;
+}
+
+enum ekb_err ekb_scenario_initiator(struct ekb_plan_link *out_initiator,
+                                    const struct ekb_site *site,
+                                    const struct ekb_deployment *deployment,
+                                    const struct ekb_deployment_link *link,
+                                    struct ekb_fail *reterr_fail)
+{
+    const struct ekb_release_node rules = ekb_site_rules(site, link->initiator);
+    const struct ekb_link_demand demand = ekb_link_demand_of_responder(link->kind, &rules);
+    const char *const host =
+        link->address[0] != '\0' ? link->address : deployment->nodes[link->responder].host;
+    *out_initiator = (struct ekb_plan_link){
+        .server_store = ekb_site_store(site, link->responder),
+        .second_store = ekb_site_second(site, link->responder),
+        .client_store = ekb_site_store(site, link->initiator),
+        .presents_server = ekb_release_client_side(&rules) == EKB_STORE_SERVER,
+        .trust_store = ekb_site_store(site, link->initiator),
+    };
+    if (rules.kind != EKB_NODE_FAR) {
+        out_initiator->preferences =
+            ekb_outbound_preferences(ekb_release_rules(rules.release)->prefers_ecdsa);
+    }
+    const enum ekb_err err =
+        ekb_scenario_policy(&out_initiator->policy, &demand, host, reterr_fail);
+    const struct ekb_name *name = &out_initiator->policy.name;
+    out_initiator->policy.verify = demand.chain ? EKB_VERIFY_FULL : EKB_VERIFY_RAW;
+    out_initiator->sni = name->kind == EKB_NAME_DNS ? name->text : NULL;
+    return err;
+}
+
 bool ekb_scenario_is_connection(const struct ekb_deployment_link *link)
 {
     return link->kind != EKB_LINK_SIP_SERVICE;
@@ -35,14 +80,10 @@ static enum ekb_err add_listener(struct ekb_scenario_runner *runner, size_t inde
     const struct ekb_link_demand *demand = &runner->out->links[index].initiator.demand;
     const char *second = ekb_site_second(runner->site, link->responder);
     struct ekb_policy policy;
-    enum ekb_err err = ekb_scenario_policy(
-        &policy, demand, runner->deployment->nodes[link->initiator].host, reterr_fail);
+    const enum ekb_err err =
+        ekb_scenario_listener(&policy, runner->deployment, link, demand, reterr_fail);
     if (err != EKB_OK) {
         return err;
-    }
-    if (!demand->chain) { // Who asks for a certificate of which nothing is verified can do without.
-        policy.verify = ekb_link_row(link->kind)->asks ? EKB_VERIFY_PARSE : EKB_VERIFY_ONE_WAY;
-        policy.cert = EKB_CERT_OPTIONAL;
     }
     *listener = (struct ekb_listener){.policy = policy,
                                       .version = runner->terms->version,

@@ -1,11 +1,10 @@
 #include "ekubench/lab/workload.h"
 
-#include "ekubench/lab/foretell.h"
-#include "ekubench/lab/outbound.h"
 #include "ekubench/lab/scenario.h"
 #include "ekubench/lab/site.h"
 #include "ekubench/store/link.h"
 #include "ekubench/store/store.h"
+#include "lab/scenario_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,27 +27,6 @@ struct ekb_workload {
     struct workload_arm arms[EKB_PLAN_MAX_ARMS];
     size_t num_arms;
 };
-
-// What one end does of the other.
-
-// mode_of returns the mode in which a policy asks for what `demand` asks for.
-static enum ekb_eku_mode mode_of(const struct ekb_link_demand *demand)
-{
-    return (demand->usages & EKB_EKU_CLIENT_AUTH) != 0   ? EKB_EKU_ON
-           : (demand->usages & EKB_EKU_SERVER_AUTH) != 0 ? EKB_EKU_OFF
-                                                         : EKB_EKU_NONE;
-}
-
-static enum ekb_err policy_of(struct ekb_policy *out_policy, const struct ekb_link_demand *demand,
-                              const char *name, struct ekb_fail *reterr_fail)
-{
-    *out_policy = ekb_policy_default();
-    out_policy->eku = mode_of(demand);
-    if (demand->name && ekb_name_parse(&out_policy->name, name) != EKB_OK) {
-        return ekb_fail_set(reterr_fail, EKB_USAGE, 0, "\"%s\" is no name", name);
-    }
-    return EKB_OK;
-}
 
 static bool goes_by_mode(const struct ekb_deployment_link *link)
 {
@@ -79,33 +57,6 @@ static enum ekb_err take_identity(struct ekb_plan_link *link, struct ekb_plan_ar
     return EKB_OK;
 }
 
-// fill_link says how the initiator of link `index` goes about it; `arm` gets what it presents.
-static enum ekb_err fill_link(struct ekb_workload *workload, size_t index, struct ekb_plan_arm *arm,
-                              struct ekb_fail *reterr_fail)
-{
-    const struct ekb_deployment_link *it = &workload->deployment->links[index];
-    const struct ekb_release_node rules = ekb_site_rules(workload->site, it->initiator);
-    const struct ekb_link_demand demand = ekb_link_demand_of_responder(it->kind, &rules);
-    const char *const host =
-        it->address[0] != '\0' ? it->address : workload->deployment->nodes[it->responder].host;
-    struct ekb_plan_link *link = &workload->links[index];
-    *link = (struct ekb_plan_link){
-        .server_store = ekb_site_store(workload->site, it->responder),
-        .second_store = ekb_site_second(workload->site, it->responder),
-        .client_store = ekb_site_store(workload->site, it->initiator),
-        .presents_server = ekb_release_client_side(&rules) == EKB_STORE_SERVER,
-        .trust_store = ekb_site_store(workload->site, it->initiator),
-    };
-    if (rules.kind != EKB_NODE_FAR) {
-        link->preferences =
-            ekb_outbound_preferences(ekb_release_rules(rules.release)->prefers_ecdsa);
-    }
-    const enum ekb_err err = policy_of(&link->policy, &demand, host, reterr_fail);
-    link->policy.verify = demand.chain ? EKB_VERIFY_FULL : EKB_VERIFY_RAW;
-    link->sni = link->policy.name.kind == EKB_NAME_DNS ? link->policy.name.text : NULL;
-    return err == EKB_OK ? take_identity(link, arm, reterr_fail) : err;
-}
-
 // Arms.
 
 static bool has_arm(const struct ekb_workload *workload, const char *name)
@@ -124,12 +75,17 @@ static enum ekb_err add_arm(struct ekb_workload *workload, size_t index,
                             const struct ekb_link_demand *demand, enum ekb_expect expect,
                             struct ekb_fail *reterr_fail)
 {
-    const struct ekb_deployment_link *it = &workload->deployment->links[index];
+    const struct ekb_deployment *deployment = workload->deployment;
+    const struct ekb_deployment_link *it = &deployment->links[index];
+    struct ekb_plan_link *link = &workload->links[index];
     const bool has_mode = goes_by_mode(it);
-    struct ekb_plan_arm arm = {
-        .link = &workload->links[index], .server_depth = 1, .expect = expect};
+    struct ekb_plan_arm arm = {.link = link, .server_depth = 1, .expect = expect};
+    enum ekb_err err = ekb_scenario_listener(&arm.policy, deployment, it, demand, reterr_fail);
+    if (err != EKB_OK) {
+        return err;
+    }
     (void)snprintf(arm.name, sizeof arm.name, "%.*s%s%s", LINK_NAME_LEN, it->name,
-                   has_mode ? "-" : "", has_mode ? ekb_eku_mode_name(mode_of(demand)) : "");
+                   has_mode ? "-" : "", has_mode ? ekb_eku_mode_name(arm.policy.eku) : "");
     if (has_arm(workload, arm.name)) {
         return EKB_OK;
     }
@@ -137,17 +93,11 @@ static enum ekb_err add_arm(struct ekb_workload *workload, size_t index,
         return ekb_fail_say(reterr_fail, EKB_USAGE,
                             "%s has too many links to be measured at once: at most %d, each with "
                             "each mode counted",
-                            workload->deployment->name, EKB_PLAN_MAX_ARMS - 1);
+                            deployment->name, EKB_PLAN_MAX_ARMS - 1);
     }
-    enum ekb_err err = fill_link(workload, index, &arm, reterr_fail);
+    err = ekb_scenario_initiator(link, workload->site, deployment, it, reterr_fail);
     if (err == EKB_OK) {
-        err = policy_of(&arm.policy, demand, workload->deployment->nodes[it->initiator].host,
-                        reterr_fail);
-    }
-    if (!demand->chain) {
-        arm.policy.verify = arm.link->client_store != NULL && ekb_link_row(it->kind)->asks
-                                ? EKB_VERIFY_PARSE
-                                : EKB_VERIFY_ONE_WAY;
+        err = take_identity(link, &arm, reterr_fail);
     }
     workload->arms[workload->num_arms++] =
         (struct workload_arm){.plan = arm, .link = index, .has_mode = has_mode};
@@ -170,8 +120,8 @@ static enum ekb_err take_link(struct ekb_workload *workload, size_t index,
                               const struct ekb_scenario_link *seen, struct ekb_fail *reterr_fail)
 {
     struct ekb_link_demand demand = seen->initiator.demand;
-    if (seen->link->kind == EKB_LINK_SIP_SERVICE) {
-        return EKB_OK; // No connection.
+    if (!ekb_scenario_is_connection(seen->link)) {
+        return EKB_OK;
     }
     const enum ekb_err err =
         add_arm(workload, index, &demand, expected_of(seen, true), reterr_fail);
