@@ -113,7 +113,8 @@ static const struct {
     {EKB_VERIFY_EXPIRED, CLOCK},
     {EKB_VERIFY_NOT_YET_VALID, CLOCK},
     {EKB_VERIFY_PURPOSE,
-     "the certificate is not for servers: have it issued with the serverAuth usage"},
+     "the certificate is not for servers: have it issued with serverAuth, and, if it has key "
+     "usages, with digitalSignature"},
 };
 
 const char *ekb_outbound_hint(const struct ekb_outbound_verdict *verdict)
