@@ -164,8 +164,8 @@ static int status_of(const struct ekb_peer_probe *probe)
     if (ekb_peer_probe_works(probe)) {
         return EKB_EXIT_OK;
     }
-    return probe->has_kind || probe->look.err == EKB_TLS_ALERT ? EKB_EXIT_GATE
-                                                               : EKB_EXIT_ENVIRONMENT;
+    return ekb_peer_probe_shows(probe) || probe->look.err == EKB_TLS_ALERT ? EKB_EXIT_GATE
+                                                                           : EKB_EXIT_ENVIRONMENT;
 }
 
 // print prints what was found, and returns the exit status.

@@ -169,7 +169,7 @@ void ekb_cli_probe_text(const struct ekb_cli_probe_report *report)
     char address[EKB_ADDRESS_TEXT_LEN];
     const struct ekb_peer_probe *probe = report->probe;
     const struct ekb_visit *look = &probe->look;
-    if (!probe->has_kind) {
+    if (!ekb_peer_probe_shows(probe)) {
         say_nothing_shown(report);
         return;
     }
@@ -251,7 +251,7 @@ int ekb_cli_probe_json(const struct ekb_cli_probe_report *report)
     const struct ekb_visit *end = end_of(probe);
     const bool presented = probe->client == EKB_PROBE_CLIENT_PRESENTED;
     const bool works = ekb_peer_probe_works(probe);
-    if (!probe->has_kind) {
+    if (!ekb_peer_probe_shows(probe)) {
         say_nothing_shown(report);
     }
     json_t *found =

@@ -55,11 +55,17 @@ static bool has_chain(const struct ekb_visit *visit)
     return visit->peer != NULL && ekb_chain_len(visit->peer) > 0;
 }
 
-static bool is_rsa(const struct ekb_chain *chain)
+static enum ekb_probe_kind kind_of(const struct ekb_chain *chain)
 {
     struct ekb_description leaf;
     ekb_chain_describe(&leaf, chain, 0);
-    return leaf.key_kind == EKB_KEY_KIND_RSA;
+    return leaf.key_kind == EKB_KEY_KIND_RSA ? EKB_PROBE_RSA : EKB_PROBE_ECDSA;
+}
+
+// preferred_by returns the kind of certificate for which `release` asks first.
+static enum ekb_probe_kind preferred_by(enum ekb_release release)
+{
+    return ekb_release_rules(release)->prefers_ecdsa ? EKB_PROBE_ECDSA : EKB_PROBE_RSA;
 }
 
 // connect_and_look looks at the first address that connects, or at the last one that does not.
@@ -125,39 +131,65 @@ static enum ekb_err judge_chain(struct ekb_outbound_verdict *out_verdict,
                               prober->options.at, reterr_fail);
 }
 
-// look_for stores what the server has of one kind, and what the node would make of it.
-static enum ekb_err look_for(const struct prober *prober, enum ekb_probe_kind kind,
-                             struct ekb_fail *reterr_fail)
+// keep takes the chain that the server has presented, if it is the first of its kind, and judges
+// it.
+static enum ekb_err keep(const struct prober *prober, struct ekb_visit *visit,
+                         struct ekb_fail *reterr_fail)
 {
-    struct ekb_visit visit = {.err = EKB_OK};
     struct ekb_peer_probe *out = prober->out;
-    enum ekb_err err = ekb_peer_probe_look(&visit, &prober->options,
-                                           ekb_outbound_only(kind == EKB_PROBE_ECDSA), reterr_fail);
-    // A server may send what it was not asked for, having nothing else (RFC 8446 section 4.4.2.2).
-    if (err == EKB_OK && has_chain(&visit) && is_rsa(visit.peer) == (kind == EKB_PROBE_RSA)) {
-        out->chains[kind] = visit.peer;
-        visit.peer = NULL;
-        err = judge_chain(&out->verdicts[kind], prober, out->chains[kind], reterr_fail);
+    if (!has_chain(visit)) {
+        return EKB_OK;
     }
-    ekb_visit_deinit(&visit);
-    return err;
+    const enum ekb_probe_kind kind = kind_of(visit->peer);
+    if (out->chains[kind] != NULL) {
+        return EKB_OK;
+    }
+    out->chains[kind] = visit->peer;
+    visit->peer = NULL;
+    return judge_chain(&out->verdicts[kind], prober, out->chains[kind], reterr_fail);
 }
 
-// look_around looks for either kind. One that a server sends but once is of its kind all the same.
+// take_preferred notes and keeps what came where one kind was asked for first.
+static enum ekb_err take_preferred(const struct prober *prober, enum ekb_probe_kind preferred,
+                                   struct ekb_visit *visit, struct ekb_fail *reterr_fail)
+{
+    struct ekb_peer_probe *out = prober->out;
+    if (has_chain(visit)) {
+        out->preferred[preferred].shown = true;
+        out->preferred[preferred].kind = kind_of(visit->peer);
+    }
+    return keep(prober, visit, reterr_fail);
+}
+
+// look_around finds what comes of the other preference, and, of a kind that neither has brought,
+// what comes where there is no choice: servers may have a preference of their own.
 static enum ekb_err look_around(const struct prober *prober, struct ekb_fail *reterr_fail)
 {
     struct ekb_peer_probe *out = prober->out;
-    enum ekb_err err = EKB_OK;
-    out->has_kind = true;
-    out->kind = is_rsa(out->look.peer) ? EKB_PROBE_RSA : EKB_PROBE_ECDSA;
+    const enum ekb_probe_kind first = preferred_by(prober->options.release);
+    const enum ekb_probe_kind other = first == EKB_PROBE_RSA ? EKB_PROBE_ECDSA : EKB_PROBE_RSA;
+    struct ekb_visit visit = {.err = EKB_OK};
+    enum ekb_err err = take_preferred(prober, first, &out->look, reterr_fail);
+    if (err == EKB_OK) {
+        err = ekb_peer_probe_look(&visit, &prober->options,
+                                  ekb_outbound_preferences(other == EKB_PROBE_ECDSA), reterr_fail);
+    }
+    if (err == EKB_OK) {
+        err = take_preferred(prober, other, &visit, reterr_fail);
+    }
     for (int kind = 0; kind < EKB_PROBE_NUM_KINDS && err == EKB_OK; kind++) {
-        err = look_for(prober, (enum ekb_probe_kind)kind, reterr_fail);
+        if (out->chains[kind] != NULL) {
+            continue;
+        }
+        ekb_visit_deinit(&visit);
+        err = ekb_peer_probe_look(&visit, &prober->options,
+                                  ekb_outbound_only(kind == EKB_PROBE_ECDSA), reterr_fail);
+        // It may send the other all the same, having nothing else (RFC 8446 section 4.4.2.2).
+        if (err == EKB_OK) {
+            err = keep(prober, &visit, reterr_fail);
+        }
     }
-    if (err == EKB_OK && out->chains[out->kind] == NULL) {
-        out->chains[out->kind] = out->look.peer;
-        out->look.peer = NULL;
-        err = judge_chain(&out->verdicts[out->kind], prober, out->chains[out->kind], reterr_fail);
-    }
+    ekb_visit_deinit(&visit);
     return err;
 }
 
@@ -183,10 +215,12 @@ static enum ekb_err connect_as_node(const struct prober *prober, struct ekb_fail
     }
     enum ekb_err err = ekb_tls_config_create(&config, &tls, reterr_fail);
     if (err == EKB_OK) {
+        // A server that does not ask for a certificate has nothing to say about one.
         const struct ekb_visit_options wish = {.target = options->target,
                                                .config = config,
                                                .deadline_ns = options->deadline_ns,
-                                               .settle_ns = SETTLE_NS};
+                                               .settle_ns =
+                                                   prober->out->look.was_asked ? SETTLE_NS : 0};
         prober->out->visited = true;
         err = ekb_visit_make(&prober->out->visit, &wish, reterr_fail);
     }
@@ -243,7 +277,7 @@ enum ekb_err ekb_peer_probe_make(struct ekb_peer_probe *out_probe,
                                  struct ekb_fail *reterr_fail)
 {
     struct prober prober = {.options = *options, .out = out_probe};
-    *out_probe = (struct ekb_peer_probe){.has_kind = false};
+    *out_probe = (struct ekb_peer_probe){.visited = false};
     enum ekb_err err = open_store(&prober, reterr_fail);
     if (err == EKB_OK) {
         err = connect_and_look(&prober, reterr_fail);
@@ -269,14 +303,17 @@ void ekb_peer_probe_deinit(struct ekb_peer_probe *probe)
     }
 }
 
+bool ekb_peer_probe_shows(const struct ekb_peer_probe *probe)
+{
+    return probe->chains[EKB_PROBE_RSA] != NULL || probe->chains[EKB_PROBE_ECDSA] != NULL;
+}
+
 bool ekb_peer_probe_kind_of(enum ekb_probe_kind *out_kind, const struct ekb_peer_probe *probe,
                             enum ekb_release release)
 {
-    const bool ecdsa_first = ekb_release_rules(release)->prefers_ecdsa;
-    const enum ekb_probe_kind first = ecdsa_first ? EKB_PROBE_ECDSA : EKB_PROBE_RSA;
-    const enum ekb_probe_kind other = ecdsa_first ? EKB_PROBE_RSA : EKB_PROBE_ECDSA;
-    *out_kind = probe->chains[first] != NULL ? first : other;
-    return probe->chains[*out_kind] != NULL;
+    const enum ekb_probe_kind preferred = preferred_by(release);
+    *out_kind = probe->preferred[preferred].kind;
+    return probe->preferred[preferred].shown;
 }
 
 bool ekb_peer_probe_verifies(const struct ekb_peer_probe_options *options, enum ekb_release release)

@@ -241,6 +241,28 @@ foreign() {
         probe "s_server, two, X14.1, $words" 0 "127.0.0.1:$openssl_port" --name localhost --release X14.1 --discovery $words
     done
     s_server_end
+    # With a preference of its own the server does not care what the client asks for first.
+    s_server "${rsa[@]}" -dcert "$dir/alone/server.pem" -dkey "$dir/alone/privkey.pem" -serverpref
+    for words in 1.2 1.3; do
+        probe "s_server, its own preference, $words" 1 "127.0.0.1:$openssl_port" --name localhost --tls "$words"
+        says "s_server, its own preference, $words" 'RSA certificate: trusted, and of that name'
+        grep -Eq '^  up to X14.1 +ECDSA +not verified$' "$dir/out" || fail "s_server, its own preference: $(cat -- "$dir/out")"
+    done
+    s_server_end
+    # A curve that the library does not offer by itself; and keys that it does not know at all.
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-521 -nodes -subj /CN=localhost -keyout "$dir/p521.key" -out "$dir/p521.pem" 2>"$dir/err"
+    s_server -cert "$dir/p521.pem" -key "$dir/p521.key"
+    for words in 1.2 1.3; do
+        probe "s_server, P-521, $words" 1 "127.0.0.1:$openssl_port" --name localhost --tls "$words"
+        says "s_server, P-521, $words" 'EC P-521'
+        says "s_server, P-521, $words" 'Error=self signed certificate server=localhost(127.0.0.1) depth=0'
+    done
+    s_server_end
+    openssl req -x509 -newkey rsa-pss -pkeyopt rsa_keygen_bits:2048 -nodes -subj /CN=localhost -keyout "$dir/pss.key" -out "$dir/pss.pem" 2>"$dir/err"
+    s_server -cert "$dir/pss.pem" -key "$dir/pss.key"
+    probe 's_server, RSA for PSS alone' 1 "127.0.0.1:$openssl_port"
+    says 's_server, RSA for PSS alone' 'shares no cipher suite, group or signature algorithm with the node'
+    s_server_end
     # One suite, by OpenSSL's name and by the one that is printed.
     while read -r words name; do
         s_server "${rsa[@]}" -dcert "$dir/node/server.pem" -dkey "$dir/node/privkey.pem" -dcert_chain "$dir/above.pem" \

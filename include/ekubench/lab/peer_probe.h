@@ -1,8 +1,8 @@
 // A probe: what a server shows to a node that connects to it, and what the node makes of that.
 //
-// Some connections that only look (whatever certificate comes is taken, and none is presented), one
-// of them for each kind of certificate that a server may hold; and one as the node makes it, with
-// the certificate that its release has for a client, and its verification.
+// Some connections that only look (whatever certificate comes is taken, and none is presented),
+// with either kind of certificate preferred, and if need be with one kind alone; and one as the
+// node makes it, with the certificate that its release has for a client, and its verification.
 
 #ifndef EKUBENCH_LAB_PEER_PROBE_H
 #define EKUBENCH_LAB_PEER_PROBE_H
@@ -54,9 +54,11 @@ struct ekb_peer_probe {
     struct ekb_visit look;      // That takes whatever comes, with the preferences of the release.
     struct ekb_chain *chains[EKB_PROBE_NUM_KINDS]; // By kind; NULL: the server has none of it.
     struct ekb_outbound_verdict verdicts[EKB_PROBE_NUM_KINDS];
-    bool has_kind;            // The next is known: something was presented.
-    enum ekb_probe_kind kind; // What the release gets: of `look`.
-    size_t num_trusted;       // CAs in the node's list.
+    struct {
+        bool shown; // The next is known: something was presented.
+        enum ekb_probe_kind kind;
+    } preferred[EKB_PROBE_NUM_KINDS]; // By the kind that is asked for first: what comes of it.
+    size_t num_trusted;               // CAs in the node's list.
     // As the node makes it. Not made if the server showed nothing.
     bool visited;
     struct ekb_visit visit;
@@ -86,8 +88,11 @@ EKB_NODISCARD enum ekb_err ekb_peer_probe_make(struct ekb_peer_probe *out_probe,
                                                struct ekb_fail *reterr_fail);
 void ekb_peer_probe_deinit(struct ekb_peer_probe *probe);
 
+// ekb_peer_probe_shows is true if the server has shown a certificate.
+bool ekb_peer_probe_shows(const struct ekb_peer_probe *probe);
+
 // ekb_peer_probe_kind_of returns which certificate `release` gets of a server that was probed: what
-// both have if there is one only. False if there is none.
+// came when it was asked as that release asks. False if nothing did.
 bool ekb_peer_probe_kind_of(enum ekb_probe_kind *out_kind, const struct ekb_peer_probe *probe,
                             enum ekb_release release);
 
