@@ -141,7 +141,7 @@ static const char doc[] =
     "which one each release gets. Of a name with several addresses, the first that connects is "
     "taken.\v"
     "Exit status: 0 the connection works; 1 it does not, the report says why; 2 wrong usage; 3 the "
-    "server cannot be reached, or shows no certificate.\n\nExamples:\n"
+    "server cannot be reached, or does not answer in TLS.\n\nExamples:\n"
     "  ekubench probe cucm.example:8443 --store DIR\n"
     "  ekubench probe 192.0.2.7:6972 --store DIR --name cucm.example --release X14.1";
 
@@ -158,14 +158,16 @@ static int reach(struct ekb_addresses *out_addresses, const struct arguments *ar
     return err == EKB_NOT_FOUND ? EKB_EXIT_ENVIRONMENT : status;
 }
 
-// status_of: a server that was reached, and ended the handshake, has given an answer.
+// status_of: a server that answers in TLS has been reached, whatever came of it.
 static int status_of(const struct ekb_peer_probe *probe)
 {
     if (ekb_peer_probe_works(probe)) {
         return EKB_EXIT_OK;
     }
-    return ekb_peer_probe_shows(probe) || probe->look.err == EKB_TLS_ALERT ? EKB_EXIT_GATE
-                                                                           : EKB_EXIT_ENVIRONMENT;
+    const enum ekb_err err = probe->look.err;
+    const bool answers = ekb_peer_probe_shows(probe) || err == EKB_OK || err == EKB_TLS_ALERT ||
+                         err > EKB_TLS_NOT_TLS;
+    return answers ? EKB_EXIT_GATE : EKB_EXIT_ENVIRONMENT;
 }
 
 // print prints what was found, and returns the exit status.

@@ -350,6 +350,9 @@ const char *ekb_peer_probe_hint(const struct ekb_peer_probe *probe)
                      "(`ekubench store trust add`)"
                    : ekb_outbound_hint(verdict);
     }
+    if (end->err >= EKB_VERIFY_UNSPECIFIED) { // TLS has seen it before there was a chain to judge.
+        return ekb_outbound_hint(&(struct ekb_outbound_verdict){.err = end->err});
+    }
     switch ((int)end->err) { // Of many.
     case EKB_TLS_ALERT:
     case EKB_PEER_CLOSED:

@@ -263,6 +263,20 @@ foreign() {
     probe 's_server, RSA for PSS alone' 1 "127.0.0.1:$openssl_port"
     says 's_server, RSA for PSS alone' 'shares no cipher suite, group or signature algorithm with the node'
     s_server_end
+    # A certificate that is good, but for the key usage: TLS signs with its key.
+    openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=usage -keyout "$dir/usage.key" -out "$dir/usage.root.pem" 2>"$dir/err"
+    openssl req -newkey rsa:2048 -nodes -subj /CN=localhost -keyout "$dir/leaf.key" -out "$dir/leaf.csr" 2>"$dir/err"
+    printf 'subjectAltName=DNS:localhost\nkeyUsage=keyEncipherment\nextendedKeyUsage=serverAuth\n' >"$dir/leaf.ext"
+    openssl x509 -req -in "$dir/leaf.csr" -CA "$dir/usage.root.pem" -CAkey "$dir/usage.key" -set_serial 7 \
+        -extfile "$dir/leaf.ext" -out "$dir/leaf.pem" 2>"$dir/err"
+    trust node usage
+    s_server -cert "$dir/leaf.pem" -key "$dir/leaf.key"
+    probe 's_server, key usage, 1.2' 1 "127.0.0.1:$openssl_port" --name localhost --tls 1.2
+    says 's_server, key usage, 1.2' 'Action=Terminate Error=unsupported certificate purpose server=localhost(127.0.0.1) depth=0'
+    says 's_server, key usage, 1.2' 'with digitalSignature'
+    probe 's_server, key usage, 1.3' 1 "127.0.0.1:$openssl_port" --name localhost --tls 1.3
+    says 's_server, key usage, 1.3' 'with digitalSignature'
+    s_server_end
     # One suite, by OpenSSL's name and by the one that is printed.
     while read -r words name; do
         s_server "${rsa[@]}" -dcert "$dir/node/server.pem" -dkey "$dir/node/privkey.pem" -dcert_chain "$dir/above.pem" \
