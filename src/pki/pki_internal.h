@@ -175,10 +175,12 @@ struct ekb_pem_block {
 struct ekb_pem_reader {
     uint8_t *next;
     size_t remaining_len;
+    const uint8_t *begin; // The first line of the block that was found last, good or bad.
 };
 
 // ekb_pem_next finds the next block and skips what stands before it, in time linear in the bytes
-// skipped. EKB_NOT_FOUND if there is none; EKB_PARSE if one begins but does not end.
+// skipped. EKB_NOT_FOUND if there is none; EKB_PARSE if one begins but does not end: the line that
+// stands in the place of its end is the next to be read.
 EKB_NODISCARD enum ekb_err ekb_pem_next(struct ekb_pem_block *out_block,
                                         struct ekb_pem_reader *reader);
 
