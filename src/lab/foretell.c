@@ -4,6 +4,7 @@
 #include "ekubench/pki/policy.h"
 
 #include <string.h>
+#include <strings.h>
 
 struct ekb_release_node ekb_foretell_rules(const struct ekb_deployment *deployment, size_t index,
                                            enum ekb_release release, enum ekb_eku_mode mode)
@@ -118,7 +119,7 @@ enum ekb_expected ekb_foretell_link(const struct ekb_deployment *deployment,
                                !a->unnamed};
     const struct shown by_b = {
         sent_to(b, rules_b, &rules_a),
-        !b->unnamed && (link->address[0] == '\0' || strcmp(link->address, b->host) == 0)};
+        !b->unnamed && (link->address[0] == '\0' || strcasecmp(link->address, b->host) == 0)};
     return is_good(&by_a, &of_a, b) && is_good(&by_b, &of_b, a) ? EKB_EXPECTED_ACTIVE
                                                                 : EKB_EXPECTED_FAILED;
 }

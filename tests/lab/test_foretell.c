@@ -105,6 +105,17 @@ Test(foretell, does_not_want_a_certificate_of_which_nothing_is_verified)
     cr_expect_eq(foretold(CUCM("CA1 server", "none"), EKB_RELEASE_X15_5), EKB_EXPECTED_ACTIVE);
 }
 
+// Names are the same in any case.
+Test(foretell, knows_the_name_by_which_a_server_is_reached)
+{
+    cr_expect_eq(foretold(CUCM("CA1 server", "none") "address = CUCM.Example\n", EKB_RELEASE_X15_5),
+                 EKB_EXPECTED_ACTIVE);
+    cr_expect_eq(foretold(CUCM("CA1 server", "none") "address = cucm\n", EKB_RELEASE_X15_5),
+                 EKB_EXPECTED_FAILED);
+    cr_expect_eq(foretold(CUCM("CA1 server", "none") "address = 192.0.2.1\n", EKB_RELEASE_X15_5),
+                 EKB_EXPECTED_FAILED);
+}
+
 Test(foretell, knows_which_of_two_certificates_is_sent)
 {
     static const struct {
