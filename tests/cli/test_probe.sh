@@ -157,6 +157,7 @@ says 'an IPv6 address, in the line' 'WARNING: SNI (2001:db8::1) not in certifica
 
 # The same certificate, whatever is asked for.
 odd() {
+    rm -f -- "$dir/$1.out" # Of the one before.
     env -- "$mark" /usr/bin/python3 "$root/tests/cli/odd_server.py" "$@" >"$dir/$1.out" 2>"$dir/$1.err" &
     odd_pid=$!
     await "$1" grep -qs '^listening on ' "$dir/$1.out" || finish
@@ -205,10 +206,12 @@ says 'a name that nobody has' 'nowhere.invalid'
 
 # OpenSSL's server: two certificates, suites of which there is one, and its own verdict on the client.
 s_server() {
-    openssl_port=$(/usr/bin/python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-    env -- "$mark" openssl s_server -accept "127.0.0.1:$openssl_port" -quiet "$@" >"$dir/s_server" 2>&1 </dev/null &
+    rm -f -- "$dir/s_server"
+    # It ends with its input, which therefore has no end.
+    env -- "$mark" openssl s_server -accept 127.0.0.1:0 "$@" >"$dir/s_server" 2>&1 <>"$dir/endless" &
     openssl_pid=$!
-    await 's_server' grep -q "$(printf ':%04X' "$openssl_port")" /proc/net/tcp || cat -- "$dir/s_server" >&2
+    await 's_server' grep -qs '^ACCEPT ' "$dir/s_server" || finish
+    openssl_port=$(sed -n 's/^ACCEPT 127\.0\.0\.1:\([0-9]*\)$/\1/p' "$dir/s_server" | head -n 1)
 }
 s_server_end() {
     kill "$openssl_pid" 2>/dev/null || true
@@ -218,6 +221,7 @@ foreign() {
     local ours=(-cert "$dir/node/server.pem" -cert_chain "$dir/above.pem" -key "$dir/node/privkey.pem")
     local rsa=(-cert "$dir/rsa/server.pem" -key "$dir/rsa/privkey.pem")
     local words name
+    mkfifo "$dir/endless"
     sed '1,/END CERTIFICATE/d' "$dir/node/server.pem" >"$dir/above.pem"
     s_server "${ours[@]}" -CAfile "$dir/node/ca.pem" -Verify 4 -verify_return_error
     probe 's_server, mutual' 0 "127.0.0.1:$openssl_port"
