@@ -44,25 +44,44 @@ static bool is_shown(const struct argp_option *option)
     return (option->flags & OPTION_HIDDEN) == 0;
 }
 
-// print_values prints the words of "on|off|LIST" that are to be typed as they stand: in small
-// letters. The number of them.
-static size_t print_values(const char *arg)
+// print_values prints the words of "on|off|LIST" that are to be typed as they stand: not those in
+// capitals alone.
+static void print_values(const char *values)
 {
-    size_t num = 0;
-    while (*arg != '\0') {
-        const size_t len = strcspn(arg, "|");
-        if (strspn(arg, "abcdefghijklmnopqrstuvwxyz0123456789-") >= len && len > 0) {
-            (void)printf("%s%.*s", num > 0 ? " " : "", (int)len, arg);
-            num++;
+    const char *separator = "";
+    while (*values != '\0') {
+        const size_t len = strcspn(values, "|");
+        if (strspn(values, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") < len) {
+            (void)printf("%s%.*s", separator, (int)len, values);
+            separator = " ";
         }
-        arg += len + (arg[len] == '|' ? 1 : 0);
+        values += len + (values[len] == '|' ? 1 : 0);
     }
-    return num;
 }
 
-static bool has_values(const char *arg)
+// What stands for a few words, whatever the option.
+static const struct {
+    const char *arg;
+    const char *values;
+} placeholders[] = {
+    {"KIND", "core|edge|far"},
+    {"MODE", "on|off|none"},
+    {"RELEASE", "X14.1|X14.2|X15.4|X15.5"},
+    {"ROLE", "server|client|both"},
+    {"TYPE", "p256|p384|rsa2048|rsa3072|rsa4096|ed25519"},
+    {"VERSION", "1.2|1.3|any"},
+};
+
+// values_of returns the words that an option takes, "on|off|LIST", or NULL if it takes others.
+static const char *values_of(const struct argp_option *option)
 {
-    return strchr(arg, '|') != NULL && islower((unsigned char)arg[0]);
+    for (size_t i = 0; i < sizeof placeholders / sizeof placeholders[0]; i++) {
+        if (strcmp(option->arg, placeholders[i].arg) == 0) {
+            return placeholders[i].values;
+        }
+    }
+    return strchr(option->arg, '|') != NULL && islower((unsigned char)option->arg[0]) ? option->arg
+                                                                                      : NULL;
 }
 
 #define SCENARIOS "$(ekubench scenario list 2>/dev/null | cut -d ' ' -f 1)"
@@ -84,9 +103,9 @@ static void print_bash_values(const struct ekb_cli_command *command)
         if (takes_scenario(option)) {
             (void)printf("    %s/--%s) values=" SCENARIOS "; files=1 ;;\n", command->name,
                          option->name);
-        } else if (has_values(option->arg)) {
+        } else if (values_of(option) != NULL) {
             (void)printf("    %s/--%s) values='", command->name, option->name);
-            (void)print_values(option->arg);
+            print_values(values_of(option));
             (void)printf("' ;;\n");
         } else {
             (void)printf("    %s/--%s) files=1 ;;\n", command->name, option->name);
@@ -175,9 +194,9 @@ static void print_zsh_action(const struct argp_option *option)
     (void)putchar(':');
     if (takes_scenario(option)) {
         (void)printf("_ekubench_scenarios");
-    } else if (has_values(option->arg)) {
+    } else if (values_of(option) != NULL) {
         (void)putchar('(');
-        (void)print_values(option->arg);
+        print_values(values_of(option));
         (void)putchar(')');
     } else {
         (void)printf("_files");

@@ -78,6 +78,8 @@ offers 'capacity' ekubench cap
 offers '--scenario' ekubench measure --sce
 offers 'accept reject' ekubench load --expect ''
 offers 'reject' ekubench load --expect r
+offers '1.2 1.3' ekubench measure --tls 1
+offers 'X15.4 X15.5' ekubench audit --release X15
 offers 'list show run' ekubench scenario ''
 offers 'condition-2.1' ekubench scenario run condition-2
 offers 'condition-4' ekubench measure --scenario = condition-4
