@@ -73,6 +73,10 @@ void ekb_cli_parse(const struct argp *argp, int argc, char **argv, void *input);
 const struct argp_option *ekb_cli_find_option(const struct argp *argp, const char *name,
                                               size_t len);
 
+// ekb_cli_suggest_option returns the long name of an option for which the `len` characters of
+// `word` may have been meant, or NULL.
+const char *ekb_cli_suggest_option(const struct argp *argp, const char *word, size_t len);
+
 // ekb_cli_find_key returns the option with that key, for a short one its letter; NULL if there is
 // none.
 const struct argp_option *ekb_cli_find_key(const struct argp *argp, int key);
@@ -170,10 +174,10 @@ struct ekb_cli_progress {
 };
 
 // ekb_cli_progress_text writes the line for `report`: rate, latency and failures are those of the
-// last second. It fits a terminal of 80 columns; what there is no room for is left out, percentiles
-// first.
+// last second. It fits a terminal of `width` columns, two or more, and of 80; what there is no room
+// for is left out, percentiles first.
 #define EKB_CLI_PROGRESS_LEN 80
-const char *ekb_cli_progress_text(char out_text[EKB_CLI_PROGRESS_LEN],
+const char *ekb_cli_progress_text(char out_text[EKB_CLI_PROGRESS_LEN], size_t width,
                                   const struct ekb_session_report *report);
 
 // ekb_cli_progress_init looks at standard error; ekb_cli_progress_show is the callback of a

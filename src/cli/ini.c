@@ -113,7 +113,10 @@ static int apply(void *context, const char *section, const char *name, const cha
     }
     const struct argp_option *option = ekb_cli_find_option(file->argp, name, strlen(name));
     if (option == NULL) {
-        ekb_cli_refuse(&file->state, "%s: \"ekubench %s\" has no such option", name, file->section);
+        const char *const near = ekb_cli_suggest_option(file->argp, name, strlen(name));
+        ekb_cli_refuse(&file->state, "%s: \"ekubench %s\" has no such option%s%s%s", name,
+                       file->section, near != NULL ? "; did you mean " : "",
+                       near != NULL ? near : "", near != NULL ? "?" : "");
     }
     if (goes_on(file, option)) {
         file->value = keep(file->value, value);
