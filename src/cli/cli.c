@@ -203,42 +203,50 @@ static enum ekb_err write_text(const char *directory, const char *name, const ch
     return err;
 }
 
-static enum ekb_err write_results(const char *path, const struct ekb_record *record,
-                                  struct ekb_fail *reterr_fail)
+// A record as it is stored, and the report of what is stored: `ekubench report` says the same of
+// the file, to the byte.
+struct forms {
+    char *json;
+    char *text;
+};
+
+static void free_forms(struct forms *forms)
 {
-    char *json = NULL;
-    char *text = NULL;
-    enum ekb_err err = ekb_record_to_json(&json, record);
-    if (err == EKB_OK) {
-        err = ekb_report_text(&text, record);
-    }
-    if (err != EKB_OK) {
-        (void)ekb_fail_set(reterr_fail, err, 0, "result");
-        goto out;
-    }
-    err = ekb_file_make_dirs(path, 0755, reterr_fail);
-    if (err == EKB_OK) {
-        err = write_text(path, "result.json", json, reterr_fail);
-    }
-    if (err == EKB_OK) {
-        err = write_text(path, "report.txt", text, reterr_fail);
-    }
-out:
-    free(json);
-    free(text);
-    return err;
+    free(forms->json);
+    free(forms->text);
 }
 
-static enum ekb_err print_record(const struct ekb_record *record, enum ekb_cli_format format)
+static enum ekb_err make_forms(struct forms *out_forms, const struct ekb_record *record,
+                               struct ekb_fail *reterr_fail)
 {
-    char *text = NULL;
-    const enum ekb_err err =
-        format == EKB_CLI_JSON ? ekb_record_to_json(&text, record) : ekb_report_text(&text, record);
-    if (err == EKB_OK) {
-        (void)fputs(text, stdout);
-        (void)fflush(stdout);
+    struct forms forms = {0};
+    struct ekb_record stored = {0};
+    enum ekb_err err = ekb_record_to_json(&forms.json, record);
+    if (err == EKB_OK && forms.json != NULL) {
+        err = ekb_record_from_json(&stored, forms.json, strlen(forms.json), NULL);
     }
-    free(text);
+    if (err == EKB_OK) {
+        err = ekb_report_text(&forms.text, &stored);
+    }
+    ekb_record_deinit(&stored);
+    if (err != EKB_OK) {
+        free_forms(&forms);
+        return ekb_fail_set(reterr_fail, err, 0, "result");
+    }
+    *out_forms = forms;
+    return EKB_OK;
+}
+
+static enum ekb_err write_results(const char *path, const struct forms *forms,
+                                  struct ekb_fail *reterr_fail)
+{
+    enum ekb_err err = ekb_file_make_dirs(path, 0755, reterr_fail);
+    if (err == EKB_OK) {
+        err = write_text(path, "result.json", forms->json, reterr_fail);
+    }
+    if (err == EKB_OK) {
+        err = write_text(path, "report.txt", forms->text, reterr_fail);
+    }
     return err;
 }
 
@@ -273,15 +281,20 @@ int ekb_cli_finish(struct ekb_record *record, enum ekb_err err, struct ekb_fail 
         status = ekb_cli_fail(fail);
         ekb_record_add_reason(record, "ended early: %s", ekb_err_sentence(fail->err));
     }
-    if (output != NULL && record->num_arms > 0 && write_results(output, record, fail) != EKB_OK) {
-        status = ekb_cli_fail(fail);
-    }
     // Of a run that ended early there is what came before, if anything did.
     const bool has_something = err == EKB_OK || record->num_arms > 0;
-    if (has_something && print_record(record, format) != EKB_OK) {
-        ekb_cli_say("out of memory");
-        status = EKB_EXIT_ENVIRONMENT;
+    struct forms forms = {0};
+    if (has_something && make_forms(&forms, record, fail) != EKB_OK) {
+        return ekb_cli_fail(fail);
     }
+    if (output != NULL && record->num_arms > 0 && write_results(output, &forms, fail) != EKB_OK) {
+        status = ekb_cli_fail(fail);
+    }
+    if (has_something) {
+        (void)fputs(format == EKB_CLI_JSON ? forms.json : forms.text, stdout);
+        (void)fflush(stdout);
+    }
+    free_forms(&forms);
     return status == EKB_EXIT_OK && !ekb_record_is_clean(record) ? EKB_EXIT_ENVIRONMENT : status;
 }
 

@@ -326,6 +326,21 @@ static json_t *estimate_or_null(bool known, const struct ekb_estimate *estimate)
     return known ? ekb_json_real(estimate->estimate) : json_null();
 }
 
+static json_t *floor_intervals_of(struct ekb_json_writer *writer, bool known,
+                                  const struct ekb_record_side_floor *side)
+{
+    json_t *object = json_object();
+    ekb_json_put(writer, object, "memory_ns",
+                 ekb_json_interval_or_null(writer, known && side->interval_known, &side->interval));
+    ekb_json_put(writer, object, "tcp_exchange_ns",
+                 ekb_json_interval_or_null(writer, known && side->tcp_known, &side->tcp));
+    ekb_json_put(writer, object, "measured_ns",
+                 ekb_json_interval_or_null(writer, known && side->measured_known, &side->measured));
+    ekb_json_put(writer, object, "engine_tax_percent",
+                 ekb_json_interval_or_null(writer, known && side->tax_known, &side->tax_percent));
+    return object;
+}
+
 static json_t *floors_of(struct ekb_json_writer *writer, const struct ekb_record *record)
 {
     const bool known = record->floors_known;
@@ -354,6 +369,10 @@ static json_t *floors_of(struct ekb_json_writer *writer, const struct ekb_record
                  floor_or_null(writer, known, &record->server_floor));
     ekb_json_put(writer, object, "memory_handshake_client",
                  floor_or_null(writer, known, &record->client_floor));
+    json_t *intervals = json_object();
+    ekb_json_put(writer, intervals, "server", floor_intervals_of(writer, known, server));
+    ekb_json_put(writer, intervals, "client", floor_intervals_of(writer, known, client));
+    ekb_json_put(writer, object, "intervals", intervals);
     return object;
 }
 

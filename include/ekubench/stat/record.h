@@ -436,6 +436,15 @@ struct ekb_record_u64 ekb_record_percentile(const struct ekb_hist *hist, unsigne
 // on.
 EKB_NODISCARD enum ekb_err ekb_record_to_json(char **out_text, const struct ekb_record *record);
 
+// ekb_record_from_json overwrites `*out_record` with the record that ekb_record_to_json wrote as
+// the `len` bytes of `text`, on whatever machine and by whatever version: written again it is the
+// same, and so is every report of it. What older versions did not write is unknown; what later ones
+// write beside it is left out; control characters become "?". The text may come from anywhere.
+// EKB_PARSE, with where and what is wanted in `reterr_fail`, if it is no JSON, no result, one of
+// another schema, or has values that cannot be; EKB_NOMEM. The record is empty then.
+EKB_NODISCARD enum ekb_err ekb_record_from_json(struct ekb_record *out_record, const char *text,
+                                                size_t len, struct ekb_fail *reterr_fail);
+
 // ekb_record_find_arm returns the arm called `name` in stage `stage`, or NULL.
 const struct ekb_record_arm *ekb_record_find_arm(const struct ekb_record *record, const char *stage,
                                                  const char *name);
