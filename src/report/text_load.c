@@ -318,7 +318,7 @@ static void write_negotiated(FILE *out, const struct ekb_record *record)
 
 void text_write_foreign_load(FILE *out, const struct ekb_record *record)
 {
-    if (strcmp(record->kind, "load") != 0 || record->num_arms == 0) {
+    if (strcmp(ekb_record_base_kind(record), "load") != 0 || record->num_arms == 0) {
         return;
     }
     const struct ekb_record_stage *stage = text_find_stage(record, record->arms[0].stage);
