@@ -78,21 +78,11 @@ static enum ekb_err list_parts(struct ekb_record_part **out_list, size_t *out_nu
 
 // Time.
 
-// Of a year that a file may name: 36000, and milliseconds do not overflow.
-#define MAX_SECONDS (INT64_C(1) << 40)
-
 // start_of returns when something began, in milliseconds since 1970; 0 if it cannot be read.
 static uint64_t start_of(const char *started_at)
 {
-    char seconds[40];
-    int64_t whole = 0;
-    const size_t len = strcspn(started_at, ".Z");
-    (void)snprintf(seconds, sizeof seconds, "%.*sZ", (int)(len < 32 ? len : 32), started_at);
-    if (ekb_units_parse_time(&whole, seconds) != EKB_OK || whole < 0 || whole > MAX_SECONDS) {
-        return 0;
-    }
-    const double part = started_at[len] == '.' ? strtod(started_at + len, NULL) : 0;
-    return (uint64_t)whole * 1000 + (uint64_t)(part >= 0 && part < 1 ? part * 1000 : 0);
+    uint64_t ms = 0;
+    return ekb_units_parse_instant(&ms, started_at) == EKB_OK ? ms : 0;
 }
 
 // Of all parts, in milliseconds since 1970.
