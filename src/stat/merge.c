@@ -85,6 +85,9 @@ static uint64_t start_of(const char *started_at)
     return ekb_units_parse_instant(&ms, started_at) == EKB_OK ? ms : 0;
 }
 
+// Loads that begin within this time begin together.
+#define MAX_SKEW_MS 100
+
 // Of all parts, in milliseconds since 1970.
 struct span {
     uint64_t first_start, last_start;
@@ -417,8 +420,9 @@ static enum ekb_err add_all(struct ekb_record *record, const struct ekb_merge_pa
     return err;
 }
 
-// describe_parts says when the first part began, and whether they are of one machine.
-static void describe_parts(struct ekb_record *record)
+// describe_parts says when the first part began, and whether they are of one time and machine.
+static void describe_parts(struct ekb_record *record, const struct span *span,
+                           enum merge_times times)
 {
     const struct ekb_record_part *first = &record->parts[0];
     bool is_one = true;
@@ -431,6 +435,10 @@ static void describe_parts(struct ekb_record *record)
         is_one = is_one && strcmp(part->cpu_model, first->cpu_model) == 0 &&
                  strcmp(part->kernel, first->kernel) == 0 &&
                  strcmp(part->version, first->version) == 0;
+    }
+    if (times == MERGE_TOGETHER && span->last_start - span->first_start > MAX_SKEW_MS) {
+        add_note(record, "merged from loads that did not begin together: blocks and intervals are "
+                         "counted from the begin of each");
     }
     if (!is_one) {
         add_note(record, "merged from machines or programs that differ: `parts` has each");
@@ -470,6 +478,6 @@ enum ekb_err ekb_merge_records(struct ekb_record *out_record, const struct ekb_m
     free(out_record->parts);
     out_record->parts = list;
     out_record->num_parts = num;
-    describe_parts(out_record);
+    describe_parts(out_record, &span, times);
     return EKB_OK;
 }
