@@ -7,6 +7,7 @@
 #include "ekubench/base/units.h"
 #include "ekubench/report/text.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -234,6 +235,7 @@ volatile sig_atomic_t *ekb_cli_reload_flag(void)
 static enum ekb_err write_text(const char *directory, const char *name, const char *text,
                                struct ekb_fail *reterr_fail)
 {
+    assert(text != NULL);
     char *path = ekb_file_join(directory, name);
     if (path == NULL) {
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%s", name);
@@ -243,42 +245,55 @@ static enum ekb_err write_text(const char *directory, const char *name, const ch
     return err;
 }
 
-static enum ekb_err write_results(const char *path, const struct ekb_record *record,
-                                  struct ekb_fail *reterr_fail)
+// A record as it is stored, and the report of what is stored: `ekubench report` says the same of
+// the file, to the byte.
+struct forms {
+    char *json;
+    char *text;
+};
+
+static void free_forms(struct forms *forms)
 {
-    char *json = NULL;
-    char *text = NULL;
-    enum ekb_err err = ekb_record_to_json(&json, record);
-    if (err == EKB_OK) {
-        err = ekb_report_text(&text, record);
-    }
-    if (err != EKB_OK) {
-        (void)ekb_fail_set(reterr_fail, err, 0, "result");
-        goto out;
-    }
-    err = ekb_file_make_dirs(path, 0755, reterr_fail);
-    if (err == EKB_OK) {
-        err = write_text(path, "result.json", json, reterr_fail);
-    }
-    if (err == EKB_OK) {
-        err = write_text(path, "report.txt", text, reterr_fail);
-    }
-out:
-    free(json);
-    free(text);
-    return err;
+    free(forms->json);
+    free(forms->text);
 }
 
-static enum ekb_err print_record(const struct ekb_record *record, enum ekb_cli_format format)
+static enum ekb_err make_forms(struct forms *out_forms, const struct ekb_record *record,
+                               struct ekb_fail *reterr_fail)
 {
-    char *text = NULL;
-    const enum ekb_err err =
-        format == EKB_CLI_JSON ? ekb_record_to_json(&text, record) : ekb_report_text(&text, record);
+    struct forms forms = {0};
+    struct ekb_record stored = {0};
+    struct ekb_fail why = {0};
+    enum ekb_err err = ekb_record_to_json(&forms.json, record);
     if (err == EKB_OK) {
-        (void)fputs(text, stdout);
-        (void)fflush(stdout);
+        // A record that cannot be read back is a fault of ours; what was measured is not lost by
+        // it.
+        const bool is_readable =
+            ekb_record_from_json(&stored, forms.json, strlen(forms.json), &why) == EKB_OK;
+        err = ekb_report_text(&forms.text, is_readable ? &stored : record);
+        if (!is_readable) {
+            ekb_cli_say("the result cannot be read back: %s", why.detail);
+        }
     }
-    free(text);
+    ekb_record_deinit(&stored);
+    if (err != EKB_OK) {
+        free_forms(&forms);
+        return ekb_fail_set(reterr_fail, err, 0, "result");
+    }
+    *out_forms = forms;
+    return EKB_OK;
+}
+
+static enum ekb_err write_results(const char *path, const struct forms *forms,
+                                  struct ekb_fail *reterr_fail)
+{
+    enum ekb_err err = ekb_file_make_dirs(path, 0755, reterr_fail);
+    if (err == EKB_OK) {
+        err = write_text(path, "result.json", forms->json, reterr_fail);
+    }
+    if (err == EKB_OK) {
+        err = write_text(path, "report.txt", forms->text, reterr_fail);
+    }
     return err;
 }
 
@@ -313,15 +328,20 @@ int ekb_cli_finish(struct ekb_record *record, enum ekb_err err, struct ekb_fail 
         status = ekb_cli_fail(fail);
         ekb_record_add_reason(record, "ended early: %s", ekb_err_sentence(fail->err));
     }
-    if (output != NULL && record->num_arms > 0 && write_results(output, record, fail) != EKB_OK) {
-        status = ekb_cli_fail(fail);
-    }
     // Of a run that ended early there is what came before, if anything did.
     const bool has_something = err == EKB_OK || record->num_arms > 0;
-    if (has_something && print_record(record, format) != EKB_OK) {
-        ekb_cli_say("out of memory");
-        status = EKB_EXIT_ENVIRONMENT;
+    struct forms forms = {0};
+    if (has_something && make_forms(&forms, record, fail) != EKB_OK) {
+        return ekb_cli_fail(fail);
     }
+    if (output != NULL && record->num_arms > 0 && write_results(output, &forms, fail) != EKB_OK) {
+        status = ekb_cli_fail(fail);
+    }
+    if (has_something) {
+        (void)fputs(format == EKB_CLI_JSON ? forms.json : forms.text, stdout);
+        (void)fflush(stdout);
+    }
+    free_forms(&forms);
     return status == EKB_EXIT_OK && !ekb_record_is_clean(record) ? EKB_EXIT_ENVIRONMENT : status;
 }
 

@@ -42,8 +42,10 @@ int ekb_cli_instructions(int argc, char **argv);
 int ekb_cli_load(int argc, char **argv);
 int ekb_cli_manual(int argc, char **argv);
 int ekb_cli_measure(int argc, char **argv);
+int ekb_cli_merge(int argc, char **argv);
 int ekb_cli_pki(int argc, char **argv);
 int ekb_cli_probe(int argc, char **argv);
+int ekb_cli_report(int argc, char **argv);
 int ekb_cli_scenario(int argc, char **argv);
 int ekb_cli_serve(int argc, char **argv);
 int ekb_cli_store(int argc, char **argv);
@@ -57,8 +59,10 @@ extern const struct argp ekb_cli_instructions_argp;
 extern const struct argp ekb_cli_load_argp;
 extern const struct argp ekb_cli_manual_argp;
 extern const struct argp ekb_cli_measure_argp;
+extern const struct argp ekb_cli_merge_argp;
 extern const struct argp ekb_cli_pki_argp;
 extern const struct argp ekb_cli_probe_argp;
+extern const struct argp ekb_cli_report_argp;
 extern const struct argp ekb_cli_scenario_argp;
 extern const struct argp ekb_cli_serve_argp;
 extern const struct argp ekb_cli_store_argp;
@@ -185,6 +189,12 @@ const char *ekb_cli_progress_text(char out_text[EKB_CLI_PROGRESS_LEN], size_t wi
 void ekb_cli_progress_init(struct ekb_cli_progress *progress);
 void ekb_cli_progress_show(void *context, const struct ekb_session_report *now);
 void ekb_cli_progress_end(struct ekb_cli_progress *progress);
+
+// ekb_cli_read_result overwrites `*out_record` with the result in the file `path`, or in
+// result.json of the directory `path`. EKB_NOT_FOUND, EKB_PARSE and other errors of ekb_file_read
+// and ekb_record_from_json, with the file's name; the record is empty then.
+EKB_NODISCARD enum ekb_err ekb_cli_read_result(struct ekb_record *out_record, const char *path,
+                                               struct ekb_fail *reterr_fail);
 
 // The forms in which a record is printed.
 enum ekb_cli_format {

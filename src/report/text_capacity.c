@@ -1,5 +1,6 @@
 // How many handshakes a second the server takes while the objective is met.
 
+#include "report/answer.h"
 #include "report/text_internal.h"
 
 #include "ekubench/base/units.h"
@@ -8,50 +9,12 @@
 #include <stdbool.h>
 #include <string.h>
 
-static const struct {
-    const char *state;
-    const char *meaning;
-} states[] = {
-    {"ceiling",
-     "That is the highest rate that was tried: nearer to what a closed loop reaches, a "
-     "trial cannot tell whether the work in hand grows. The objective is no limit here."},
-    {"generator", "Above it the client could not keep up: the server may take more."},
-    {"exhausted", "The time was up before the bounds were close: give it more (--budget)."},
-    {"ended", "The search ended before its time, for what is said below: that is no answer."},
-    {"nothing", "No rate meets the objective."},
-    {"disturbed",
-     "Other work had the workers' CPUs, trial after trial: no answer on this machine as "
-     "busy as it is."},
-    {"unvalidated", "No answer: no validation met the objective, at the rate that the search had "
-                    "found or below it (a longer --budget has longer trials)."},
-};
-
-static void write_answer(FILE *out, const struct ekb_record_capacity *capacity, bool interrupted)
+static void write_answer(FILE *out, const struct ekb_record *record)
 {
-    char limit[EKB_UNITS_TEXT_LEN];
-    char upper[64] = "no rate that was tried fails to";
-    char limiter[64] = "";
-    if (capacity->limiter[0] != '\0') {
-        (void)snprintf(limiter, sizeof limiter, " Limiter: %s.", capacity->limiter);
-    }
-    if (isfinite(capacity->upper_per_s)) {
-        (void)snprintf(upper, sizeof upper, "%.0f/s does not", capacity->upper_per_s);
-    }
-    (void)ekb_units_format_ns(limit, (double)capacity->limit_ns);
-    if (capacity->lower_per_s > 0) {
-        text_wrapped(out,
-                     "%.0f handshakes/s meet the objective (the %gth percentile of latency at most "
-                     "%s, %g %% errors); %s.%s",
-                     capacity->lower_per_s, capacity->percentile, limit,
-                     100.0 * capacity->max_error_share, upper, limiter);
-    }
-    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
-        if (strcmp(states[i].state, capacity->state) == 0 && !interrupted) {
-            text_wrapped(out, "%s", states[i].meaning);
-        }
-    }
-    if (capacity->lower_per_s > 0 && !capacity->validated) {
-        text_wrapped(out, "Not validated.");
+    struct report_answer answer = {.num_sentences = 0};
+    report_answer_capacity(&answer, record);
+    for (size_t i = 0; i < answer.num_sentences; i++) {
+        text_wrapped(out, "%s", answer.sentences[i]);
     }
 }
 
@@ -361,7 +324,7 @@ void text_write_capacity(FILE *out, const struct ekb_record *record)
         return;
     }
     text_rule(out, "Capacity");
-    write_answer(out, capacity, record->interrupted);
+    write_answer(out, record);
     if (record->interrupted) {
         text_wrapped(out, "The search was interrupted.");
     }

@@ -1,6 +1,7 @@
 // The answers: what verification costs, rung by rung, certificate by certificate, and what of it is
 // the EKU check.
 
+#include "report/answer.h"
 #include "report/text_internal.h"
 
 #include "ekubench/base/units.h"
@@ -17,87 +18,15 @@ static const struct ekb_record_arm *cost_arm(const struct ekb_record *record, co
     return ekb_record_find_arm(record, EKB_STAGE_COST, name);
 }
 
-// The answer in two sentences.
-
-// write_amount writes "66.1 us [65.8, 66.4]", in ns if neither end of the interval is as much as
-// 1 us: a table that gives the same effect in us shows nothing of that.
-static const char *write_amount(char out_text[96], const struct ekb_estimate *estimate)
-{
-    char interval[64];
-    const bool is_small = fabs(estimate->low) < 1e3 && fabs(estimate->high) < 1e3;
-    (void)text_interval(interval, estimate, is_small ? text_plain : text_us);
-    const size_t number_len = strcspn(interval, " ");
-    (void)snprintf(out_text, 96, "%.*s %s%s", (int)number_len, interval, is_small ? "ns" : "us",
-                   interval + number_len);
-    return out_text;
-}
-
-// write_change writes "107.9 us [107.1, 108.6] less", or "more".
-static const char *write_change(char out_text[128], const struct ekb_estimate *change)
-{
-    char amount[96];
-    const bool is_less = change->estimate < 0;
-    const struct ekb_estimate size = {.estimate = fabs(change->estimate),
-                                      .low = is_less ? -change->high : change->low,
-                                      .high = is_less ? -change->low : change->high,
-                                      .n = change->n};
-    (void)snprintf(out_text, 128, "%s %s", write_amount(amount, &size), is_less ? "less" : "more");
-    return out_text;
-}
-
-// write_eku_sentence gives the check as it is with warm caches, and as it was at the first look.
-static void write_eku_sentence(FILE *out, const struct ekb_record_effect *check,
-                               const struct ekb_record_effect *first,
-                               const struct ekb_record_effect *whole)
-{
-    char amount[96];
-    char cold[96];
-    char difference[96];
-    text_wrapped(
-        out,
-        "The EKU check costs the server %s per certificate with warm caches and %s at the first "
-        "look, timed inside the handshake; a whole handshake with the check differs from one "
-        "without by %s of server CPU: %s.",
-        write_amount(amount, &check->estimate), write_amount(cold, &first->estimate),
-        write_amount(difference, &whole->estimate), whole->verdict);
-}
-
 void text_write_answer(FILE *out, const struct ekb_record *record)
 {
-    const struct ekb_record_effect *check = text_find_effect(
-        record, EKB_EFFECT_COMPONENT, EKB_METRIC_PURPOSE, EKB_CONTRAST_PURPOSE_TIMER);
-    const struct ekb_record_effect *first = text_find_effect(
-        record, EKB_EFFECT_COMPONENT, EKB_METRIC_PURPOSE, EKB_CONTRAST_PURPOSE_FIRST);
-    const struct ekb_record_effect *whole = text_find_eku_effect(record, "on-d1 - none-d1");
-    const struct ekb_record_effect *slope =
-        text_find_effect(record, EKB_EFFECT_DEPTH, EKB_METRIC_SERVER_CPU, EKB_CONTRAST_DEPTH_ON);
-    const struct ekb_record_effect *reject =
-        text_find_effect(record, EKB_EFFECT_REJECT, EKB_METRIC_SERVER_CPU, NULL);
-    const struct ekb_record_arm *one_way = ekb_record_find_arm(record, EKB_STAGE_COST, "one-way");
-    const struct ekb_record_arm *mutual = cost_arm(record, "on", 1);
-    const bool check_known = check != NULL && first != NULL && whole != NULL;
-    const bool costs_known = one_way != NULL && mutual != NULL &&
-                             one_way->server_cpu_interval_known &&
-                             mutual->server_cpu_interval_known && slope != NULL && reject != NULL;
-    if (text_find_stage(record, EKB_STAGE_COST) == NULL || (!check_known && !costs_known)) {
-        return;
+    struct report_answer answer = {.num_sentences = 0};
+    report_answer_costs(&answer, record);
+    if (answer.num_sentences > 0) {
+        text_rule(out, "The answer");
     }
-    text_rule(out, "The answer");
-    if (check_known) {
-        write_eku_sentence(out, check, first, whole);
-    }
-    if (costs_known) {
-        char base[96];
-        char all[96];
-        char each[96];
-        char saved[128];
-        text_wrapped(out,
-                     "What costs is the certificate itself: one-way TLS takes %s of server CPU, a "
-                     "verified client %s, each further certificate in its chain %s; and a client "
-                     "rejected for its EKU takes %s than an accepted one.",
-                     write_amount(base, &one_way->server_cpu_interval),
-                     write_amount(all, &mutual->server_cpu_interval),
-                     write_amount(each, &slope->estimate), write_change(saved, &reject->estimate));
+    for (size_t i = 0; i < answer.num_sentences; i++) {
+        text_wrapped(out, "%s", answer.sentences[i]);
     }
 }
 
@@ -236,7 +165,7 @@ static void write_straightness(FILE *out, const char *label, const struct ekb_re
                                         .high = 2 * curve->estimate.high,
                                         .n = curve->estimate.n};
     const char *verdict = curve->verdict;
-    (void)write_change(change, &growth);
+    (void)report_change(change, &growth);
     if (begins_with(verdict, "slower") || begins_with(verdict, "faster") ||
         begins_with(verdict, "more") || begins_with(verdict, "less")) {
         text_wrapped(out, "%s: No: each further certificate costs %s than the one before.", label,

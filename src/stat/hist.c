@@ -1,5 +1,7 @@
 #include "ekubench/stat/hist.h"
 
+#include "stat/hist_unpack.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
@@ -159,4 +161,38 @@ enum ekb_err ekb_hist_encode(char **out_text, const struct ekb_hist *hist)
     }
     *out_text = text;
     return EKB_OK;
+}
+
+enum ekb_err ekb_hist_decode(struct ekb_hist *hist, const char *text)
+{
+    const struct ekb_hist_shape shape = {.lowest = hist->hdr.lowest_discernible_value,
+                                         .highest = hist->hdr.highest_trackable_value,
+                                         .digits = hist->hdr.significant_figures};
+    const enum ekb_err err =
+        ekb_hist_unpack(hist->counts, (size_t)hist->hdr.counts_len, &shape, text);
+    if (err != EKB_OK) {
+        memset(hist->counts, 0, (size_t)hist->hdr.counts_len * sizeof hist->counts[0]);
+    }
+    hdr_reset_internal_counters(&hist->hdr);
+    // What was too long was counted at the end of the range, and not beyond it.
+    if (hist->hdr.max_value > EKB_HIST_MAX_NS) {
+        hist->hdr.max_value = EKB_HIST_MAX_NS;
+    }
+    hist->num_clamped = 0;
+    return err;
+}
+
+bool ekb_hist_next_bucket(const struct ekb_hist *hist, struct ekb_hist_bucket *bucket)
+{
+    for (size_t i = bucket->next; i < (size_t)hist->hdr.counts_len; i++) {
+        if (hist->counts[i] > 0) {
+            const int64_t low = hdr_value_at_index(&hist->hdr, (int32_t)i);
+            bucket->low_ns = (uint64_t)low;
+            bucket->high_ns = (uint64_t)hdr_next_non_equivalent_value(&hist->hdr, low) - 1;
+            bucket->count = (uint64_t)hist->counts[i];
+            bucket->next = i + 1;
+            return true;
+        }
+    }
+    return false;
 }

@@ -143,9 +143,12 @@ json_t *ekb_json_summary(struct ekb_json_writer *writer, const struct ekb_record
 {
     const struct ekb_moments *moments = &summary->moments;
     const bool some = moments->count > 0;
+    char squares[EKB_MOMENTS_TEXT_LEN];
     json_t *object = json_object();
     ekb_json_put(writer, object, "count", ekb_json_u64(writer, moments->count));
     ekb_json_put(writer, object, "sum", ekb_json_u64(writer, moments->sum));
+    ekb_json_put(writer, object, "sum_squares",
+                 json_string(ekb_moments_format_squares(squares, moments)));
     ekb_json_put(writer, object, "min", some ? ekb_json_u64(writer, moments->min) : json_null());
     ekb_json_put(writer, object, "mean",
                  some ? ekb_json_real(ekb_moments_mean(moments)) : json_null());

@@ -328,6 +328,21 @@ static json_t *estimate_or_null(bool known, const struct ekb_estimate *estimate)
     return known ? ekb_json_real(estimate->estimate) : json_null();
 }
 
+static json_t *floor_intervals_of(struct ekb_json_writer *writer, bool known,
+                                  const struct ekb_record_side_floor *side)
+{
+    json_t *object = json_object();
+    ekb_json_put(writer, object, "memory_ns",
+                 ekb_json_interval_or_null(writer, known && side->interval_known, &side->interval));
+    ekb_json_put(writer, object, "tcp_exchange_ns",
+                 ekb_json_interval_or_null(writer, known && side->tcp_known, &side->tcp));
+    ekb_json_put(writer, object, "measured_ns",
+                 ekb_json_interval_or_null(writer, known && side->measured_known, &side->measured));
+    ekb_json_put(writer, object, "engine_tax_percent",
+                 ekb_json_interval_or_null(writer, known && side->tax_known, &side->tax_percent));
+    return object;
+}
+
 static json_t *floors_of(struct ekb_json_writer *writer, const struct ekb_record *record)
 {
     const bool known = record->floors_known;
@@ -356,6 +371,10 @@ static json_t *floors_of(struct ekb_json_writer *writer, const struct ekb_record
                  floor_or_null(writer, known, &record->server_floor));
     ekb_json_put(writer, object, "memory_handshake_client",
                  floor_or_null(writer, known, &record->client_floor));
+    json_t *intervals = json_object();
+    ekb_json_put(writer, intervals, "server", floor_intervals_of(writer, known, server));
+    ekb_json_put(writer, intervals, "client", floor_intervals_of(writer, known, client));
+    ekb_json_put(writer, object, "intervals", intervals);
     return object;
 }
 
@@ -435,6 +454,35 @@ static json_t *validity_of(struct ekb_json_writer *writer, const struct ekb_reco
     return object;
 }
 
+static json_t *part_of(struct ekb_json_writer *writer, const struct ekb_record_part *part)
+{
+    json_t *object = json_object();
+    ekb_json_put(writer, object, "kind", ekb_json_text(part->kind));
+    ekb_json_put(writer, object, "started_at", ekb_json_text(part->started_at));
+    ekb_json_put(writer, object, "duration_ns", ekb_json_u64(writer, part->duration_ns));
+    ekb_json_put(writer, object, "seed", ekb_json_u64(writer, part->seed));
+    ekb_json_put(writer, object, "client_workers", ekb_json_u64(writer, part->client_workers));
+    ekb_json_put(writer, object, "started", ekb_json_u64(writer, part->started));
+    ekb_json_put(writer, object, "clean", ekb_json_bool(part->clean));
+    ekb_json_put(writer, object, "version", ekb_json_text_or_null(part->version));
+    ekb_json_put(writer, object, "git", ekb_json_text_or_null(part->git));
+    ekb_json_put(writer, object, "kernel", ekb_json_text_or_null(part->kernel));
+    ekb_json_put(writer, object, "cpu_model", ekb_json_text_or_null(part->cpu_model));
+    ekb_json_put(writer, object, "cpus", ekb_json_positive_or_null(writer, part->cpus));
+    ekb_json_put(writer, object, "memory_bytes",
+                 ekb_json_positive_or_null(writer, part->memory_bytes));
+    return object;
+}
+
+static json_t *parts_of(struct ekb_json_writer *writer, const struct ekb_record *record)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < record->num_parts; i++) {
+        ekb_json_append(writer, array, part_of(writer, &record->parts[i]));
+    }
+    return array;
+}
+
 static json_t *record_of(struct ekb_json_writer *writer, const struct ekb_record *record)
 {
     json_t *arms = json_array();
@@ -455,6 +503,7 @@ static json_t *record_of(struct ekb_json_writer *writer, const struct ekb_record
     ekb_json_put(writer, object, "kind", ekb_json_text(record->kind));
     ekb_json_put(writer, object, "started_at", ekb_json_text(record->started_at));
     ekb_json_put(writer, object, "duration_ns", ekb_json_u64(writer, record->duration_ns));
+    ekb_json_put(writer, object, "parts", parts_of(writer, record));
     ekb_json_put(writer, object, "build", build_of(writer, record));
     ekb_json_put(writer, object, "host", host_of(writer, record));
     ekb_json_put(writer, object, "plan", plan_of(writer, record));

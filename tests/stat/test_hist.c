@@ -352,3 +352,97 @@ Test(hist, has_no_count_below_zero_when_too_much_is_subtracted)
     free(hist);
     free(other);
 }
+
+// Reading back.
+
+static struct ekb_hist *make_filled(uint64_t seed, size_t num_values)
+{
+    struct ekb_hist *hist = make_hist();
+    struct ekb_rng rng;
+    ekb_rng_init(&rng, seed);
+    for (size_t i = 0; i < num_values; i++) {
+        ekb_hist_record(hist, 1 + (ekb_rng_next(&rng) >> (24 + ekb_rng_next(&rng) % 40)));
+    }
+    return hist;
+}
+
+Test(hist, is_the_same_when_read_back)
+{
+    for (size_t num = 0; num < 3000; num = num * 3 + 1) {
+        struct ekb_hist *hist = make_filled(num + 1, num);
+        struct ekb_hist *read = make_filled(7, 100);
+        char *text = NULL;
+        char *again = NULL;
+        cr_assert_eq(ekb_hist_encode(&text, hist), EKB_OK);
+
+        cr_assert_eq(ekb_hist_decode(read, text), EKB_OK, "%zu values", num);
+
+        cr_assert_eq(ekb_hist_encode(&again, read), EKB_OK);
+        cr_expect_str_eq(again, text);
+        cr_expect_eq(ekb_hist_count(read), num);
+        cr_expect_eq(ekb_hist_percentile(read, 99.0), ekb_hist_percentile(hist, 99.0));
+        free(again);
+        free(text);
+        free(read);
+        free(hist);
+    }
+}
+
+Test(hist, is_empty_when_what_is_read_is_no_histogram)
+{
+    struct ekb_hist *hist = make_filled(3, 1000);
+    struct ekb_hist *read = make_hist();
+    char *text = NULL;
+    cr_assert_eq(ekb_hist_encode(&text, hist), EKB_OK);
+    const size_t len = strlen(text);
+
+    for (size_t i = 0; i < len; i++) {
+        const char was = text[i];
+        text[i] = was == 'A' ? 'B' : 'A';
+        if (ekb_hist_decode(read, text) != EKB_OK) {
+            cr_expect_eq(ekb_hist_count(read), 0);
+        }
+        text[i] = '\0';
+        cr_expect_eq(ekb_hist_decode(read, text), EKB_PARSE, "%zu of %zu letters", i, len);
+        text[i] = '*';
+        cr_expect_eq(ekb_hist_decode(read, text), EKB_PARSE, "a '*' at %zu", i);
+        text[i] = was;
+    }
+    cr_expect_eq(ekb_hist_decode(read, text), EKB_OK);
+    free(text);
+    free(read);
+    free(hist);
+}
+
+Test(hist, refuses_a_histogram_with_other_buckets)
+{
+    // The golden vector of HdrHistogram's own tests: two digits from 20000 to 3.6e12.
+    static const char other[] =
+        "HISTFAAAAEJ42pNpmSzMwMAgxwABTBDKT4GBgdnNYMcCBvsPEBEWLj45FTExAT4pBSEB"
+        "Ka6UkAgBi1uM7xjfMMlwMDABAC0CCjM=";
+    struct ekb_hist *hist = make_hist();
+
+    cr_expect_eq(ekb_hist_decode(hist, other), EKB_PARSE);
+
+    free(hist);
+}
+
+Test(hist, gives_its_buckets_in_order)
+{
+    struct ekb_hist *hist = make_hist();
+    struct ekb_hist_bucket bucket = {0};
+    ekb_hist_record(hist, 5);
+    ekb_hist_record(hist, 1000000);
+    ekb_hist_record(hist, 1000001);
+
+    cr_assert(ekb_hist_next_bucket(hist, &bucket));
+    cr_expect_eq(bucket.low_ns, 5);
+    cr_expect_eq(bucket.high_ns, 5);
+    cr_expect_eq(bucket.count, 1);
+    cr_assert(ekb_hist_next_bucket(hist, &bucket));
+    cr_expect_leq(bucket.low_ns, 1000000);
+    cr_expect_eq(bucket.high_ns, ekb_hist_percentile(hist, 100.0));
+    cr_expect_eq(bucket.count, 2);
+    cr_expect_not(ekb_hist_next_bucket(hist, &bucket));
+    free(hist);
+}

@@ -176,3 +176,77 @@ Test(moments, abort_when_the_sum_would_wrap, .signal = SIGABRT)
     ekb_moments_add(&moments, INT64_MAX);
     ekb_moments_add(&moments, 2);
 }
+
+Test(moments, keep_their_squares_as_text)
+{
+    struct ekb_moments moments = {0};
+    struct ekb_moments read = {0};
+    char text[EKB_MOMENTS_TEXT_LEN];
+    ekb_moments_add(&moments, INT64_MAX);
+    ekb_moments_add(&moments, 3);
+
+    const char *written = ekb_moments_format_squares(text, &moments);
+
+    cr_expect_str_eq(written, "85070591730234615847396907784232501258");
+    cr_assert(ekb_moments_parse_squares(&read, written));
+    cr_expect_eq(read.sum_squares_low, moments.sum_squares_low);
+    cr_expect_eq(read.sum_squares_high, moments.sum_squares_high);
+    cr_expect_str_eq(ekb_moments_format_squares(text, &(struct ekb_moments){0}), "0");
+}
+
+Test(moments, refuse_a_text_that_is_no_sum)
+{
+    static const char *const texts[] = {"",    "-1", "1 ",
+                                        "1.5", "x",  "340282366920938463463374607431768211456"};
+    struct ekb_moments read = {.sum_squares_low = 7};
+
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        cr_expect_not(ekb_moments_parse_squares(&read, texts[i]), "%s", texts[i]);
+    }
+    cr_expect_eq(read.sum_squares_low, 7);
+    cr_expect(ekb_moments_parse_squares(&read, "340282366920938463463374607431768211455"));
+}
+
+Test(moments, are_possible_when_samples_can_have_them)
+{
+    struct ekb_moments moments = {0};
+    cr_expect(ekb_moments_is_possible(&moments));
+    ekb_moments_add(&moments, 5);
+    ekb_moments_add(&moments, 8);
+    cr_expect(ekb_moments_is_possible(&moments));
+
+    const struct ekb_moments impossible[] = {
+        {.count = 0, .sum = 1},
+        {.count = 2, .sum = 13, .sum_squares_low = 84, .min = 5, .max = 8},
+        {.count = 2, .sum = 13, .sum_squares_low = 105, .min = 5, .max = 8},
+        {.count = 2, .sum = 9, .sum_squares_low = 89, .min = 5, .max = 8},
+        {.count = 2, .sum = 17, .sum_squares_low = 145, .min = 5, .max = 8},
+        {.count = 2, .sum = 13, .sum_squares_low = 89, .min = 8, .max = 5},
+        {.count = UINT64_MAX,
+         .sum = UINT64_MAX,
+         .sum_squares_high = 1,
+         .min = 1,
+         .max = UINT64_MAX},
+    };
+    for (size_t i = 0; i < sizeof impossible / sizeof impossible[0]; i++) {
+        cr_expect_not(ekb_moments_is_possible(&impossible[i]), "%zu", i);
+    }
+}
+
+Test(moments, come_near_a_deviation_that_is_all_that_is_known)
+{
+    struct ekb_moments moments = {0};
+    for (uint64_t i = 0; i < 1000; i++) {
+        ekb_moments_add(&moments, 300000 + i * i);
+    }
+    const double stddev = ekb_moments_stddev(&moments);
+    struct ekb_moments guessed = moments;
+    guessed.sum_squares_low = 0;
+
+    ekb_moments_guess_squares(&guessed, stddev);
+
+    const double got = ekb_moments_stddev(&guessed);
+    cr_expect(got > stddev * (1 - 1e-14) && got < stddev * (1 + 1e-14), "%.17g, not %.17g", got,
+              stddev);
+    cr_expect(ekb_moments_is_possible(&guessed));
+}

@@ -47,6 +47,25 @@ static void fill_minimal(struct ekb_record *record)
     SET_TEXT(record->started_at, "2026-03-29T06:54:39.839Z");
 }
 
+static void fill_parts(struct ekb_record *record)
+{
+    record->num_parts = 2;
+    record->parts = allocate(2, sizeof record->parts[0]);
+    for (size_t i = 0; i < 2; i++) {
+        struct ekb_record_part *part = &record->parts[i];
+        SET_TEXT(part->kind, "load");
+        SET_TEXT(part->started_at, "2026-03-29T06:54:39.839Z");
+        SET_TEXT(part->version, "0.1.0");
+        SET_TEXT(part->cpu_model, "Some CPU @ 3.00GHz");
+        part->seed = 7 + i;
+        part->client_workers = 1;
+        part->started = 6000;
+        part->duration_ns = UINT64_C(10000000000);
+        part->clean = i == 0;
+        part->cpus = 4;
+    }
+}
+
 static void fill_build(struct ekb_record *record)
 {
     SET_TEXT(record->build.version, "0.1.0");
@@ -306,6 +325,7 @@ static void fill_full(struct ekb_record *record)
 {
     fill_minimal(record);
     record->duration_ns = UINT64_C(61000000000);
+    fill_parts(record);
     fill_build(record);
     fill_host(record);
     fill_plan(record);
@@ -606,9 +626,9 @@ Test(record, is_zero_after_deinit)
 Test(record, has_the_keys_of_the_schema_in_order)
 {
     static const char *const keys[] = {
-        "schema",   "kind",   "started_at", "duration_ns", "build",       "host",
-        "plan",     "arms",   "throughput", "series",      "effects",     "blocks",
-        "capacity", "floors", "cpu",        "validity",    "interrupted",
+        "schema", "kind",     "started_at", "duration_ns", "parts",    "build",
+        "host",   "plan",     "arms",       "throughput",  "series",   "effects",
+        "blocks", "capacity", "floors",     "cpu",         "validity", "interrupted",
     };
     json_t *json = minimal_json();
 
@@ -982,6 +1002,244 @@ Test(record, runs_out_of_memory_cleanly_wherever_it_happens, .timeout = 120)
     cr_expect_gt(num_allowed, 100);
     free(text);
     ekb_record_deinit(&record);
+}
+
+// Reading.
+
+// again reads `text` back and returns what it is when written again.
+static char *again(const char *text)
+{
+    struct ekb_record record;
+    struct ekb_fail fail = {0};
+    cr_assert_eq(ekb_record_from_json(&record, text, strlen(text), &fail), EKB_OK, "%s",
+                 fail.detail);
+    char *written = text_of(&record);
+    ekb_record_deinit(&record);
+    return written;
+}
+
+Test(record, is_the_same_when_read_and_written_again)
+{
+    struct ekb_record records[2] = {0};
+    fill_full(&records[0]);
+    fill_minimal(&records[1]);
+
+    for (size_t i = 0; i < 2; i++) {
+        char *text = text_of(&records[i]);
+        char *written = again(text);
+
+        cr_expect_str_eq(written, text);
+        free(written);
+        free(text);
+        ekb_record_deinit(&records[i]);
+    }
+}
+
+Test(record, reads_what_text_reports_need_of_floors)
+{
+    struct ekb_record full = {0};
+    struct ekb_record record;
+    fill_full(&full);
+    char *text = text_of(&full);
+
+    cr_assert_eq(ekb_record_from_json(&record, text, strlen(text), NULL), EKB_OK);
+
+    cr_expect(record.floors_known);
+    cr_expect_eq(record.server_floor.measured_known, full.server_floor.measured_known);
+    cr_expect_eq(record.server_floor.measured.estimate, full.server_floor.measured.estimate);
+    cr_expect_eq(record.client_floor.tcp.n, full.client_floor.tcp.n);
+    ekb_record_deinit(&record);
+    ekb_record_deinit(&full);
+    free(text);
+}
+
+// reading returns what reading `json` ends with, which it releases; what is wrong is in `*fail`.
+static enum ekb_err reading(json_t *json, struct ekb_fail *fail)
+{
+    struct ekb_record record;
+    *fail = (struct ekb_fail){0};
+    char *text = json_dumps(json, 0);
+    cr_assert_not_null(text);
+    const enum ekb_err err = ekb_record_from_json(&record, text, strlen(text), fail);
+    ekb_record_deinit(&record);
+    free(text);
+    json_decref(json);
+    return err;
+}
+
+// edited returns the full record's JSON with another value at `path`; NULL: none.
+static json_t *edited(const char *path, json_t *value)
+{
+    char parent[128];
+    json_t *json = full_json();
+    json_t *owner = json;
+    (void)snprintf(parent, sizeof parent, "%s", path);
+    char *last = strrchr(parent, '.');
+    if (last != NULL) {
+        *last++ = '\0';
+    }
+    char *rest = NULL;
+    for (char *key = last != NULL ? strtok_r(parent, ".", &rest) : NULL; key != NULL;
+         key = strtok_r(NULL, ".", &rest)) {
+        owner = json_is_array(owner) ? json_array_get(owner, strtoul(key, NULL, 10))
+                                     : json_object_get(owner, key);
+    }
+    const char *key = last != NULL ? last : path;
+    if (value == NULL) {
+        cr_assert_eq(json_object_del(owner, key), 0, "%s", path);
+    } else {
+        cr_assert_eq(json_object_set_new(owner, key, value), 0, "%s", path);
+    }
+    return json;
+}
+
+Test(record, reads_what_has_fewer_and_more_keys)
+{
+    static const char *const younger[] = {"floors.intervals", "arms.0.latency_ns.sum_squares",
+                                          "plan.group", "series", "capacity"};
+    struct ekb_fail fail;
+
+    for (size_t i = 0; i < sizeof younger / sizeof younger[0]; i++) {
+        const enum ekb_err err = reading(edited(younger[i], NULL), &fail);
+        cr_expect_eq(err, EKB_OK, "%s: %s", younger[i], fail.detail);
+    }
+    cr_expect_eq(reading(edited("host.moon_phase", json_real(0.5)), &fail), EKB_OK);
+}
+
+Test(record, computes_the_deviation_of_a_result_without_sums_of_squares)
+{
+    struct ekb_record record;
+    json_t *json = edited("arms.0.latency_ns.sum_squares", NULL);
+    const double stddev = json_number_value(at(json, "arms.0.latency_ns.stddev"));
+    char *text = json_dumps(json, JSON_REAL_PRECISION(15));
+
+    cr_assert_eq(ekb_record_from_json(&record, text, strlen(text), NULL), EKB_OK);
+
+    const double read = ekb_moments_stddev(&record.arms[0].latency_ns.moments);
+    cr_expect(fabs(read - stddev) <= 1e-14 * stddev, "%.17g, not %.17g", read, stddev);
+    ekb_record_deinit(&record);
+    json_decref(json);
+    free(text);
+}
+
+Test(record, refuses_what_is_no_such_result_and_says_where)
+{
+    const struct {
+        const char *path;
+        json_t *value;
+        const char *said;
+    } rows[] = {
+        {"schema", NULL, "no result of ekubench"},
+        {"schema", json_string("ekubench.instructions/1"), "no result of ekubench"},
+        {"schema", json_string("ekubench.result/2"), "of schema 2, but this ekubench reads"},
+        {"plan", NULL, "plan: an object is wanted"},
+        {"plan", json_array(), "plan: an object is wanted"},
+        {"arms", json_string("many"), "arms: an array is wanted"},
+        {"arms", json_pack("[i]", 1), "arms[0]: an object is wanted"},
+        {"arms.0.depth", json_integer(-1), "arms[0].depth: a whole number from 0 on is wanted"},
+        {"arms.0.depth", json_real(1), "arms[0].depth: a whole number from 0 on is wanted"},
+        {"arms.0.name", json_integer(1), "arms[0].name: a text of at most 47 bytes is wanted"},
+        {"arms.0.name", json_string("a name that is much longer than any name that is written"),
+         "arms[0].name: a text of at most 47 bytes"},
+        {"arms.0.resumes", json_integer(0), "arms[0].resumes: true or false is wanted"},
+        {"arms.0.latency_ns.hdr", json_string("HISTFAAA"), "arms[0].latency_ns.hdr: an HdrHist"},
+        {"arms.0.latency_ns.hdr", json_integer(3), "arms[0].latency_ns.hdr: an HdrHist"},
+        {"arms.0.latency_ns.count", json_integer(3), "arms[0].latency_ns: a count, sum"},
+        {"arms.0.latency_ns.sum", json_integer(INT64_MAX), "arms[0].latency_ns: a count, sum"},
+        {"arms.0.latency_ns.sum_squares", json_string("1"), "arms[0].latency_ns: a count, sum"},
+        {"arms.0.latency_ns.sum_squares", json_string("-1"), "sum_squares: a text of digits"},
+        {"arms.0.failures.deadline", json_string("5"), "arms[0].failures.deadline: a whole"},
+        {"effects.0.ci95", json_pack("[f]", 1.0), "effects[0].ci95: an array of two numbers"},
+        {"effects.0.ci95", json_pack("[f,s]", 1.0, ""), "effects[0].ci95: an array of two numbers"},
+        {"throughput.0.blocks", json_pack("[i,f]", 1, 1.5), "throughput[0].blocks: an array of"},
+        {"validity.clean", json_true(), "validity.clean: true without reasons"},
+        {"validity.notes", json_pack("[i]", 1), "validity.notes: a list of at most"},
+        {"cpu.server.stages.0.total_ns", json_string(""), "cpu.server.stages[0].total_ns: a whole"},
+    };
+    struct ekb_fail fail;
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const enum ekb_err err = reading(edited(rows[i].path, rows[i].value), &fail);
+        cr_expect_eq(err, EKB_PARSE, "%s: %s", rows[i].path, ekb_err_name(err));
+        cr_expect_not_null(strstr(fail.detail, rows[i].said), "%s: \"%s\" without \"%s\"",
+                           rows[i].path, fail.detail, rows[i].said);
+    }
+}
+
+Test(record, refuses_what_is_no_json)
+{
+    static const char *const texts[] = {"",
+                                        "{",
+                                        "[]",
+                                        "null",
+                                        "\"schema\"",
+                                        "{\"a\":1",
+                                        "nan",
+                                        "{\"a\":1e999}",
+                                        "\xff\xfe",
+                                        "{\"a\":1,\"a\":1}",
+                                        "{\"schema\":99999999999999999999}"};
+    struct ekb_record record;
+    struct ekb_fail fail;
+
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        const enum ekb_err err = ekb_record_from_json(&record, texts[i], strlen(texts[i]), &fail);
+        cr_expect_eq(err, EKB_PARSE, "%s: %s", texts[i], ekb_err_name(err));
+        cr_expect_gt(strlen(fail.detail), 5);
+    }
+}
+
+Test(record, refuses_every_result_that_is_cut)
+{
+    struct ekb_record full = {0};
+    struct ekb_record record;
+    fill_full(&full);
+    char *text = text_of(&full);
+    const size_t text_len = strlen(text);
+
+    for (size_t len = 0; len < text_len - 2; len += 7) {
+        const enum ekb_err err = ekb_record_from_json(&record, text, len, NULL);
+        cr_expect_eq(err, EKB_PARSE, "%zu of %zu bytes: %s", len, text_len, ekb_err_name(err));
+    }
+    free(text);
+    ekb_record_deinit(&full);
+}
+
+Test(record, has_no_control_characters_when_read)
+{
+    struct ekb_record record;
+    json_t *json = edited("host.cpu_model", json_string("a\x1b[31mb\nc\xc2\x9b"));
+    char *text = json_dumps(json, 0);
+
+    cr_assert_eq(ekb_record_from_json(&record, text, strlen(text), NULL), EKB_OK);
+
+    cr_expect_str_eq(record.host.cpu_model, "a?[31mb?c??");
+    ekb_record_deinit(&record);
+    json_decref(json);
+    free(text);
+}
+
+Test(record, leaves_nothing_behind_when_reading_runs_out_of_memory, .timeout = 120)
+{
+    struct ekb_record full = {0};
+    struct ekb_record record;
+    fill_full(&full);
+    char *text = text_of(&full);
+    json_set_alloc_funcs(failing_malloc, free);
+
+    size_t num_allowed = 0;
+    enum ekb_err err = EKB_NOMEM;
+    while (err != EKB_OK && num_allowed < 100000) {
+        num_allocations_left = num_allowed++;
+        err = ekb_record_from_json(&record, text, strlen(text), NULL);
+        cr_assert(err == EKB_OK || record.num_arms == 0, "a record was left behind");
+    }
+
+    cr_expect_eq(err, EKB_OK, "got %s", ekb_err_name(err));
+    cr_expect_gt(num_allowed, 100);
+    free(text);
+    ekb_record_deinit(&record);
+    ekb_record_deinit(&full);
 }
 
 static void write_record(const char *directory, const char *name, const struct ekb_record *record)

@@ -13,6 +13,7 @@
 
 #include "ekubench/base/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -67,5 +68,22 @@ uint64_t ekb_hist_percentile(const struct ekb_hist *hist, double percentile);
 // ekb_hist_encode returns HdrHistogram's V2 form, compressed and in base64 ("HISTFAAA..."), as a
 // newly-allocated string; free it with `free`. EKB_NOMEM, EKB_INTERNAL.
 EKB_NODISCARD enum ekb_err ekb_hist_encode(char **out_text, const struct ekb_hist *hist);
+
+// ekb_hist_decode makes `hist`, which was made by one of the two inits, what `text`, the form of
+// ekb_hist_encode, says: the same counts; extremes are those of the buckets, at most the end of the
+// range; what was clamped is not known any more. The text may come from anywhere. EKB_PARSE if it
+// is no such text or of a histogram with other buckets, EKB_NOMEM; the histogram is empty then.
+EKB_NODISCARD enum ekb_err ekb_hist_decode(struct ekb_hist *hist, const char *text);
+
+// A bucket with something in it: how many values from `low_ns` to `high_ns`, both included.
+struct ekb_hist_bucket {
+    uint64_t low_ns, high_ns;
+    uint64_t count;
+    size_t next; // Where to look for the one after it.
+};
+
+// ekb_hist_next_bucket overwrites `*bucket`, zeroed for the first call, with the next bucket that
+// is not empty, by ascending values. False if there is none.
+bool ekb_hist_next_bucket(const struct ekb_hist *hist, struct ekb_hist_bucket *bucket);
 
 #endif

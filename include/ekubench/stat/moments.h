@@ -7,6 +7,7 @@
 #ifndef EKUBENCH_STAT_MOMENTS_H
 #define EKUBENCH_STAT_MOMENTS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct ekb_moments {
@@ -32,5 +33,24 @@ double ekb_moments_mean(const struct ekb_moments *moments);
 // ekb_moments_stddev returns the sample standard deviation (n - 1), 0 with fewer than two samples.
 // The numerator count * sum_squares - sum^2 is computed without cancellation.
 double ekb_moments_stddev(const struct ekb_moments *moments);
+
+// Storing: a sum of squares is more than numbers in files can be, and goes as text.
+
+// ekb_moments_format_squares writes the sum of squares in decimal digits.
+#define EKB_MOMENTS_TEXT_LEN 40
+const char *ekb_moments_format_squares(char out_text[EKB_MOMENTS_TEXT_LEN],
+                                       const struct ekb_moments *moments);
+
+// ekb_moments_parse_squares reads it back into `moments`. False, and nothing changed, if `text` is
+// not digits only or does not fit.
+bool ekb_moments_parse_squares(struct ekb_moments *moments, const char *text);
+
+// ekb_moments_guess_squares sets the sum of squares so that the deviation comes to `stddev`, as
+// near as its digits tell, for results that do not have the sum.
+void ekb_moments_guess_squares(struct ekb_moments *moments, double stddev);
+
+// ekb_moments_is_possible is true if there are samples below 2^63 whose moments these can be. What
+// was read from a file is asked before anything is computed from it.
+bool ekb_moments_is_possible(const struct ekb_moments *moments);
 
 #endif

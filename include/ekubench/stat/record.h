@@ -333,12 +333,29 @@ struct ekb_record_capacity {
     size_t num_variants;
 };
 
+// A result that a merged one is made of.
+struct ekb_record_part {
+    char kind[16];
+    char started_at[32];
+    uint64_t duration_ns;
+    uint64_t seed;
+    uint64_t client_workers;
+    uint64_t started; // Handshakes that its clients began.
+    bool clean;
+    char version[32], git[64];
+    char kernel[96], cpu_model[96];
+    uint64_t cpus, memory_bytes;
+};
+
 #define EKB_RECORD_MAX_REASONS 24
 
 struct ekb_record {
-    char kind[16]; // "measure", "load", "capacity"
+    char kind[16]; // "measure", "load", "capacity", "merge"
     char started_at[32];
     uint64_t duration_ns;
+
+    struct ekb_record_part *parts; // Of a merged result (stat/merge), in their order.
+    size_t num_parts;
 
     struct {
         char version[32], git[64], compiler[96], flags[192], build_type[32];
@@ -414,6 +431,13 @@ void ekb_record_add_reason(struct ekb_record *record, const char *format, ...) E
 void ekb_record_add_note(struct ekb_record *record, const char *format, ...) EKB_PRINTF(2, 3);
 bool ekb_record_is_clean(const struct ekb_record *record);
 
+// ekb_record_base_kind returns what was run: the kind, of a merged result that of its parts.
+const char *ekb_record_base_kind(const struct ekb_record *record);
+
+// ekb_record_estimate_rate gives the rate of `row` its interval over the blocks, if they are
+// enough. EKB_NOMEM.
+EKB_NODISCARD enum ekb_err ekb_record_estimate_rate(struct ekb_record_throughput *row);
+
 // ekb_record_counts_add adds `count` to what `name` has, appending it if it is new. 0 adds nothing,
 // not even the name. EKB_NOMEM.
 EKB_NODISCARD enum ekb_err ekb_record_counts_add(struct ekb_record_counts *counts, const char *name,
@@ -437,6 +461,15 @@ struct ekb_record_u64 ekb_record_percentile(const struct ekb_hist *hist, unsigne
 // "?". EKB_NOMEM; EKB_TOO_BIG if an integer is above INT64_MAX, the largest that JSON readers agree
 // on.
 EKB_NODISCARD enum ekb_err ekb_record_to_json(char **out_text, const struct ekb_record *record);
+
+// ekb_record_from_json overwrites `*out_record` with the record that ekb_record_to_json wrote as
+// the `len` bytes of `text`, on whatever machine and by whatever version: written again it is the
+// same, and so is every report of it. What older versions did not write is unknown; what later ones
+// write beside it is left out; control characters become "?". The text may come from anywhere.
+// EKB_PARSE, with where and what is wanted in `reterr_fail`, if it is no JSON, no result, one of
+// another schema, or has values that cannot be; EKB_NOMEM. The record is empty then.
+EKB_NODISCARD enum ekb_err ekb_record_from_json(struct ekb_record *out_record, const char *text,
+                                                size_t len, struct ekb_fail *reterr_fail);
 
 // ekb_record_find_arm returns the arm called `name` in stage `stage`, or NULL.
 const struct ekb_record_arm *ekb_record_find_arm(const struct ekb_record *record, const char *stage,

@@ -1,0 +1,33 @@
+// What a result says first of all, in sentences. Text puts them under titles, other formats at
+// their top; none adds to them.
+
+#ifndef EKUBENCH_SRC_REPORT_ANSWER_H
+#define EKUBENCH_SRC_REPORT_ANSWER_H
+
+#include "ekubench/stat/record.h"
+
+#include <stddef.h>
+
+#define REPORT_MAX_SENTENCES 6
+
+struct report_answer {
+    char sentences[REPORT_MAX_SENTENCES][1024];
+    size_t num_sentences;
+};
+
+// These append what a measurement of costs, a search for capacity, and a load say, and nothing if
+// the record has nothing of it. report_answer_all does whatever there is, and says so if there is
+// nothing.
+void report_answer_costs(struct report_answer *answer, const struct ekb_record *record);
+void report_answer_capacity(struct report_answer *answer, const struct ekb_record *record);
+void report_answer_load(struct report_answer *answer, const struct ekb_record *record);
+void report_answer_all(struct report_answer *answer, const struct ekb_record *record);
+
+// report_amount writes "66.1 us [65.8, 66.4]", in ns if neither end of the interval is as much as
+// 1 us: a table that gives the same effect in us shows nothing of that.
+const char *report_amount(char out_text[96], const struct ekb_estimate *estimate);
+
+// report_change writes "107.9 us [107.1, 108.6] less", or "more".
+const char *report_change(char out_text[128], const struct ekb_estimate *change);
+
+#endif
