@@ -459,6 +459,28 @@ static enum ekb_err check_variants(const struct arguments *arguments, const char
     return EKB_OK;
 }
 
+// say_none says that there is no such link, and which there are.
+static enum ekb_err say_none(const struct arguments *arguments, const enum ekb_eku_mode *mode,
+                             struct ekb_fail *reterr_fail)
+{
+    const struct ekb_workload *workload = arguments->workload.workload;
+    char others[256] = "";
+    for (size_t i = 0; i < ekb_workload_num_arms(workload); i++) {
+        const struct ekb_plan_arm *arm = ekb_workload_arm(workload, i);
+        const size_t len = strlen(others);
+        if (arm->expect == EKB_EXPECT_ACCEPT) {
+            (void)snprintf(others + len, sizeof others - len, "%s%s", len > 0 ? ", " : "",
+                           arm->name);
+        }
+    }
+    return ekb_fail_say(reterr_fail, EKB_USAGE, "%s has no link%s%s that is accepted%s%s; %s%s",
+                        arguments->settings.scenario, arguments->link != NULL ? " " : "",
+                        arguments->link != NULL ? arguments->link : "",
+                        mode != NULL ? " by EKU mode " : "",
+                        mode != NULL ? ekb_eku_mode_name(*mode) : "",
+                        others[0] != '\0' ? "accepted are " : "none is", others);
+}
+
 // choose_link takes the link of the deployment whose rate is to be found.
 static enum ekb_err choose_link(struct arguments *arguments, struct ekb_fail *reterr_fail)
 {
@@ -467,10 +489,7 @@ static enum ekb_err choose_link(struct arguments *arguments, struct ekb_fail *re
     const enum ekb_eku_mode *mode = settings->plan.eku_set ? &settings->plan.eku : NULL;
     const struct ekb_plan_arm *arm = ekb_workload_find(workload, arguments->link, mode);
     if (arm == NULL || (mode != NULL && arm->policy.eku != *mode)) {
-        return ekb_fail_say(
-            reterr_fail, EKB_USAGE, "%s has no link%s%s that is accepted%s%s", settings->scenario,
-            arguments->link != NULL ? " " : "", arguments->link != NULL ? arguments->link : "",
-            mode != NULL ? " by EKU mode " : "", mode != NULL ? ekb_eku_mode_name(*mode) : "");
+        return say_none(arguments, mode, reterr_fail);
     }
     settings->arm = arm;
     settings->plan.eku = arm->policy.eku;

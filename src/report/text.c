@@ -36,7 +36,9 @@ static void write_head(FILE *out, const struct ekb_record *record)
                      ekb_record_base_kind(record));
     }
     if (record->plan.scenario[0] != '\0') {
-        text_wrapped(out, "Deployment %s, by the rules of release %s", record->plan.scenario,
+        const bool is_one_link = record->capacity.known && record->num_arms > 0;
+        text_wrapped(out, "Deployment %s%s%s, by the rules of release %s", record->plan.scenario,
+                     is_one_link ? ", link " : "", is_one_link ? record->arms[0].name : "",
                      record->plan.release);
     }
     if (!ekb_record_is_clean(record)) {
