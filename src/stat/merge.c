@@ -264,17 +264,32 @@ static enum ekb_err merge_cpu(struct ekb_record_cpu *to, const struct ekb_record
     return fits ? EKB_OK : EKB_TOO_BIG;
 }
 
+// The rows of a side, one for each stage.
+struct side {
+    struct ekb_record_cpu *rows;
+    size_t num_rows;
+};
+
 // merge_side adds a side's times, stage by stage; of stages that one of them lacks they stay.
-static enum ekb_err merge_side(struct ekb_record_cpu *rows, size_t num_rows,
-                               const struct ekb_record_cpu *from, size_t num_from,
-                               enum merge_times times)
+static enum ekb_err merge_side(struct side to, struct side from, enum merge_times times)
 {
     enum ekb_err err = EKB_OK;
-    for (size_t i = 0; i < num_rows && err == EKB_OK; i++) {
-        const struct ekb_record_cpu *other = ekb_record_find_cpu(from, num_from, rows[i].stage);
-        err = other != NULL ? merge_cpu(&rows[i], other, times) : EKB_OK;
+    for (size_t i = 0; i < to.num_rows && err == EKB_OK; i++) {
+        const struct ekb_record_cpu *other =
+            ekb_record_find_cpu(from.rows, from.num_rows, to.rows[i].stage);
+        err = other != NULL ? merge_cpu(&to.rows[i], other, times) : EKB_OK;
     }
     return err;
+}
+
+static struct side server_of(const struct ekb_record *record)
+{
+    return (struct side){record->server_cpu, record->num_server_cpu};
+}
+
+static struct side client_of(const struct ekb_record *record)
+{
+    return (struct side){record->client_cpu, record->num_client_cpu};
 }
 
 static enum ekb_err merge_stages(struct ekb_record *to, const struct ekb_record *from,
@@ -285,12 +300,10 @@ static enum ekb_err merge_stages(struct ekb_record *to, const struct ekb_record 
         err = merge_stage(&to->plan.stages[i], &from->plan.stages[i], times);
     }
     if (err == EKB_OK) {
-        err = merge_side(to->server_cpu, to->num_server_cpu, from->server_cpu, from->num_server_cpu,
-                         times);
+        err = merge_side(server_of(to), server_of(from), times);
     }
     if (err == EKB_OK) {
-        err = merge_side(to->client_cpu, to->num_client_cpu, from->client_cpu, from->num_client_cpu,
-                         times);
+        err = merge_side(client_of(to), client_of(from), times);
     }
     return err;
 }

@@ -54,7 +54,9 @@ Test(distribution, is_that_of_the_only_arm_when_none_is_named)
     struct ekb_report_distribution found;
     add_arm("on");
 
-    cr_assert_eq(ekb_report_distribution_find(&found, &record, NULL, NULL, NULL), EKB_OK);
+    cr_assert_eq(
+        ekb_report_distribution_find(&found, &record, &(struct ekb_report_choice){0}, NULL),
+        EKB_OK);
 
     struct ekb_hist *hist = ekb_report_distribution_open(found.summary);
     cr_assert_not_null(hist);
@@ -67,14 +69,23 @@ Test(distribution, is_refused_when_it_is_not_clear_or_not_there)
     struct ekb_report_distribution found;
     struct ekb_fail fail = {0};
 
-    cr_expect_eq(ekb_report_distribution_find(&found, &record, NULL, NULL, &fail), EKB_USAGE);
+    cr_expect_eq(
+        ekb_report_distribution_find(&found, &record, &(struct ekb_report_choice){0}, &fail),
+        EKB_USAGE);
     add_arm("on");
     add_arm("off");
-    cr_expect_eq(ekb_report_distribution_find(&found, &record, NULL, NULL, &fail), EKB_USAGE);
+    cr_expect_eq(
+        ekb_report_distribution_find(&found, &record, &(struct ekb_report_choice){0}, &fail),
+        EKB_USAGE);
     cr_expect_not_null(strstr(fail.detail, "2 arms"));
-    cr_expect_eq(ekb_report_distribution_find(&found, &record, "on", NULL, &fail), EKB_USAGE);
-    cr_expect_eq(ekb_report_distribution_find(&found, &record, "cost/on", "verify_ns", &fail),
+    cr_expect_eq(ekb_report_distribution_find(&found, &record,
+                                              &(struct ekb_report_choice){"on", NULL}, &fail),
                  EKB_USAGE);
-    cr_expect_eq(ekb_report_distribution_find(&found, &record, "cost/off", NULL, &fail), EKB_OK);
+    cr_expect_eq(ekb_report_distribution_find(
+                     &found, &record, &(struct ekb_report_choice){"cost/on", "verify_ns"}, &fail),
+                 EKB_USAGE);
+    cr_expect_eq(ekb_report_distribution_find(&found, &record,
+                                              &(struct ekb_report_choice){"cost/off", NULL}, &fail),
+                 EKB_OK);
     cr_expect_str_eq(found.arm->name, "off");
 }
