@@ -1,6 +1,7 @@
 #include "cli/cli.h"
 
 #include "cli/target.h"
+#include "cli/workload.h"
 
 #include "ekubench/base/clock.h"
 #include "ekubench/base/units.h"
@@ -15,6 +16,8 @@
 struct arguments {
     struct ekb_capacity_settings settings;
     struct ekb_cli_target target;
+    struct ekb_cli_workload workload;
+    const char *link; // Of the deployment; NULL: the first that is accepted.
     const char *output;
     // What was given that is of one kind of server only: the option's name, or NULL.
     const char *of_ours;
@@ -36,6 +39,7 @@ enum {
     OPTION_VARY_SEARCH,
     OPTION_REJECT_SHARE,
     OPTION_RESUME_SHARE,
+    OPTION_LINK,
     OPTION_JSON,
 };
 
@@ -179,6 +183,12 @@ static void check_arguments(struct arguments *arguments, struct argp_state *stat
             refuse_together(arguments->target.given, "a server at ADDR:PORT, which is not given",
                             state);
         }
+        if (arguments->link != NULL && arguments->workload.scenario == NULL) {
+            refuse_together("--link", "--scenario", state);
+        }
+        if (settings->reject_share > 0 && arguments->workload.scenario != NULL) {
+            ekb_cli_refuse(state, "--reject-share: the deployment has no clients without the EKU");
+        }
         if (settings->vary_search && settings->num_variants == 0) {
             ekb_cli_refuse(state, "--vary-search: there is nothing to vary (--vary)");
         }
@@ -240,6 +250,14 @@ static error_t parse_load(int key, char *text, struct argp_state *state)
         return 0;
     case OPTION_PIN:
         ekb_cli_parse_pin(&settings->plan.pin, text, state);
+        return 0;
+    case EKB_CLI_WORKLOAD_SCENARIO:
+    case EKB_CLI_WORKLOAD_RELEASE:
+        arguments->of_ours = "--scenario";
+        return ekb_cli_parse_workload(&arguments->workload, key, text, state);
+    case OPTION_LINK:
+        arguments->of_ours = "--link";
+        arguments->link = text;
         return 0;
     case OPTION_VARY:
         parse_vary(settings, text, state);
@@ -365,6 +383,11 @@ static const struct argp_option options[] = {
      2},
     {"vary-search", OPTION_VARY_SEARCH, NULL, 0,
      "Search for the rate of each variant, too: as long again for each", 2},
+    EKB_CLI_WORKLOAD_OPTIONS(2),
+    {"link", OPTION_LINK, "NAME", 0,
+     "Of the deployment: the link whose rate is found (default: the first whose initiator is "
+     "accepted); --eku chooses between the modes",
+     2},
     {"seed", EKB_CLI_OPTION_SEED, "N", 0, "Seed of the arrivals (default 1)", 2},
     EKB_CLI_TARGET_OPTIONS(3),
     {"output", 'o', "DIR", 0, "Write result.json and report.txt into DIR", 4},
@@ -376,7 +399,8 @@ static const char doc[] =
     "Find the highest rate of handshakes at which an objective is met, by open-loop trials against "
     "the dual-store server on this machine, or a server of yours at ADDR:PORT, and project it to a "
     "target. --store to --pick, but for --groups and --ciphers, are for yours; the shares, "
-    "--full-client, --server-workers, --shared-listener, --key, --eku, --depth and --vary for "
+    "--full-client, --server-workers, --shared-listener, --key, --eku, --depth, --scenario and "
+    "--vary for "
     "ekubench's own.\v"
     "What is projected is marked PROJECTED; all else is measured. A rate counts only if the work "
     "in hand does not grow, whatever the objective, and only after a validation. Exit status: 0 "
@@ -388,6 +412,8 @@ static const char doc[] =
     "    ekubench capacity --slo p99=20ms --target 50k/s --vary depth=1,2,3 --reject-share 5%\n"
     "  A stricter objective, other keys:\n"
     "    ekubench capacity --slo p99=5ms --key rsa2048 --depth 2\n"
+    "  A link of a deployment, with and without the check:\n"
+    "    ekubench capacity --slo p99=20ms --scenario condition-2.1 --vary eku=off\n"
     "  A server of yours elsewhere:\n"
     "    ekubench capacity 192.0.2.1:7001 --slo p99=50ms --store DIR --target 10k/s";
 
@@ -410,6 +436,67 @@ static int judge(const struct ekb_record *record)
     return status_of(&record->capacity);
 }
 
+// check_variants sees that the link is accepted under each mode that it is to be compared with.
+static enum ekb_err check_variants(const struct arguments *arguments, const char *link,
+                                   struct ekb_fail *reterr_fail)
+{
+    const struct ekb_capacity_settings *settings = &arguments->settings;
+    for (size_t i = 0; i < settings->num_variants; i++) {
+        const struct ekb_variant *variant = &settings->variants[i];
+        if (variant->dimension != EKB_VARIANT_EKU) {
+            return ekb_fail_say(reterr_fail, EKB_USAGE,
+                                "--vary: with --scenario the deployment says keys and depths");
+        }
+        const struct ekb_plan_arm *arm =
+            ekb_workload_find(arguments->workload.workload, link, &variant->eku);
+        if (arm == NULL || arm->policy.eku != variant->eku) {
+            return ekb_fail_say(reterr_fail, EKB_USAGE,
+                                "--vary eku=%s: %s is not accepted so, or does not go by the mode, "
+                                "or the deployment has not that mode",
+                                ekb_eku_mode_name(variant->eku), link);
+        }
+    }
+    return EKB_OK;
+}
+
+// choose_link takes the link of the deployment whose rate is to be found.
+static enum ekb_err choose_link(struct arguments *arguments, struct ekb_fail *reterr_fail)
+{
+    struct ekb_capacity_settings *settings = &arguments->settings;
+    const struct ekb_workload *workload = arguments->workload.workload;
+    const enum ekb_eku_mode *mode = settings->plan.eku_set ? &settings->plan.eku : NULL;
+    const struct ekb_plan_arm *arm = ekb_workload_find(workload, arguments->link, mode);
+    if (arm == NULL || (mode != NULL && arm->policy.eku != *mode)) {
+        return ekb_fail_say(reterr_fail, EKB_USAGE, "%s has no link%s%s that is accepted%s%s%s%s",
+                            settings->scenario, arguments->link != NULL ? " " : "",
+                            arguments->link != NULL ? arguments->link : "",
+                            mode != NULL ? " by EKU mode " : "",
+                            mode != NULL ? ekb_eku_mode_name(*mode) : "",
+                            ekb_workload_left_out(workload)[0] != '\0' ? "; " : "",
+                            ekb_workload_left_out(workload));
+    }
+    settings->arm = arm;
+    settings->plan.eku = arm->policy.eku;
+    settings->plan.eku_set = true;
+    drop_main(settings);
+    return check_variants(arguments, ekb_workload_link_of(workload, arm), reterr_fail);
+}
+
+static enum ekb_err prepare(struct arguments *arguments, struct ekb_fail *reterr_fail)
+{
+    struct ekb_capacity_settings *settings = &arguments->settings;
+    enum ekb_err err = ekb_cli_workload_create(&arguments->workload, &settings->plan, reterr_fail);
+    if (err == EKB_OK && arguments->workload.workload != NULL) {
+        settings->scenario = arguments->workload.deployment->name;
+        settings->release = ekb_release_rules(arguments->workload.release)->name;
+        err = choose_link(arguments, reterr_fail);
+    }
+    if (err == EKB_OK && arguments->output != NULL) {
+        err = ekb_cli_claim_output(arguments->output, reterr_fail);
+    }
+    return err;
+}
+
 int ekb_cli_capacity(int argc, char **argv)
 {
     static const struct argp argp = {
@@ -418,9 +505,10 @@ int ekb_cli_capacity(int argc, char **argv)
     struct ekb_fail fail;
     ekb_cli_target_init(&arguments.target);
     ekb_cli_parse(&argp, argc, argv, &arguments);
-    if (arguments.output != NULL && ekb_cli_claim_output(arguments.output, &fail) != EKB_OK) {
-        return ekb_cli_fail(&fail);
-    }
     const struct ekb_cli_job job = {.run = run, .what = &arguments.settings};
-    return ekb_cli_run_to_end(&job, judge, arguments.output, arguments.format);
+    const int status = prepare(&arguments, &fail) == EKB_OK
+                           ? ekb_cli_run_to_end(&job, judge, arguments.output, arguments.format)
+                           : ekb_cli_fail(&fail);
+    ekb_cli_workload_destroy(&arguments.workload);
+    return status;
 }

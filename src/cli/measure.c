@@ -1,5 +1,7 @@
 #include "cli/cli.h"
 
+#include "cli/workload.h"
+
 #include "ekubench/base/units.h"
 #include "ekubench/lab/measure.h"
 #include "ekubench/lab/plan.h"
@@ -12,6 +14,7 @@ struct arguments {
     const char *plan;
     const char *output;
     struct ekb_plan_settings settings;
+    struct ekb_cli_workload workload;
     enum ekb_cli_format format;
     bool print_plan;
 };
@@ -35,6 +38,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case 'o':
         arguments->output = text;
         return 0;
+    case EKB_CLI_WORKLOAD_SCENARIO:
+    case EKB_CLI_WORKLOAD_RELEASE:
+        return ekb_cli_parse_workload(&arguments->workload, key, text, state);
     case 'n':
         ekb_cli_parse_in_flight(&arguments->settings.in_flight, text, state);
         return 0;
@@ -72,6 +78,7 @@ static const struct argp_option options[] = {
      "or "
      "ending in .ini) with these options as keys; what the command line says goes before it",
      0},
+    EKB_CLI_WORKLOAD_OPTIONS(0),
     {"print-plan", OPTION_PRINT_PLAN, NULL, 0, "Print the plan as such a file, and do nothing", 0},
     {"output", 'o', "DIR", 0, "Write result.json and report.txt into DIR", 0},
     {"in-flight", 'n', "N", 0,
@@ -111,7 +118,8 @@ static const char doc[] =
     "says why).\n\nExamples:\n"
     "  ekubench measure --plan quick\n"
     "  ekubench measure --print-plan --key rsa2048 >rsa.ini; ekubench measure --plan rsa.ini\n"
-    "  ekubench measure -o results/today --in-flight 5000";
+    "  ekubench measure -o results/today --in-flight 5000\n"
+    "  ekubench measure --plan quick --scenario condition-2.1";
 
 enum ekb_err ekb_cli_measure_plan(struct ekb_record *out_record, const void *plan,
                                   const struct ekb_session_control *control,
@@ -157,10 +165,15 @@ static void print_plan(const struct arguments *arguments, const struct ekb_plan 
     char duration[EKB_UNITS_TEXT_LEN];
     const struct ekb_plan_settings *settings = &arguments->settings;
     const struct ekb_plan_stage *last = &plan->stages[plan->num_stages - 1];
-    (void)printf("; ekubench measure --plan FILE\n[measure]\nplan = %s\nkey = %s\ntls = %s\n"
+    (void)printf("; ekubench measure --plan FILE\n[measure]\nplan = %s\ntls = %s\n"
                  "in-flight = %u\nseed = %llu\n",
-                 plan->name, ekb_key_type_name(plan->key_type), ekb_tls_version_name(plan->version),
-                 (unsigned)last->in_flight, (unsigned long long)plan->seed);
+                 plan->name, ekb_tls_version_name(plan->version), (unsigned)last->in_flight,
+                 (unsigned long long)plan->seed);
+    if (plan->scenario != NULL) {
+        (void)printf("scenario = %s\nrelease = %s\n", arguments->workload.scenario, plan->release);
+    } else {
+        (void)printf("key = %s\n", ekb_key_type_name(plan->key_type));
+    }
     print_preferences(&plan->preferences);
     print_workers(last);
     if (strcmp(plan->name, EKB_PLAN_COMPARE) == 0 || strcmp(plan->name, EKB_PLAN_LOAD) == 0) {
@@ -211,6 +224,13 @@ static enum ekb_err make_plan(struct ekb_plan *out_plan, const struct arguments 
                             "\"%s\" they are what is compared",
                             arguments->plan);
     }
+    if (err == EKB_OK && arguments->workload.scenario != NULL &&
+        (ekb_plan_stage_index(out_plan, EKB_PLAN_STAGE_COST) < 0 ||
+         ekb_plan_stage_index(out_plan, EKB_PLAN_STAGE_LOAD) < 0)) {
+        return ekb_fail_set(reterr_fail, EKB_USAGE, 0,
+                            "--scenario goes with the plans quick and standard, not with \"%s\"",
+                            arguments->plan);
+    }
     return err;
 }
 
@@ -235,36 +255,70 @@ enum ekb_err ekb_cli_read_plan(struct ekb_plan *out_plan, const char *path,
     return err == EKB_OK ? make_plan(out_plan, &arguments, reterr_fail) : err;
 }
 
-int ekb_cli_measure(int argc, char **argv)
+// read_arguments reads the command line, and the plan file that it names: the command line goes
+// before it.
+static enum ekb_err read_arguments(struct arguments *arguments, int argc, char **argv,
+                                   struct ekb_fail *reterr_fail)
 {
-    struct arguments arguments = {.plan = "standard"};
+    struct arguments from_file = {.plan = "standard"};
+    ekb_cli_parse(&measure_argp, argc, argv, arguments);
+    if (!is_file(arguments->plan)) {
+        return EKB_OK;
+    }
+    const enum ekb_err err =
+        ekb_cli_parse_file(&measure_argp, arguments->plan, "measure", &from_file, reterr_fail);
+    if (err == EKB_OK) {
+        const char *const name = from_file.plan;
+        *arguments = from_file;
+        ekb_cli_parse(&measure_argp, argc, argv, arguments);
+        arguments->plan = name;
+    }
+    return err;
+}
+
+static enum ekb_err prepare(struct ekb_plan *out_plan, struct arguments *arguments,
+                            struct ekb_fail *reterr_fail)
+{
+    enum ekb_err err = make_plan(out_plan, arguments, reterr_fail);
+    if (err == EKB_OK) {
+        err = check_workers(out_plan, reterr_fail);
+    }
+    if (err == EKB_OK) {
+        err = ekb_cli_workload_create(&arguments->workload, &arguments->settings, reterr_fail);
+    }
+    if (err == EKB_OK && arguments->workload.workload != NULL) {
+        ekb_workload_apply(out_plan, arguments->workload.workload);
+    }
+    return err;
+}
+
+static int run(struct arguments *arguments)
+{
     struct ekb_plan plan;
     struct ekb_fail fail;
-
-    ekb_cli_parse(&measure_argp, argc, argv, &arguments);
-    if (is_file(arguments.plan)) {
-        struct arguments from_file = {.plan = "standard"};
-        if (ekb_cli_parse_file(&measure_argp, arguments.plan, "measure", &from_file, &fail) !=
-            EKB_OK) {
-            return ekb_cli_fail(&fail);
-        }
-        // Once more: the command line goes before the file.
-        const char *const name = from_file.plan;
-        arguments = from_file;
-        ekb_cli_parse(&measure_argp, argc, argv, &arguments);
-        arguments.plan = name;
-    }
-    if (make_plan(&plan, &arguments, &fail) != EKB_OK || check_workers(&plan, &fail) != EKB_OK) {
+    if (prepare(&plan, arguments, &fail) != EKB_OK) {
         return ekb_cli_fail(&fail);
     }
-    if (arguments.print_plan) {
-        print_plan(&arguments, &plan);
+    if (arguments->print_plan) {
+        print_plan(arguments, &plan);
         return EKB_EXIT_OK;
     }
     // An unusable place for the result is better known before two minutes of work than after.
-    if (arguments.output != NULL && ekb_cli_claim_output(arguments.output, &fail) != EKB_OK) {
+    if (arguments->output != NULL && ekb_cli_claim_output(arguments->output, &fail) != EKB_OK) {
         return ekb_cli_fail(&fail);
     }
     const struct ekb_cli_job job = {.run = ekb_cli_measure_plan, .what = &plan};
-    return ekb_cli_run_to_end(&job, NULL, arguments.output, arguments.format);
+    return ekb_cli_run_to_end(&job, NULL, arguments->output, arguments->format);
+}
+
+int ekb_cli_measure(int argc, char **argv)
+{
+    struct arguments arguments = {.plan = "standard"};
+    struct ekb_fail fail;
+    if (read_arguments(&arguments, argc, argv, &fail) != EKB_OK) {
+        return ekb_cli_fail(&fail);
+    }
+    const int status = run(&arguments);
+    ekb_cli_workload_destroy(&arguments.workload);
+    return status;
 }

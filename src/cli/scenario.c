@@ -2,8 +2,6 @@
 
 #include "cli/cli.h"
 
-#include "ekubench/base/file.h"
-
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -124,42 +122,6 @@ static const struct argp scenario_argp = {.options = options,
                                           .args_doc = "list\nshow NAME\nrun NAME|FILE...|--all",
                                           .doc = doc};
 
-// clean_name makes a file's name one that may be a part of a path, and be printed.
-static void clean_name(char *name)
-{
-    for (char *c = name; *c != '\0'; c++) {
-        const bool is_plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
-                              (*c >= '0' && *c <= '9') || *c == '-' || *c == '_' ||
-                              (*c == '.' && c > name);
-        *c = (char)(is_plain ? *c : '_');
-    }
-}
-
-// read_deployment reads a built-in one, or a file.
-static enum ekb_err read_deployment(struct ekb_deployment *out_deployment, const char *name,
-                                    struct ekb_fail *reterr_fail)
-{
-    const struct ekb_scenario_builtin *builtin = ekb_scenario_builtin_find(name);
-    if (builtin != NULL) {
-        return ekb_deployment_parse(out_deployment, builtin->text, builtin->name, reterr_fail);
-    }
-    if (strchr(name, '/') == NULL && strstr(name, ".ini") == NULL) {
-        return ekb_fail_set(
-            reterr_fail, EKB_USAGE, 0,
-            "there is no scenario \"%s\"; `ekubench scenario list` lists them (a file has "
-            "a / in its name, or ends in .ini)",
-            name);
-    }
-    const enum ekb_err err = ekb_deployment_read(out_deployment, name, reterr_fail);
-    if (err == EKB_OK && out_deployment->name[0] == '\0') {
-        const char *base = strrchr(name, '/');
-        (void)snprintf(out_deployment->name, sizeof out_deployment->name, "%.47s",
-                       base != NULL ? base + 1 : name);
-        clean_name(out_deployment->name);
-    }
-    return err;
-}
-
 static int list(enum ekb_cli_format format)
 {
     json_t *all = json_array();
@@ -272,7 +234,7 @@ static enum ekb_err run_named(struct series *series, const char *name, struct ek
     if (deployment == NULL) {
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "a deployment");
     }
-    enum ekb_err err = read_deployment(deployment, name, reterr_fail);
+    enum ekb_err err = ekb_deployment_open(deployment, name, reterr_fail);
     if (err == EKB_OK) {
         err = run_deployment(series, deployment, reterr_fail);
     }

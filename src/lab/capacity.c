@@ -255,6 +255,11 @@ static enum ekb_err make_plan(struct capacity_run *run, const struct ekb_plan_se
     if (err != EKB_OK) {
         return ekb_fail_set(reterr_fail, err, 0, "plan");
     }
+    if (settings->arm != NULL) {
+        run->plan.key_type = settings->arm->link->key_type;
+        run->plan.stages[0].arms[0] = *settings->arm;
+        run->plan.stages[0].arms[0].policy.eku = plan->eku;
+    }
     run->run_seed = run->plan.seed;
     run->plan.stages[0].client = settings->full_client ? EKB_CLIENT_FULL : EKB_CLIENT_CHEAP;
     if (settings->target_text == NULL) {
@@ -278,6 +283,8 @@ static void describe(struct ekb_record *record, const struct capacity_run *run)
     EKB_RECORD_COPY(record->plan.key, is_ours ? ekb_key_type_name(run->plan.key_type) : "");
     EKB_RECORD_COPY(record->plan.confirm,
                     ekb_confirm_name(is_ours ? EKB_CONFIRM_BYTE : settings->confirm));
+    EKB_RECORD_COPY(record->plan.scenario, settings->scenario != NULL ? settings->scenario : "");
+    EKB_RECORD_COPY(record->plan.release, settings->release != NULL ? settings->release : "");
     EKB_RECORD_COPY(record->plan.target, is_ours ? "" : settings->target_text);
     record->plan.seed = run->run_seed;
     record->plan.server_workers = is_ours ? capacity_workers(settings->plan.server_workers) : 0;

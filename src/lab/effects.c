@@ -52,7 +52,6 @@ struct family {
     size_t num_rows;
 };
 
-static const struct row control_rows[] = {{DIFFERENCE, "on-d1-again", "on-d1", NULL}};
 static const struct row eku_rows[] = {
     {DIFFERENCE, "on-d1", "none-d1", NULL}, {DIFFERENCE, "off-d1", "none-d1", NULL},
     {DIFFERENCE, "on-d1", "off-d1", NULL},  {DIFFERENCE, "on-d2", "none-d2", NULL},
@@ -297,7 +296,7 @@ static enum ekb_err over_depths(double *out_values, size_t *out_num_values,
     return EKB_OK;
 }
 
-#define MAX_ROWS 8
+#define MAX_ROWS EKB_PLAN_MAX_ARMS
 
 // A family while it is worked on.
 struct answer {
@@ -397,12 +396,29 @@ static void check_replicates(struct ekb_record *record, const struct workspace *
     }
 }
 
+// find_control finds the arm that is there twice: the A/A control. An empty row if there is none.
+static struct row find_control(char out_name[EKB_PLAN_NAME_LEN], const struct ekb_plan_stage *plan)
+{
+    for (size_t i = 0; i < plan->num_arms; i++) {
+        const char *twin = plan->arms[i].name;
+        const size_t len = strlen(twin);
+        const size_t ending_len = strlen(EKB_PLAN_TWIN);
+        if (len > ending_len && strcmp(twin + len - ending_len, EKB_PLAN_TWIN) == 0) {
+            (void)snprintf(out_name, EKB_PLAN_NAME_LEN, "%.*s", (int)(len - ending_len), twin);
+            return (struct row){DIFFERENCE, twin, out_name, NULL};
+        }
+    }
+    return (struct row){DIFFERENCE, "", "", NULL};
+}
+
 // add_control adds the A/A control, which is always shown, and decides whether the verdicts in its
 // metric are withheld.
 static enum ekb_err add_control(struct ekb_record *record, struct workspace *work,
                                 enum metric metric)
 {
-    const struct family family = {EKB_EFFECT_CONTROL, metric, 0, ROWS(control_rows)};
+    char name[EKB_PLAN_NAME_LEN];
+    const struct row row = find_control(name, work->plan);
+    const struct family family = {EKB_EFFECT_CONTROL, metric, 0, &row, 1};
     struct answer answer = {.values = NULL};
     enum ekb_err err = fill_answer(&answer, work, &family);
     if (err == EKB_OK) {
@@ -449,6 +465,23 @@ static enum ekb_err fill_workspace(struct workspace *work, const struct ekb_stag
     return EKB_OK;
 }
 
+// add_own adds the contrasts of the stage's own that answer `question`, in one metric.
+static enum ekb_err add_own(struct ekb_record *record, struct workspace *work, const char *question,
+                            enum metric metric)
+{
+    struct row rows[EKB_PLAN_MAX_ARMS];
+    struct family family = {question, metric, metric == SERVER_CPU ? EKB_EFFECT_EQUIVALENCE_NS : 0,
+                            rows, 0};
+    for (size_t i = 0; i < work->plan->num_contrasts; i++) {
+        const struct ekb_plan_contrast *contrast = &work->plan->contrasts[i];
+        if (strcmp(contrast->question, question) == 0) {
+            rows[family.num_rows++] =
+                (struct row){DIFFERENCE, contrast->treated, contrast->control, NULL};
+        }
+    }
+    return family.num_rows > 0 ? add_family(record, work, &family) : EKB_OK;
+}
+
 enum ekb_err ekb_effects_add(struct ekb_record *record, const struct ekb_plan_stage *plan,
                              const struct ekb_stage *stage)
 {
@@ -459,6 +492,12 @@ enum ekb_err ekb_effects_add(struct ekb_record *record, const struct ekb_plan_st
     }
     for (size_t i = 0; i < sizeof families / sizeof families[0] && err == EKB_OK; i++) {
         err = add_family(record, &work, &families[i]);
+    }
+    for (unsigned metric = 0; metric < NUM_METRICS && err == EKB_OK; metric++) {
+        err = add_own(record, &work, EKB_EFFECT_LINK, (enum metric)metric);
+        if (err == EKB_OK) {
+            err = add_own(record, &work, EKB_EFFECT_REJECT_LINK, (enum metric)metric);
+        }
     }
     if (work.num_skewed > 0) {
         ekb_record_add_note(

@@ -117,7 +117,10 @@ static void describe_plan(struct ekb_record *record, const struct ekb_plan *plan
     EKB_RECORD_COPY(record->plan.name, plan->name);
     EKB_RECORD_COPY(record->plan.tls, ekb_tls_version_name(plan->version));
     EKB_RECORD_COPY(record->plan.groups, ekb_tls_preferences_groups(&plan->preferences));
-    EKB_RECORD_COPY(record->plan.key, ekb_key_type_name(plan->key_type));
+    EKB_RECORD_COPY(record->plan.key,
+                    plan->scenario == NULL ? ekb_key_type_name(plan->key_type) : "");
+    EKB_RECORD_COPY(record->plan.scenario, plan->scenario != NULL ? plan->scenario : "");
+    EKB_RECORD_COPY(record->plan.release, plan->release != NULL ? plan->release : "");
     EKB_RECORD_COPY(record->plan.confirm, ekb_confirm_name(EKB_CONFIRM_BYTE));
     record->plan.seed = plan->seed;
     record->plan.server_workers = 1;
@@ -185,6 +188,9 @@ enum ekb_err ekb_measure_run(struct ekb_record *out_record, const struct ekb_pla
     struct ekb_plan chosen = *plan; // Stages set the lengths of later ones in it.
     const struct ekb_session session = ekb_session_begin(out_record, "measure");
     describe_plan(out_record, plan);
+    if (plan->left_out != NULL && plan->left_out[0] != '\0') {
+        ekb_record_add_note(out_record, "not measured: %s", plan->left_out);
+    }
 
     enum ekb_err err = look_ahead(out_record, plan, reterr_fail);
     if (err == EKB_OK) {

@@ -97,7 +97,8 @@ static void label_arm(struct ekb_record_arm *label, const struct ekb_plan *plan,
     EKB_RECORD_COPY(label->eku, ekb_eku_mode_name(arm->policy.eku));
     EKB_RECORD_COPY(label->verify,
                     arm->bare_tcp ? "tcp" : ekb_verify_level_name(arm->policy.verify));
-    EKB_RECORD_COPY(label->key, ekb_key_type_name(plan->key_type));
+    EKB_RECORD_COPY(label->key,
+                    ekb_key_type_name(arm->link != NULL ? arm->link->key_type : plan->key_type));
     EKB_RECORD_COPY(label->client_eku, arm->depth == 0 ? "" : ekb_eku_format(eku, arm->client_eku));
     EKB_RECORD_COPY(label->tls, ekb_tls_version_name(plan->version));
     EKB_RECORD_COPY(label->expect, arm->expect_accept ? "accept" : "reject");
@@ -129,6 +130,10 @@ static void add_listener(struct ekb_staging *staging, const struct ekb_plan *pla
                               .probe = arm->probe,
                               .arm = (uint16_t)i,
                               .fd = -1};
+    if (arm->link != NULL && arm->link->second_store != NULL) {
+        (void)snprintf(staging->listeners[i].second_store,
+                       sizeof staging->listeners[i].second_store, "%s", arm->link->second_store);
+    }
     set_preferences(&staging->listeners[i], &plan->preferences);
     staging->expect_accept[i] = arm->expect_accept ? 1 : 0;
     label_arm(&staging->labels[i], plan, arm);
@@ -208,6 +213,24 @@ void ekb_staging_load(struct ekb_staging *staging, const struct ekb_plan *plan,
     }
 }
 
+// go_by_link has the client go about it as the link says.
+static void go_by_link(struct ekb_client_arm *arm, const struct ekb_plan_link *link)
+{
+    const struct ekb_tls_preferences wished = arm->preferences;
+    arm->ca_path = NULL;
+    arm->trust_store = link->trust_store;
+    arm->presents_server = link->presents_server;
+    arm->policy = &link->policy;
+    arm->sni = link->sni;
+    arm->preferences = link->preferences;
+    if (wished.groups != NULL) {
+        arm->preferences.groups = wished.groups;
+    }
+    if (wished.ciphers != NULL) {
+        arm->preferences.ciphers = wished.ciphers;
+    }
+}
+
 // make_client makes an arm for each listener.
 static void make_client(struct ekb_staging *staging, const struct ekb_plan *plan,
                         const struct ekb_plan_stage *stage, const struct ekb_stores *stores)
@@ -226,6 +249,9 @@ static void make_client(struct ekb_staging *staging, const struct ekb_plan *plan
                                     .resumes = stage->arms[i].resumes,
                                     .session_arm = first_with_tickets(stage),
                                     .expect_accept = stage->arms[i].expect_accept};
+        if (stage->arms[i].link != NULL) {
+            go_by_link(&staging->client_arms[i], stage->arms[i].link);
+        }
     }
     ekb_staging_load(staging, plan, stage);
     staging->client.floor_server_store =

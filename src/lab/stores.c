@@ -156,7 +156,7 @@ static enum ekb_err add_side(struct ekb_stores *stores, const struct ekb_plan *p
             const struct ekb_plan_arm *arm = &plan->stages[i].arms[j];
             const bool presents =
                 side == EKB_STORE_SERVER || arm->fault != EKB_CLIENT_FAULT_NO_CERTIFICATE;
-            if (arm->store == NULL && presents) {
+            if (arm->store == NULL && arm->link == NULL && presents) {
                 err = add(stores, side == EKB_STORE_SERVER ? server_of(arm) : client_of(arm),
                           reterr_fail);
             }
@@ -247,11 +247,17 @@ static const char *path_of(const struct ekb_stores *stores, struct chain_store w
 
 const char *ekb_stores_server(const struct ekb_stores *stores, const struct ekb_plan_arm *arm)
 {
+    if (arm->link != NULL) {
+        return arm->link->server_store;
+    }
     return arm->store != NULL ? arm->store : path_of(stores, server_of(arm));
 }
 
 const char *ekb_stores_client(const struct ekb_stores *stores, const struct ekb_plan_arm *arm)
 {
+    if (arm->link != NULL) {
+        return arm->link->client_store;
+    }
     if (arm->fault == EKB_CLIENT_FAULT_NO_CERTIFICATE) {
         return NULL;
     }

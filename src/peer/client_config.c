@@ -28,8 +28,9 @@ static enum ekb_err load_parts(struct parts *parts, const struct ekb_chain **out
 {
     const bool is_own = arm->trust_store == NULL && arm->ca_path == NULL;
     const bool full = arm->kind == EKB_CLIENT_FULL;
-    const unsigned need = (arm->identities == NULL ? EKB_STORE_NEED_CLIENT : 0u) |
-                          (full && is_own ? EKB_STORE_NEED_TRUST : 0u);
+    const unsigned presents = arm->presents_server ? EKB_STORE_NEED_SERVER : EKB_STORE_NEED_CLIENT;
+    const unsigned need =
+        (arm->identities == NULL ? presents : 0u) | (full && is_own ? EKB_STORE_NEED_TRUST : 0u);
     enum ekb_err err = EKB_OK;
     *out_trust = NULL;
     if (arm->store_path != NULL) {
@@ -64,20 +65,25 @@ static enum ekb_err make_config(struct ekb_tls_config **out_config,
         parts_deinit(&parts);
         return err;
     }
-    const struct ekb_tls_options tls = {
+    const struct ekb_policy usual = {.verify = EKB_VERIFY_FULL,
+                                     .max_depth = EKB_POLICY_DEFAULT_MAX_DEPTH};
+    const enum ekb_store_side side = arm->presents_server ? EKB_STORE_SERVER : EKB_STORE_CLIENT;
+    struct ekb_tls_options tls = {
         .role = EKB_ROLE_CLIENT,
         .version = arm->version,
         .preferences = arm->preferences,
-        .identity = parts.store != NULL ? ekb_store_identity(parts.store, EKB_STORE_CLIENT) : NULL,
+        .identity = parts.store != NULL ? ekb_store_identity(parts.store, side) : NULL,
         .identities = parts.identities.all,
         .num_identities = parts.identities.num,
         .trust = trust,
-        .policy = {.eku = EKB_EKU_ON,
-                   .verify = full ? EKB_VERIFY_FULL : EKB_VERIFY_RAW,
-                   .max_depth = EKB_POLICY_DEFAULT_MAX_DEPTH},
+        .policy = arm->policy != NULL ? *arm->policy : usual,
         .resumption = arm->keeps_sessions || arm->resumes ? EKB_TLS_RESUME_ON : EKB_TLS_RESUME_OFF,
         .sni = arm->sni,
     };
+    if (!full) {
+        tls.policy = (struct ekb_policy){.verify = EKB_VERIFY_RAW,
+                                         .max_depth = EKB_POLICY_DEFAULT_MAX_DEPTH};
+    }
     err = ekb_tls_config_create(out_config, &tls, reterr_fail);
     parts_deinit(&parts);
     return err;

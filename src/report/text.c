@@ -18,6 +18,10 @@ static void write_head(FILE *out, const struct ekb_record *record)
         record->host.cpu_model[0] != '\0' ? record->host.cpu_model : "CPU", record->host.kernel,
         record->build.boringssl_revision, (unsigned long long)record->build.boringssl_api_version,
         record->build.boringssl_assembly ? "with" : "WITHOUT");
+    if (record->plan.scenario[0] != '\0') {
+        text_wrapped(out, "Deployment %s, by the rules of release %s", record->plan.scenario,
+                     record->plan.release);
+    }
     if (!ekb_record_is_clean(record)) {
         (void)fprintf(out, "\nNOT CLEAN: do not trust these numbers; \"Validity\" says why.\n");
     }
@@ -62,9 +66,9 @@ static void write_outcomes(FILE *out, const struct ekb_record *record)
 static void write_controls(FILE *out, const struct ekb_record *record)
 {
     const struct ekb_record_effect *server =
-        text_find_effect(record, EKB_EFFECT_CONTROL, EKB_METRIC_SERVER_CPU, "on-d1-again - on-d1");
+        text_find_effect(record, EKB_EFFECT_CONTROL, EKB_METRIC_SERVER_CPU, NULL);
     const struct ekb_record_effect *client =
-        text_find_effect(record, EKB_EFFECT_CONTROL, EKB_METRIC_CLIENT_CPU, "on-d1-again - on-d1");
+        text_find_effect(record, EKB_EFFECT_CONTROL, EKB_METRIC_CLIENT_CPU, NULL);
     const struct ekb_record_effect *blocks =
         text_find_effect(record, EKB_EFFECT_CONTROL, EKB_METRIC_WALL, NULL);
     char text[64];
@@ -111,6 +115,7 @@ static void write_costs(FILE *out, const struct ekb_record *record)
         text_write_only_arm(out, record);
         return;
     }
+    text_write_links(out, record);
     text_write_answer(out, record);
     text_write_ladder(out, record);
     text_write_eku(out, record);

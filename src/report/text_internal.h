@@ -47,6 +47,7 @@ void text_not_measured(FILE *out, const struct ekb_record *record, const char *s
 
 // The sections. Each prints nothing if the record has nothing for it.
 void text_write_only_arm(FILE *out, const struct ekb_record *record);
+void text_write_links(FILE *out, const struct ekb_record *record);
 void text_write_answer(FILE *out, const struct ekb_record *record);
 void text_write_ladder(FILE *out, const struct ekb_record *record);
 void text_write_eku(FILE *out, const struct ekb_record *record);

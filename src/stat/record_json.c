@@ -156,6 +156,8 @@ static json_t *plan_of(struct ekb_json_writer *writer, const struct ekb_record *
                  ekb_json_text_or_null(record->plan.server_signature));
     ekb_json_put(writer, object, "key", ekb_json_text_or_null(record->plan.key));
     ekb_json_put(writer, object, "target", ekb_json_text_or_null(record->plan.target));
+    ekb_json_put(writer, object, "scenario", ekb_json_text_or_null(record->plan.scenario));
+    ekb_json_put(writer, object, "release", ekb_json_text_or_null(record->plan.release));
     ekb_json_put(writer, object, "confirm", ekb_json_text_or_null(record->plan.confirm));
     ekb_json_put(writer, object, "server_workers",
                  ekb_json_u64(writer, record->plan.server_workers));

@@ -186,3 +186,31 @@ Test(deployment, refuses_too_much_of_anything)
     cr_expect_not_null(strstr(fail.detail, "at most 16 nodes"), "%s", fail.detail);
     free(text);
 }
+
+Test(deployment, is_opened_by_the_name_of_a_built_in_one_or_the_path_of_a_file)
+{
+    char directory[] = "/tmp/ekubench-deployment-XXXXXX";
+    char path[64];
+    struct ekb_fail fail = {.err = EKB_OK};
+    cr_assert_not_null(mkdtemp(directory));
+    (void)snprintf(path, sizeof path, "%s/my site.ini", directory);
+    FILE *file = fopen(path, "w");
+    cr_assert_not_null(file);
+    cr_assert(fputs(HEAD NODES LINK, file) >= 0);
+    cr_assert_eq(fclose(file), 0);
+
+    cr_expect_eq(ekb_deployment_open(&deployment, "condition-2.1", &fail), EKB_OK, "%s",
+                 fail.detail);
+    cr_expect_str_eq(deployment.name, "condition-2.1");
+    cr_expect_eq(ekb_deployment_open(&deployment, path, &fail), EKB_OK, "%s", fail.detail);
+    cr_expect_str_eq(deployment.name, "my_site.ini");
+    cr_expect_eq(deployment.num_links, 1);
+    cr_expect_eq(ekb_deployment_open(&deployment, "condition-9", &fail), EKB_USAGE);
+    cr_expect_not_null(strstr(fail.detail, "scenario list"), "%s", fail.detail);
+    (void)snprintf(path + strlen(directory), sizeof path - strlen(directory), "/absent.ini");
+    cr_expect_eq(ekb_deployment_open(&deployment, path, &fail), EKB_NOT_FOUND);
+
+    (void)snprintf(path + strlen(directory), sizeof path - strlen(directory), "/my site.ini");
+    (void)remove(path);
+    (void)remove(directory);
+}

@@ -8,6 +8,7 @@
 
 #include <math.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -376,4 +377,48 @@ Test(effects, is_the_same_when_computed_again)
         cr_expect_eq(again.effects[i].estimate.high, record.effects[i].estimate.high);
     }
     ekb_record_deinit(&again);
+}
+
+static uint64_t other_links_are_slower(const char *arm_name, uint32_t slice)
+{
+    (void)slice;
+    return strcmp(arm_name, "zone-on") == 0    ? 5000
+           : strcmp(arm_name, "zone-off") == 0 ? 2000
+           : strcmp(arm_name, "far-on") == 0   ? 40000
+                                               : 0;
+}
+
+// add_arm adds an arm of no known name.
+static void add_arm(const char *name)
+{
+    (void)snprintf(plan.arms[plan.num_arms++].name, EKB_PLAN_NAME_LEN, "%s", name);
+}
+
+static void add_contrast(const char *question, const char *treated, const char *control)
+{
+    struct ekb_plan_contrast *contrast = &plan.contrasts[plan.num_contrasts++];
+    contrast->question = question;
+    (void)snprintf(contrast->treated, sizeof contrast->treated, "%s", treated);
+    (void)snprintf(contrast->control, sizeof contrast->control, "%s", control);
+}
+
+Test(effects, are_those_that_the_stage_asks_for_too)
+{
+    plan.num_arms = 0;
+    add_arm("zone-on");
+    add_arm("zone-off");
+    add_arm("zone-none");
+    add_arm("zone-none" EKB_PLAN_TWIN);
+    add_arm("far-on");
+    add_contrast(EKB_EFFECT_LINK, "zone-on", "zone-none");
+    add_contrast(EKB_EFFECT_LINK, "zone-on", "zone-off");
+    add_contrast(EKB_EFFECT_REJECT_LINK, "far-on", "zone-none");
+    fill(NUM_SLICES, other_links_are_slower);
+    cr_assert_eq(ekb_effects_add(&record, &plan, &stage), EKB_OK);
+    cr_expect_float_eq(find(EKB_EFFECT_LINK, "zone-on - zone-none")->estimate.estimate, 5000, 20);
+    cr_expect_float_eq(find(EKB_EFFECT_LINK, "zone-on - zone-off")->estimate.estimate, 3000, 20);
+    cr_expect_float_eq(find(EKB_EFFECT_REJECT_LINK, "far-on - zone-none")->estimate.estimate, 40000,
+                       20);
+    cr_expect_float_eq(find(EKB_EFFECT_CONTROL, "zone-none-again - zone-none")->estimate.estimate,
+                       0, 20, "the control is whatever arm is there twice");
 }

@@ -1232,6 +1232,40 @@ Test(text, has_no_row_for_a_kind_that_is_not_there)
     record.num_arms += 1;
 }
 
+// Links of a deployment.
+
+Test(text, has_a_row_for_each_link_of_a_deployment)
+{
+    fill_head("measure");
+    SET_TEXT(record.plan.scenario, "condition-4");
+    SET_TEXT(record.plan.release, "X15.5");
+    add_stage("cost", 4);
+    set_server_cpu(add_arm("cost", "uc-zone-on", 1000), 310000, 309000, 311000);
+    set_server_cpu(add_arm("cost", "uc-zone-none", 1000), 309000, 308000, 310000);
+    struct ekb_record_arm *rejected = add_arm("cost", "b2b-on-on", 1000);
+    SET_TEXT(rejected->expect, "reject");
+    rejected->client = (struct ekb_record_outcomes){.started = 1000, .rejected = 1000};
+    set_server_cpu(rejected, 156000, 155000, 157000);
+    set_server_cpu(add_arm("cost", "uc-zone-on-again", 1000), 310000, 309000, 311000);
+    add_effect(EKB_EFFECT_LINK, EKB_METRIC_SERVER_CPU, "uc-zone-on - uc-zone-none",
+               (struct ekb_estimate){1000, -400, 2400, 60}, "no detectable difference; smallest");
+    add_effect(EKB_EFFECT_REJECT_LINK, EKB_METRIC_SERVER_CPU, "b2b-on-on - b2b-on-none",
+               (struct ekb_estimate){-154000, -155000, -153000, 60}, "faster by 154 us");
+
+    write_report();
+
+    cr_expect(has("Deployment condition-4, by the rules of release X15.5"), "%s", text);
+    cr_expect(has("\nuc-zone-on                  accepted  310.0 [309.0, 311.0]"), "%s", text);
+    cr_expect(has("\nb2b-on-on                   rejected  156.0 [155.0, 157.0]"), "%s", text);
+    cr_expect(!has("\nuc-zone-on-again"), "the control is no link: %s", text);
+    cr_expect(has("\nWhat does the EKU check cost on the deployment's links?\n"), "%s", text);
+    cr_expect(has("\nuc-zone-on - uc-zone-none"), "%s", text);
+    cr_expect(has("no detectable difference\n"), "%s", text);
+    cr_expect(has("\nWhat does a rejected client cost on the deployment's links?\n"), "%s", text);
+    cr_expect(has("-154.0 [-155.0, -153.0]"), "%s", text);
+    cr_expect(!has("What does each rung of verification add?"), "%s", text);
+}
+
 // Validity.
 
 Test(text, says_that_it_is_clean_when_it_is)

@@ -28,6 +28,11 @@ struct ekb_capacity_objective {
 struct ekb_capacity_settings {
     struct ekb_capacity_objective objective;
     struct ekb_plan_settings plan; // Seed, TLS version, key type, EKU mode, depth, workers.
+    // A link of a deployment, in the place of what `plan` says of key and depth (lab/workload), and
+    // what that is called; borrowed. NULL: there is none.
+    const struct ekb_plan_arm *arm;
+    const char *scenario;
+    const char *release;
     bool full_client;
     // A server that is not ours: of `plan` the seed and the client
     // workers count then, and there is nothing to vary.

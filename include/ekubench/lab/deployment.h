@@ -107,6 +107,14 @@ EKB_NODISCARD enum ekb_err ekb_deployment_parse(struct ekb_deployment *out_deplo
                                                 const char *text, const char *name,
                                                 struct ekb_fail *reterr_fail);
 
+// ekb_deployment_open reads the built-in deployment called `name_or_path` (lab/scenario), or else
+// the file of that path: one with a slash in it, or ".ini". A file that names no deployment has its
+// own name for one, with '_' for what may not be in a name. EKB_USAGE if there is no such built-in
+// one; errors of ekb_deployment_read.
+EKB_NODISCARD enum ekb_err ekb_deployment_open(struct ekb_deployment *out_deployment,
+                                               const char *name_or_path,
+                                               struct ekb_fail *reterr_fail);
+
 // ekb_deployment_expect returns what is expected of `what` under that release and mode; NULL:
 // nothing is said. What is said without a release is about those of the deployment.
 const struct ekb_deployment_expectation *

@@ -31,6 +31,21 @@
 #define EKB_PLAN_STAGE_FLOOR EKB_STAGE_FLOOR
 #define EKB_PLAN_STAGE_LOAD EKB_STAGE_LOAD
 
+// What an arm has in the place of minted identities: the stores of two nodes that are there, and
+// how the one who connects goes about it (lab/workload). All is borrowed.
+struct ekb_plan_link {
+    const char *server_store;
+    const char *second_store; // With another server certificate; NULL: none.
+    const char *client_store; // NULL: no certificate is presented,
+    bool presents_server;     // or that of its server's side is.
+    const char *trust_store;  // Whom the client trusts.
+    struct ekb_policy policy; // What it verifies of the server.
+    // Of the client; what the plan says goes before it.
+    struct ekb_tls_preferences preferences;
+    const char *sni;            // Or NULL.
+    enum ekb_key_type key_type; // Of what the client presents.
+};
+
 struct ekb_plan_arm {
     char name[EKB_PLAN_NAME_LEN];
     struct ekb_policy policy;
@@ -38,13 +53,21 @@ struct ekb_plan_arm {
     unsigned client_eku;         // EKB_EKU_* of the client's leaf.
     enum ekb_client_fault fault; // Of the client's certificate, where it is minted.
     unsigned server_depth;       // Certificates above the leaf of the server's chain.
-    const char *store;  // Where both sides' identities are from, borrowed; NULL: they are minted.
+    const char *store; // Where both sides' identities are from, borrowed; NULL: they are minted,
+    const struct ekb_plan_link *link; // unless this says it. Borrowed.
     uint64_t inject_ns; // CPU time that the server wastes in each handshake: a known effect.
     bool probe;         // Timers inside of verification.
     bool bare_tcp;      // No TLS: the bytes of arm 0's handshake. The last arm of a floor stage.
     bool tickets;       // The server gives tickets, and the client keeps them,
     bool resumes; // for this arm, whose connections resume: of the stage's first with tickets.
     bool expect_accept;
+};
+
+// A contrast of a stage's own, beside those that are known by the names of arms (lab/effects).
+struct ekb_plan_contrast {
+    const char *question; // One of stat/words.
+    char treated[EKB_PLAN_NAME_LEN];
+    char control[EKB_PLAN_NAME_LEN];
 };
 
 struct ekb_plan_stage {
@@ -68,10 +91,17 @@ struct ekb_plan_stage {
     enum ekb_client_kind client;
     struct ekb_plan_arm arms[EKB_PLAN_MAX_ARMS];
     size_t num_arms;
+    struct ekb_plan_contrast contrasts[EKB_PLAN_MAX_ARMS];
+    size_t num_contrasts;
 };
 
 struct ekb_plan {
     char name[EKB_PLAN_NAME_LEN];
+    // The deployment whose links are the arms, and under which release; NULL: there is none.
+    // Borrowed.
+    const char *scenario;
+    const char *release;
+    const char *left_out; // Links that are no load, and why; "".
     uint64_t seed;
     enum ekb_tls_version version;
     struct ekb_tls_preferences preferences; // Of both sides; borrowed.
@@ -110,6 +140,7 @@ struct ekb_plan_settings {
 extern const unsigned ekb_plan_depths[EKB_PLAN_NUM_DEPTHS];
 #define EKB_PLAN_SERVER_DEPTH_ARM "server-d%u"
 #define EKB_PLAN_TCP_ARM "tcp"
+#define EKB_PLAN_TWIN "-again"        // Ends the name of the arm that is another one a second time.
 #define EKB_PLAN_PROBE_ARM "timed-d2" // As on-d2, with timers.
 #define EKB_PLAN_TICKETS_ARM EKB_ARM_TICKETS
 #define EKB_PLAN_RESUMED_ARM EKB_ARM_RESUMED

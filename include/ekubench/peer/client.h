@@ -52,7 +52,9 @@ struct ekb_client_arm {
     enum ekb_tls_version version;
     struct ekb_tls_preferences preferences;
     enum ekb_client_kind kind;
-    const char *sni;     // Or NULL.
+    const struct ekb_policy *policy; // What a full one verifies; NULL: chain, validity, serverAuth.
+    bool presents_server;            // The store's server certificate: a node that has no other.
+    const char *sni;                 // Or NULL.
     double share;        // Of the connections. 0 in all arms: each arm as often as the others.
     bool keeps_sessions; // Those that its connections bring can be resumed, by arms that resume.
     // Presents sessions of arm `session_arm`, one connection each in TLS 1.3, and only what is

@@ -362,7 +362,9 @@ struct ekb_record {
         char tls[8], groups[256], cipher[64], key[EKB_RECORD_NAME_LEN];
         char group[32], server_signature[32]; // Negotiated, as `cipher`.
         char target[EKB_RECORD_TEXT_LEN];     // "" = the embedded server; else ADDR:PORT.
-        char confirm[16];                     // As ekb_confirm_name says.
+        // The deployment whose links are the arms, and its release; "".
+        char scenario[EKB_RECORD_NAME_LEN], release[16];
+        char confirm[16]; // As ekb_confirm_name says.
         uint64_t server_workers, client_workers;
         uint64_t deadline_ns;
         struct ekb_record_stage *stages;

@@ -16,6 +16,8 @@
 #define EKB_EFFECT_TIMERS "What do the timers inside of verification cost?"
 #define EKB_EFFECT_REJECT "What does a rejected client cost?"
 #define EKB_EFFECT_RESUMED "What does a resumed handshake cost?"
+#define EKB_EFFECT_LINK "What does the EKU check cost on the deployment's links?"
+#define EKB_EFFECT_REJECT_LINK "What does a rejected client cost on the deployment's links?"
 #define EKB_EFFECT_STORES "What does the other store change?"
 #define EKB_EFFECT_INJECTED "What is found of a known effect?"
 
