@@ -5,6 +5,7 @@
 #include "ekubench/base/units.h"
 #include "ekubench/report/text.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -194,6 +195,7 @@ volatile sig_atomic_t *ekb_cli_reload_flag(void)
 static enum ekb_err write_text(const char *directory, const char *name, const char *text,
                                struct ekb_fail *reterr_fail)
 {
+    assert(text != NULL);
     char *path = ekb_file_join(directory, name);
     if (path == NULL) {
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%s", name);
@@ -222,7 +224,7 @@ static enum ekb_err make_forms(struct forms *out_forms, const struct ekb_record 
     struct forms forms = {0};
     struct ekb_record stored = {0};
     enum ekb_err err = ekb_record_to_json(&forms.json, record);
-    if (err == EKB_OK && forms.json != NULL) {
+    if (err == EKB_OK) {
         err = ekb_record_from_json(&stored, forms.json, strlen(forms.json), NULL);
     }
     if (err == EKB_OK) {

@@ -45,6 +45,7 @@ int ekb_cli_store(int argc, char **argv);
 int ekb_cli_probe(int argc, char **argv);
 int ekb_cli_audit(int argc, char **argv);
 int ekb_cli_scenario(int argc, char **argv);
+int ekb_cli_report(int argc, char **argv);
 
 // ekb_cli_parse runs argp over the arguments with messages prefixed "ekubench <command>". It ends
 // the process with status 2 on wrong usage, an abbreviated option included, and with 0 after
@@ -163,6 +164,12 @@ const char *ekb_cli_progress_text(char out_text[EKB_CLI_PROGRESS_LEN],
 void ekb_cli_progress_init(struct ekb_cli_progress *progress);
 void ekb_cli_progress_show(void *context, const struct ekb_session_report *now);
 void ekb_cli_progress_end(struct ekb_cli_progress *progress);
+
+// ekb_cli_read_result overwrites `*out_record` with the result in the file `path`, or in
+// result.json of the directory `path`. EKB_NOT_FOUND, EKB_PARSE and other errors of ekb_file_read
+// and ekb_record_from_json, with the file's name; the record is empty then.
+EKB_NODISCARD enum ekb_err ekb_cli_read_result(struct ekb_record *out_record, const char *path,
+                                               struct ekb_fail *reterr_fail);
 
 // The forms in which a record is printed.
 enum ekb_cli_format {

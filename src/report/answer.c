@@ -165,13 +165,15 @@ static void say_latency(struct report_answer *answer, const struct ekb_record_ar
         return;
     }
     (void)ekb_units_format_ns(max, (double)latency->moments.max);
+    (void)ekb_units_format_ns(p50, (double)latency->p50.value);
+    (void)ekb_units_format_ns(p99, (double)latency->p99.value);
     if (latency->p50.known && latency->p99.known) {
-        say(answer, "Latency of %s: median %s, 99th percentile %s, at most %s.", arm->name,
-            ekb_units_format_ns(p50, (double)latency->p50.value),
-            ekb_units_format_ns(p99, (double)latency->p99.value), max);
+        say(answer, "Latency of %s: median %s, 99th percentile %s, at most %s.", arm->name, p50,
+            p99, max);
+    } else if (latency->p50.known) {
+        say(answer, "Latency of %s: median %s, at most %s.", arm->name, p50, max);
     } else {
-        say(answer, "Latency of %s: at most %s, of too few handshakes for percentiles.", arm->name,
-            max);
+        say(answer, "Latency of %s: at most %s.", arm->name, max);
     }
 }
 
@@ -180,7 +182,8 @@ void report_answer_load(struct report_answer *answer, const struct ekb_record *r
     for (size_t i = 0; i < record->num_throughput && !record->capacity.known; i++) {
         const struct ekb_record_throughput *row = &record->throughput[i];
         const bool is_all = row->arm[0] == '\0' && strcmp(row->stage, EKB_STAGE_COST) != 0 &&
-                            strcmp(row->stage, EKB_STAGE_FLOOR) != 0;
+                            strcmp(row->stage, EKB_STAGE_FLOOR) != 0 &&
+                            strcmp(row->stage, EKB_STAGE_PILOT) != 0;
         if (is_all && row->interval_known) {
             say(answer, "Under load (stage %s) %.0f handshakes/s [%.0f, %.0f] were accepted.",
                 row->stage, row->accepted_per_s, row->interval.low, row->interval.high);

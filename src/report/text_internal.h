@@ -42,6 +42,9 @@ const char *text_interval(char out_text[64], const struct ekb_estimate *estimate
 const char *text_signed_interval(char out_text[64], const struct ekb_record_effect *effect,
                                  struct text_unit unit);
 
+// text_rate_of returns the rate of an arm while it ran: NaN if unknown.
+double text_rate_of(const struct ekb_record *record, const struct ekb_record_arm *arm);
+
 // text_not_measured says, instead of a table in which nothing is known, why that is so of `stage`.
 void text_not_measured(FILE *out, const struct ekb_record *record, const char *stage);
 

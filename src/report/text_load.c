@@ -39,8 +39,7 @@ static double block_rate(const struct ekb_record *record, const struct ekb_recor
     return num > 0 ? sum / num : (double)NAN;
 }
 
-// rate_of returns the rate of an arm while it ran: NaN if unknown.
-static double rate_of(const struct ekb_record *record, const struct ekb_record_arm *arm)
+double text_rate_of(const struct ekb_record *record, const struct ekb_record_arm *arm)
 {
     for (size_t i = 0; i < record->num_throughput; i++) {
         if (strcmp(record->throughput[i].stage, arm->stage) == 0 &&
@@ -66,7 +65,7 @@ static void write_latency_row(FILE *out, const struct ekb_record *record,
     char p999[32];
     char rate_text[32] = "-";
     if (strcmp(arm->expect, "reject") != 0) { // Rates are of those accepted.
-        write_rate(rate_text, rate_of(record, arm));
+        write_rate(rate_text, text_rate_of(record, arm));
     }
     (void)fprintf(out, "%-16s %10llu %9llu %7llu %9s", arm->name,
                   (unsigned long long)arm->client.accepted,

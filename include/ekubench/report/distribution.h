@@ -1,0 +1,37 @@
+// The distributions of a record: those of its arms, by the names that they have in the file.
+
+#ifndef EKUBENCH_REPORT_DISTRIBUTION_H
+#define EKUBENCH_REPORT_DISTRIBUTION_H
+
+#include "ekubench/base/err.h"
+#include "ekubench/stat/hist.h"
+#include "ekubench/stat/record.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct ekb_report_distribution {
+    const struct ekb_record_arm *arm;
+    const char *metric; // "latency_ns"; a string literal.
+    const struct ekb_record_summary *summary;
+    size_t next; // Where to look for the one after it.
+};
+
+// ekb_report_distribution_next overwrites `*distribution`, zeroed for the first call, with the next
+// one of `record` that has a histogram. False if there is none.
+bool ekb_report_distribution_next(const struct ekb_record *record,
+                                  struct ekb_report_distribution *distribution);
+
+// ekb_report_distribution_find finds that of `metric` (NULL: "latency_ns") of the arm called
+// "STAGE/NAME" (NULL: the only arm). EKB_USAGE, with a sentence, if there is none or it is not
+// clear which.
+EKB_NODISCARD enum ekb_err
+ekb_report_distribution_find(struct ekb_report_distribution *out_distribution,
+                             const struct ekb_record *record, const char *arm, const char *metric,
+                             struct ekb_fail *reterr_fail);
+
+// ekb_report_distribution_open returns its histogram, newly allocated; free it with `free`. NULL if
+// there is no memory.
+struct ekb_hist *ekb_report_distribution_open(const struct ekb_record_summary *summary);
+
+#endif

@@ -1,0 +1,102 @@
+#include "ekubench/report/distribution.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+    const char *metric;
+    size_t offset;
+} rows[] = {
+    {"latency_ns", offsetof(struct ekb_record_arm, latency_ns)},
+    {"uncorrected_latency_ns", offsetof(struct ekb_record_arm, uncorrected_latency_ns)},
+    {"connect_ns", offsetof(struct ekb_record_arm, connect_ns)},
+    {"server_cpu_ns", offsetof(struct ekb_record_arm, server_cpu_ns)},
+    {"verify_ns", offsetof(struct ekb_record_arm, verify_ns)},
+    {"client_cpu_ns", offsetof(struct ekb_record_arm, client_cpu_ns)},
+};
+#define NUM_ROWS (sizeof rows / sizeof rows[0])
+
+static const struct ekb_record_summary *summary_of(const struct ekb_record_arm *arm, size_t row)
+{
+    return (const void *)((const char *)arm + rows[row].offset);
+}
+
+bool ekb_report_distribution_next(const struct ekb_record *record,
+                                  struct ekb_report_distribution *distribution)
+{
+    for (size_t i = distribution->next; i < record->num_arms * NUM_ROWS; i++) {
+        const struct ekb_record_arm *arm = &record->arms[i / NUM_ROWS];
+        const struct ekb_record_summary *summary = summary_of(arm, i % NUM_ROWS);
+        if (summary->known && summary->hdr != NULL) {
+            *distribution = (struct ekb_report_distribution){
+                .arm = arm, .metric = rows[i % NUM_ROWS].metric, .summary = summary, .next = i + 1};
+            return true;
+        }
+    }
+    return false;
+}
+
+// is_called is true if `name` is "STAGE/NAME" of the arm.
+static bool is_called(const struct ekb_record_arm *arm, const char *name)
+{
+    char full[2 * EKB_RECORD_NAME_LEN + 2];
+    (void)snprintf(full, sizeof full, "%s/%s", arm->stage, arm->name);
+    return strcmp(full, name) == 0;
+}
+
+static const struct ekb_record_arm *find_arm(const struct ekb_record *record, const char *name)
+{
+    for (size_t i = 0; i < record->num_arms; i++) {
+        if (name != NULL ? is_called(&record->arms[i], name) : record->num_arms == 1) {
+            return &record->arms[i];
+        }
+    }
+    return NULL;
+}
+
+enum ekb_err ekb_report_distribution_find(struct ekb_report_distribution *out_distribution,
+                                          const struct ekb_record *record, const char *arm_name,
+                                          const char *metric, struct ekb_fail *reterr_fail)
+{
+    const char *wanted = metric != NULL ? metric : rows[0].metric;
+    const struct ekb_record_arm *arm = find_arm(record, arm_name);
+    struct ekb_report_distribution found = {.arm = NULL};
+    if (record->num_arms == 0) {
+        return ekb_fail_set(reterr_fail, EKB_USAGE, 0, "the result has no arms");
+    }
+    if (arm == NULL && arm_name == NULL) {
+        return ekb_fail_set(reterr_fail, EKB_USAGE, 0,
+                            "the result has %zu arms: say which one (--arm %s/%s)",
+                            record->num_arms, record->arms[0].stage, record->arms[0].name);
+    }
+    if (arm == NULL) {
+        return ekb_fail_set(reterr_fail, EKB_USAGE, 0,
+                            "there is no arm %.100s in the result; its first is %s/%s", arm_name,
+                            record->arms[0].stage, record->arms[0].name);
+    }
+    while (ekb_report_distribution_next(record, &found)) {
+        if (found.arm == arm && strcmp(found.metric, wanted) == 0) {
+            *out_distribution = found;
+            return EKB_OK;
+        }
+    }
+    return ekb_fail_set(reterr_fail, EKB_USAGE, 0, "the arm %s/%s has no distribution of %.60s",
+                        arm->stage, arm->name, wanted);
+}
+
+struct ekb_hist *ekb_report_distribution_open(const struct ekb_record_summary *summary)
+{
+    void *memory = aligned_alloc(16, (ekb_hist_size() + 15) / 16 * 16);
+    if (memory == NULL) {
+        return NULL;
+    }
+    struct ekb_hist *hist = ekb_hist_init(memory);
+    if (ekb_hist_decode(hist, summary->hdr) != EKB_OK) {
+        // Whoever read the record has looked.
+        free(memory);
+        return NULL;
+    }
+    return hist;
+}

@@ -1,0 +1,259 @@
+#!/usr/bin/env bash
+#
+# `ekubench report`: every format against its golden file, read by the tools it is for, and what it
+# does with what is no result: tests/cli/test_report.sh EKUBENCH [--update]
+# --update: write the golden files anew, to be looked at before they are committed.
+# exit status: 0 passed, 1 failed, 77 cannot be tested here
+
+set -euo pipefail
+
+if (($# < 1 || $# > 2)); then
+    echo 'usage: tests/cli/test_report.sh EKUBENCH [--update]' >&2
+    exit 2
+fi
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
+# shellcheck source=tests/cli/lib.sh
+source "$root/tests/cli/lib.sh" "$1"
+
+needs /usr/bin/python3
+
+golden=$root/tests/report/golden
+update=${2:-}
+# Labels are the paths as they are given.
+cd -- "$golden"
+
+# golden NAME ARGUMENT...: what `report` writes is the file NAME.
+golden() {
+    local name=$1
+    shift
+    run ekubench report "$@"
+    expect "$name" 0
+    if [[ $update == --update ]]; then
+        cp -- "$dir/out" "$name"
+    fi
+    cmp -- "$name" "$dir/out" >&2 || fail "$name is not what it was"
+}
+
+formats=(text:txt markdown:md csv:csv hlog:hlog junit:xml github-benchmark:github.json
+    bencher:bencher.json openmetrics:prom)
+for result in measure capacity load; do
+    for format in "${formats[@]}"; do
+        golden "$result.${format#*:}" "$result.json" --format "${format%:*}"
+    done
+    run ekubench report "$result.json" --json
+    cmp -- "$result.json" "$dir/out" >&2 || fail "$result.json is not the same when written again"
+done
+golden load.hgrm load.json --format hgrm
+golden measure.hgrm measure.json --format hgrm --arm load/on --metric server_cpu_ns
+for format in text:txt markdown:md csv:csv junit:xml openmetrics:prom; do
+    golden "both.${format#*:}" load.json capacity.json --format "${format%:*}"
+done
+
+# A directory, and a file that is written whole.
+mkdir "$dir/result"
+cp load.json "$dir/result/result.json"
+run ekubench report "$dir/result" -o "$dir/load.txt"
+expect 'into a file' 0
+cmp -- load.txt "$dir/load.txt" || fail 'a directory is not its result.json'
+[[ ! -s $dir/out ]] || fail 'something was printed too'
+run ekubench report measure.json --format hgrm --metric latency_ns -o "$dir/hgrm"
+expect 'a file each' 0
+[[ -f $dir/hgrm/load.on.latency_ns.us.hgrm && -f $dir/hgrm/cost.on-d1.latency_ns.us.hgrm ]] ||
+    fail "files: $(ls "$dir/hgrm")"
+
+# The table of formats and the help are of one mind.
+run ekubench report load.json --format nonsense
+expect 'no such format' 2
+sed 's/.*: one of \(.*\) is wanted.*/\1/; s/, /\n/g; 2,$d' "$dir/err" >/dev/null
+mapfile -t names < <(sed -n 's/.*: one of \(.*\) is wanted.*/\1/p' "$dir/err" | sed 's/, /\n/g')
+((${#names[@]} >= 10)) || fail "formats: ${names[*]}"
+run ekubench report --help
+for name in "${names[@]}"; do
+    says 'the help' "$name"
+done
+
+# What a format cannot hold.
+run ekubench report load.json capacity.json --format hlog
+expect 'two in one log' 2
+says 'two in one log' 'hlog holds one result, not 2'
+run ekubench report measure.json --format hgrm
+expect 'which arm?' 2
+says 'which arm?' 'say which one (--arm'
+run ekubench report measure.json --format hgrm --arm load/nobody
+expect 'no such arm' 2
+run ekubench report measure.json --format hgrm --arm load/on --metric joy
+expect 'no such metric' 2
+says 'no such metric' 'has no distribution of joy'
+run ekubench report load.json --format csv --arm load/on
+expect 'no effect' 2
+run ekubench report
+expect 'nothing' 2
+
+# What is no result: one sentence with the file's name, status 2, nothing written.
+bad() {
+    printf '%s' "$2" >"$dir/bad.json"
+    rm -f "$dir/never"
+    run ekubench report "$dir/bad.json" -o "$dir/never"
+    expect "$1" 2
+    says "$1" "$dir/bad.json"
+    (($(wc -l <"$dir/err") == 1)) || fail "$1: $(cat "$dir/err")"
+    [[ ! -e $dir/never ]] || fail "$1: something was written"
+}
+bad 'empty' ''
+bad 'no JSON' 'nonsense'
+bad 'cut' "$(head -c 3000 load.json)"
+bad 'another thing' '{"schema": "ekubench.instructions/1"}'
+bad 'another schema' '{"schema": "ekubench.result/7", "kind": "load"}'
+says 'another schema' 'schema 7, but this ekubench reads schema 1'
+bad 'a list' '[]'
+bad 'nothing in it' '{"schema": "ekubench.result/1"}'
+bad 'a wrong type' "$(sed 's/"arms": \[$/"arms": [ 7,/' load.json)"
+bad 'a histogram of another' "$(sed '0,/"hdr": "HIST[^"]*"/s//"hdr": "HISTFAAAABZ42pNpmSzMwMDAxAABzFCaEUoz2X+AMACFKwJO"/' load.json)"
+says 'a histogram of another' 'hdr: '
+bad 'garbage for a histogram' "$(sed '0,/"hdr": "HIST[^"]*"/s//"hdr": "HIST!"/' load.json)"
+bad 'a huge number' "$(sed '0,/"started": [0-9]*/s//"started": 99999999999999999999/' load.json)"
+bad 'an infinite number' "$(sed '0,/"started": [0-9]*/s//"started": 1e999/' load.json)"
+run ekubench report "$dir/absent.json"
+expect 'absent' 2
+says 'absent' 'absent.json cannot be found'
+run ekubench report "$dir"
+expect 'a directory without one' 2
+run ekubench report load.json -o "$dir/no/such/place"
+expect 'no such place' 2
+
+# Names that would be something else in a language: no format lets them.
+/usr/bin/python3 - load.json "$dir/evil.json" <<'PYTHON'
+import json
+import sys
+
+with open(sys.argv[1], encoding="utf-8") as file:
+    result = json.load(file)
+evil = 'a|b<script>"x"&,\\`*[l](u)@me\n\x1b[31m\u0085é\uffff'
+for arm in result["arms"] + result["plan"]["arms"]:
+    arm["name"] = evil
+for row in result["throughput"]:
+    row["arm"] = row["arm"] and evil
+result["plan"]["name"] = evil[:20]
+result["validity"]["notes"] = [evil]
+with open(sys.argv[2], "w", encoding="utf-8") as file:
+    json.dump(result, file)
+PYTHON
+for format in "${formats[@]}"; do
+    run ekubench report "$dir/evil.json" --format "${format%:*}"
+    expect "evil ${format%:*}" 0
+    cp -- "$dir/out" "$dir/evil.${format#*:}"
+done
+if ! /usr/bin/python3 - "$dir" <<'PYTHON'
+import csv
+import json
+import sys
+import xml.etree.ElementTree as tree
+
+d = sys.argv[1]
+name = 'a|b<script>"x"&,\\`*[l](u)@me??[31m??é\uffff'
+
+
+def text(suffix):
+    with open(f"{d}/evil.{suffix}", encoding="utf-8", newline="") as file:
+        return file.read()
+
+
+for suffix in ("txt", "md", "csv", "hlog", "xml", "github.json", "bencher.json", "prom"):
+    controls = [c for c in text(suffix) if c < " " and c not in "\r\n" or c == "\x7f"]
+    assert not controls, (suffix, controls)
+with open(f"{d}/evil.csv", encoding="utf-8", newline="") as file:
+    rows = list(csv.reader(file, strict=True))
+assert {len(row) for row in rows} == {len(rows[0])}, "columns"
+assert rows[1][rows[0].index("arm")] == name, rows[1]
+assert text("csv").endswith("\r\n")
+cases = [case.get("name") for case in tree.parse(f"{d}/evil.xml").iter("testcase")]
+assert any(name.replace("\uffff", "?") in case for case in cases), cases
+assert any(name in row["name"] for row in json.loads(text("github.json")))
+assert any(name in key for key in json.loads(text("bencher.json")))
+markdown = text("md")
+table = [line for line in markdown.splitlines() if line.startswith("| load/")]
+assert table and all(line.count("|") == 9 for line in table), table
+assert "<script" not in markdown and "@" not in markdown.replace("&#64;", "")
+assert name.replace("\\", "\\\\").replace('"', '\\"') in text("prom")
+PYTHON
+then
+    fail 'a name gets through'
+fi
+
+# Well-formed, and of the form that its readers know.
+if ! /usr/bin/python3 - "$golden" <<'PYTHON'
+import csv
+import json
+import re
+import sys
+import xml.etree.ElementTree as tree
+
+golden = sys.argv[1]
+
+
+def load(name):
+    with open(f"{golden}/{name}", encoding="utf-8") as file:
+        return json.load(file)
+
+
+for name in ("measure", "capacity", "load"):
+    result = load(f"{name}.json")
+    with open(f"{golden}/{name}.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, strict=True))
+    arms = [row for row in rows if row["row"] == "arm"]
+    assert [row["arm"] for row in arms] == [arm["name"] for arm in result["arms"]]
+    assert [int(row["accepted"]) for row in arms] == [a["handshakes"]["accepted"] for a in result["arms"]]
+    blocks = [row for row in rows if row["row"] == "block" and row["quadruple"]]
+    assert [int(row["accepted"]) for row in blocks] == [b["accepted"] for b in result["blocks"]]
+
+    entries = load(f"{name}.github.json")
+    assert all(isinstance(e["value"], (int, float)) and e["value"] > 0 and e["unit"] == "ns" for e in entries)
+    assert len({e["name"] for e in entries}) == len(entries)
+    for key, measures in load(f"{name}.bencher.json").items():
+        for measure, metric in measures.items():
+            assert set(metric) <= {"value", "lower_value", "upper_value"}, (key, measure)
+            assert metric.get("lower_value", metric["value"]) <= metric["value"]
+            assert metric.get("upper_value", metric["value"]) >= metric["value"]
+
+    suites = tree.parse(f"{golden}/{name}.xml").getroot()
+    cases = list(suites.iter("testcase"))
+    assert int(suites.get("tests")) == len(cases)
+    for kind in ("failure", "error", "skipped"):
+        counted = int(suites.get({"failure": "failures", "error": "errors", "skipped": "skipped"}[kind]))
+        assert counted == len(list(suites.iter(kind))), kind
+    assert (int(suites.get("errors")) == 0) == result["validity"]["clean"]
+
+# OpenMetrics: a small reader of its grammar.
+label = r'[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\[\\"n])*"'
+sample = re.compile(rf'([a-z_]+)(?:\{{{label}(?:,{label})*\}})? ([-+0-9.e]+)')
+for name in ("measure", "capacity", "load", "both"):
+    with open(f"{golden}/{name}.prom", encoding="utf-8") as file:
+        lines = file.read().split("\n")
+    assert lines[-2:] == ["# EOF", ""], lines[-2:]
+    family, kind, families, seen = "", "", set(), set()
+    for line in lines[:-2]:
+        if line.startswith("# TYPE "):
+            _, _, family, kind = line.split(" ")
+            assert family not in families
+            families.add(family)
+        elif line.startswith("# UNIT "):
+            assert family.endswith("_" + line.split(" ")[3]), line
+        elif not line.startswith("# HELP "):
+            match = sample.fullmatch(line)
+            assert match, line
+            suffixes = {"counter": ["_total"], "info": ["_info"], "summary": ["", "_sum", "_count"], "gauge": [""]}
+            assert match[1] in [family + suffix for suffix in suffixes[kind]], line
+            key = line.rsplit(" ", 1)[0]
+            assert key not in seen, key
+            seen.add(key)
+PYTHON
+then
+    fail 'a format is not what its readers know'
+fi
+if command -v xmllint >/dev/null; then
+    for name in measure capacity load both; do
+        xmllint --noout "$name.xml" || fail "$name.xml is not well-formed"
+    done
+fi
+
+finish

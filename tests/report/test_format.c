@@ -1,0 +1,184 @@
+#include "ekubench/report/format.h"
+
+#include "ekubench/base/file.h"
+#include "ekubench/report/distribution.h"
+
+#include <criterion/criterion.h>
+#include <hdr/hdr_histogram.h>
+#include <hdr/hdr_histogram_log.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct ekb_record record;
+static char *text;
+
+static void tear_down(void)
+{
+    free(text);
+    ekb_record_deinit(&record);
+}
+
+TestSuite(format, .fini = tear_down, .timeout = 30);
+
+// read_golden reads a result of tests/report/golden.
+static void read_golden(const char *name)
+{
+    char path[512];
+    uint8_t *data = NULL;
+    size_t data_len = 0;
+    struct ekb_fail fail = {0};
+    (void)snprintf(path, sizeof path, "%s/report/golden/%s.json", EKB_TEST_DIR, name);
+    cr_assert_eq(ekb_file_read(&data, &data_len, path, 1u << 24, NULL), EKB_OK, "%s", path);
+    cr_assert_eq(ekb_record_from_json(&record, (const char *)data, data_len, &fail), EKB_OK, "%s",
+                 fail.detail);
+    free(data);
+}
+
+static enum ekb_err write_as(const char *format, size_t num_results, const char *arm,
+                             struct ekb_fail *fail)
+{
+    char label[] = "result";
+    const struct ekb_report_result results[] = {{label, &record}, {label, &record}};
+    const struct ekb_report_set set = {.results = results, .num_results = num_results, .arm = arm};
+    *fail = (struct ekb_fail){0};
+    return ekb_report_format_write(&text, ekb_report_format_find(format), &set, fail);
+}
+
+static void must_write_as(const char *format, const char *arm)
+{
+    struct ekb_fail fail;
+    cr_assert_eq(write_as(format, 1, arm, &fail), EKB_OK, "%s", fail.detail);
+}
+
+Test(format, has_each_name_once_and_says_what_it_is_for)
+{
+    size_t num = 0;
+    for (const struct ekb_report_format *format = ekb_report_format_at(0); format != NULL;
+         format = ekb_report_format_at(num)) {
+        cr_expect_eq(ekb_report_format_find(format->name), format, "%s", format->name);
+        cr_expect_gt(strlen(format->purpose), 10);
+        cr_expect_gt(strlen(format->extension), 1);
+        num++;
+    }
+    cr_expect_eq(num, 10);
+    cr_expect_null(ekb_report_format_find("pdf"));
+}
+
+Test(format, writes_the_same_twice)
+{
+    read_golden("measure");
+    struct ekb_fail fail;
+    for (size_t i = 0; ekb_report_format_at(i) != NULL; i++) {
+        const char *name = ekb_report_format_at(i)->name;
+        cr_assert_eq(write_as(name, 1, strcmp(name, "hgrm") == 0 ? "load/on" : NULL, &fail), EKB_OK,
+                     "%s: %s", name, fail.detail);
+        char *first = text;
+        cr_assert_eq(write_as(name, 1, strcmp(name, "hgrm") == 0 ? "load/on" : NULL, &fail),
+                     EKB_OK);
+        cr_expect_str_eq(first, text);
+        free(first);
+        free(text);
+        text = NULL;
+    }
+}
+
+Test(format, refuses_more_than_it_holds)
+{
+    struct ekb_fail fail;
+    read_golden("load");
+
+    cr_expect_eq(write_as("hlog", 2, NULL, &fail), EKB_USAGE);
+    cr_expect_str_eq(fail.detail, "hlog holds one result, not 2: report each by itself");
+    cr_expect_eq(write_as("csv", 1, "load/load", &fail), EKB_USAGE);
+    cr_expect_null(text);
+}
+
+Test(format, writes_something_of_a_record_with_nothing_in_it)
+{
+    struct ekb_fail fail;
+    (void)snprintf(record.kind, sizeof record.kind, "measure");
+    for (size_t i = 0; ekb_report_format_at(i) != NULL; i++) {
+        const struct ekb_report_format *format = ekb_report_format_at(i);
+        if (format->breadth == EKB_REPORT_ONE_DISTRIBUTION) {
+            cr_expect_eq(write_as(format->name, 1, NULL, &fail), EKB_USAGE);
+            continue;
+        }
+        cr_expect_eq(write_as(format->name, 1, NULL, &fail), EKB_OK, "%s: %s", format->name,
+                     fail.detail);
+        cr_expect_gt(strlen(text), 1, "%s", format->name);
+        free(text);
+        text = NULL;
+    }
+}
+
+// The histogram library's own reader takes the log.
+Test(format, writes_a_log_that_the_library_reads)
+{
+    struct hdr_log_reader reader;
+    struct ekb_report_distribution distribution = {.arm = NULL};
+    read_golden("load");
+    must_write_as("hlog", NULL);
+    FILE *file = fmemopen(text, strlen(text), "r");
+    cr_assert_not_null(file);
+    cr_assert_eq(hdr_log_reader_init(&reader), 0);
+    cr_assert_eq(hdr_log_read_header(&reader, file), 0);
+    cr_expect_eq(reader.major_version, 1);
+    cr_expect_eq(reader.minor_version, 3);
+
+    size_t num = 0;
+    while (ekb_report_distribution_next(&record, &distribution)) {
+        char tag[128] = "";
+        char wanted[256];
+        struct hdr_log_entry entry = {.tag = tag, .tag_len = sizeof tag};
+        struct hdr_histogram *hist = NULL;
+        cr_assert_eq(hdr_log_read_entry(&reader, file, &entry, &hist), 0);
+        (void)snprintf(wanted, sizeof wanted, "%s.%s.%s", distribution.arm->stage,
+                       distribution.arm->name, distribution.metric);
+        const struct ekb_record_summary *summary = distribution.summary;
+        cr_expect_str_eq(tag, wanted);
+        cr_expect_eq((uint64_t)hist->total_count, summary->moments.count);
+        cr_expect_eq(entry.interval.tv_sec, 3);
+        if (summary->p50.known) {
+            cr_expect_eq((uint64_t)hdr_value_at_percentile(hist, 50.0), summary->p50.value);
+        }
+        hdr_close(hist);
+        num++;
+    }
+    cr_expect_eq(num, 4);
+    (void)fclose(file);
+}
+
+// Each row of the percentile text is what the histogram says.
+Test(format, writes_percentiles_that_the_histogram_has)
+{
+    read_golden("load");
+    must_write_as("hgrm", NULL);
+    struct hdr_histogram *hist = NULL;
+    char *hdr = record.arms[0].latency_ns.hdr;
+    cr_assert_eq(hdr_log_decode(&hist, hdr, strlen(hdr)), 0);
+
+    size_t num_rows = 0;
+    double last = -1;
+    char *rest = NULL;
+    for (char *line = strtok_r(text, "\n", &rest); line != NULL;
+         line = strtok_r(NULL, "\n", &rest)) {
+        double value = 0;
+        double share = 0;
+        double count = 0;
+        if (sscanf(line, "%lf %lf %lf", &value, &share, &count) != 3) {
+            continue;
+        }
+        const double total = (double)hist->total_count;
+        const double wanted = (double)hdr_value_at_percentile(hist, 100.0 * count / total) / 1e3;
+        cr_expect(value > wanted - 0.0006 && value < wanted + 0.0006, "%g: %g, not %g", share,
+                  value, wanted);
+        cr_expect_geq(count, share * total * (1 - 1e-12), "%g: only %g of %g", share, count, total);
+        cr_expect_geq(value, last);
+        last = value;
+        num_rows++;
+    }
+    cr_expect_gt(num_rows, 30);
+    hdr_close(hist);
+}
