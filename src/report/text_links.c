@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-static bool is_twin(const struct ekb_record_arm *arm)
+bool text_is_twin(const struct ekb_record_arm *arm)
 {
     const char *ending = strstr(arm->name, "-again");
     return ending != NULL && strcmp(ending, "-again") == 0;
@@ -42,11 +42,9 @@ static void write_contrast(FILE *out, const struct ekb_record_effect *effect)
 {
     char interval[64];
     char verdict[EKB_RECORD_TEXT_LEN];
-    (void)snprintf(verdict, sizeof verdict, "%.*s", (int)strcspn(effect->verdict, ":;["),
-                   effect->verdict);
     (void)fprintf(out, "%-40s  %-21s  %6.2g  %s\n", effect->contrast,
                   text_signed_interval(interval, effect, text_us), effect->mde / text_us.divisor,
-                  verdict);
+                  text_short_verdict(verdict, effect));
 }
 
 // write_contrasts writes those that answer `question`, in server CPU.
@@ -84,7 +82,7 @@ void text_write_links(FILE *out, const struct ekb_record *record)
                   "responder's CPU", "initiator's CPU", "p50", "p99");
     for (size_t i = 0; i < record->num_arms; i++) {
         const struct ekb_record_arm *arm = &record->arms[i];
-        if (strcmp(arm->stage, EKB_STAGE_COST) == 0 && !is_twin(arm)) {
+        if (strcmp(arm->stage, EKB_STAGE_COST) == 0 && !text_is_twin(arm)) {
             write_link(out, arm);
         }
     }
