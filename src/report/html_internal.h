@@ -133,6 +133,9 @@ bool html_plot_is_possible(void);
 
 // html_svg writes gnuplot's `svg` as a part of a page: our colours become variables of the style
 // sheet, and every name in it begins with `prefix`. It has `title` and `description`.
+// html_svg_is_whole tells whether it is one from its beginning to its end; of others nothing is
+// written.
+bool html_svg_is_whole(const char *svg);
 void html_svg(FILE *out, const char *svg, const char *prefix, const char *title,
               const char *description);
 

@@ -139,7 +139,7 @@ void html_plot_end(struct html_page *page, struct html_plot *plot, const char *t
     (void)vsnprintf(description, sizeof description, format, args);
     va_end(args);
     const bool is_whole = (fclose(plot->script) == 0) & (fclose(plot->legend) == 0);
-    if (is_whole && run(&svg, plot->script_text) == EKB_OK) {
+    if (is_whole && run(&svg, plot->script_text) == EKB_OK && html_svg_is_whole(svg)) {
         write_figure(page, plot, svg, title, description);
     } else {
         html_reading(page->out, "(gnuplot could not draw the plot \"%s\".)", title);
@@ -169,26 +169,40 @@ static void write_tic(FILE *script, double value, unsigned *num_tics)
 #define EVEN_FACTOR 10.0
 #define FINE_FACTOR 300.0
 
-void html_plot_log_axis(struct html_plot *plot, char axis, double low, double high)
+static void write_even_tics(FILE *script, double low, double high)
 {
     unsigned num_tics = 0;
+    const double step = nice_step((high - low) / 3);
+    const long last = lround(floor(high / step));
+    for (long i = lround(ceil(low / step)); i <= last; i++) {
+        write_tic(script, (double)i * step, &num_tics);
+    }
+}
+
+static void write_decades(FILE *script, double low, double high)
+{
+    static const double times[] = {1, 2, 5};
+    const size_t num_times = high / low < FINE_FACTOR ? 3 : 1;
+    const long last = lround(floor(log10(high)));
+    unsigned num_tics = 0;
+    for (long power = lround(floor(log10(low))); power <= last; power++) {
+        for (size_t i = 0; i < num_times; i++) {
+            const double value = times[i] * pow(10, (double)power);
+            if (value >= low && value <= high) {
+                write_tic(script, value, &num_tics);
+            }
+        }
+    }
+}
+
+void html_plot_log_axis(struct html_plot *plot, char axis, double low, double high)
+{
     (void)fprintf(plot->script, "set logscale %c 10\nset %crange [%.6g:%.6g]\nset %ctics (", axis,
                   axis, low, high, axis);
     if (high / low < EVEN_FACTOR) {
-        const double step = nice_step((high - low) / 3);
-        for (double value = ceil(low / step); value * step <= high; value++) {
-            write_tic(plot->script, value * step, &num_tics);
-        }
+        write_even_tics(plot->script, low, high);
     } else {
-        for (double power = pow(10, floor(log10(low))); power <= high; power *= 10) {
-            for (unsigned times = 1; times < 10; times = times == 2 ? 5 : 2 * times) {
-                const double value = power * times;
-                const bool fits = value >= low && value <= high;
-                if (fits && (times == 1 || high / low < FINE_FACTOR)) {
-                    write_tic(plot->script, value, &num_tics);
-                }
-            }
-        }
+        write_decades(plot->script, low, high);
     }
     (void)fputs(")\n", plot->script);
 }

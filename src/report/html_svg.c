@@ -188,15 +188,27 @@ static void write_content(FILE *out, const char *at, const char *prefix)
     }
 }
 
+// find_box returns the numbers of the picture's box, NULL if it is no picture, or not all of it.
+static const char *find_box(const char *svg)
+{
+    static const char name[] = "viewBox=\"";
+    const char *begin = strstr(svg, "<svg");
+    const char *box = begin != NULL ? strstr(begin, name) : NULL;
+    return box != NULL && strstr(box, "</svg>") != NULL ? box + strlen(name) : NULL;
+}
+
+bool html_svg_is_whole(const char *svg)
+{
+    return find_box(svg) != NULL;
+}
+
 void html_svg(FILE *out, const char *svg, const char *prefix, const char *title,
               const char *description)
 {
-    const char *begin = strstr(svg, "<svg");
-    const char *box = begin != NULL ? strstr(begin, "viewBox=\"") : NULL;
+    const char *box = find_box(svg);
     if (box == NULL) {
         return;
     }
-    box += strlen("viewBox=\"");
     (void)fprintf(out,
                   "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"%.*s\" role=\"img\">\n"
                   "<title>",
@@ -205,6 +217,6 @@ void html_svg(FILE *out, const char *svg, const char *prefix, const char *title,
     (void)fputs("</title>\n<desc>", out);
     report_xml_text(out, description);
     (void)fputs("</desc>\n", out);
-    write_content(out, skip_past(begin, ">"), prefix);
+    write_content(out, skip_past(box, ">"), prefix);
     (void)fputs("</svg>\n", out);
 }
