@@ -133,6 +133,33 @@ enum ekb_err ekb_units_parse_time(int64_t *out_seconds, const char *text)
     return EKB_OK;
 }
 
+enum ekb_err ekb_units_parse_instant(uint64_t *out_ms, const char *text)
+{
+    static const char form[] = "0000-00-00T00:00:00";
+    char seconds_text[sizeof form + 1];
+    int64_t seconds = 0;
+    uint64_t ms = 0;
+    const size_t len = sizeof form - 1;
+    if (strlen(text) <= len) {
+        return EKB_USAGE;
+    }
+    const char *rest = text + len;
+    (void)snprintf(seconds_text, sizeof seconds_text, "%.*sZ", (int)len, text);
+    if (*rest == '.') {
+        const size_t num_digits = strspn(rest + 1, "0123456789");
+        for (size_t i = 0; i < 3; i++) { // What is beyond milliseconds is cut off.
+            ms = ms * 10 + (i < num_digits ? (uint64_t)(rest[1 + i] - '0') : 0);
+        }
+        rest += num_digits > 0 ? 1 + num_digits : 0;
+    }
+    if (strcmp(rest, "Z") != 0 || !has_form(seconds_text, "0000-00-00T00:00:00Z") ||
+        ekb_units_parse_time(&seconds, seconds_text) != EKB_OK || seconds < 0) {
+        return EKB_USAGE;
+    }
+    *out_ms = (uint64_t)seconds * 1000 + ms;
+    return EKB_OK;
+}
+
 const char *ekb_units_format_time(char out_text[EKB_UNITS_TEXT_LEN], int64_t seconds)
 {
     const time_t time = (time_t)seconds;

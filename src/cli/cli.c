@@ -223,12 +223,17 @@ static enum ekb_err make_forms(struct forms *out_forms, const struct ekb_record 
 {
     struct forms forms = {0};
     struct ekb_record stored = {0};
+    struct ekb_fail why = {0};
     enum ekb_err err = ekb_record_to_json(&forms.json, record);
     if (err == EKB_OK) {
-        err = ekb_record_from_json(&stored, forms.json, strlen(forms.json), NULL);
-    }
-    if (err == EKB_OK) {
-        err = ekb_report_text(&forms.text, &stored);
+        // A record that cannot be read back is a fault of ours; what was measured is not lost by
+        // it.
+        const bool is_readable =
+            ekb_record_from_json(&stored, forms.json, strlen(forms.json), &why) == EKB_OK;
+        err = ekb_report_text(&forms.text, is_readable ? &stored : record);
+        if (!is_readable) {
+            ekb_cli_say("the result cannot be read back: %s", why.detail);
+        }
     }
     ekb_record_deinit(&stored);
     if (err != EKB_OK) {

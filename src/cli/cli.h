@@ -46,6 +46,7 @@ int ekb_cli_probe(int argc, char **argv);
 int ekb_cli_audit(int argc, char **argv);
 int ekb_cli_scenario(int argc, char **argv);
 int ekb_cli_report(int argc, char **argv);
+int ekb_cli_merge(int argc, char **argv);
 
 // ekb_cli_parse runs argp over the arguments with messages prefixed "ekubench <command>". It ends
 // the process with status 2 on wrong usage, an abbreviated option included, and with 0 after

@@ -20,6 +20,7 @@ static const struct {
     {"compare", ekb_cli_compare, "is one slower than the other? results, programs, stores; for CI"},
     {"report", ekb_cli_report,
      "a result as tables, Markdown, CSV, for HdrHistogram, CI, dashboards"},
+    {"merge", ekb_cli_merge, "several results of one plan as one, exactly"},
     {"serve", ekb_cli_serve, "the dual-store TLS server, one listener per policy"},
     {"load", ekb_cli_load, "the load client, against any TLS server"},
     {"store", ekb_cli_store, "keep the dual certificate store of a node"},

@@ -237,22 +237,6 @@ static uint64_t accepted_in(const struct ekb_tally *tally, uint32_t slice, size_
     return accepted;
 }
 
-// estimate_rate gives the rate its interval over the blocks, if they are enough.
-static enum ekb_err estimate_rate(struct ekb_record_throughput *row)
-{
-    double *rates = calloc(row->num_blocks + 1, sizeof rates[0]);
-    if (rates == NULL) {
-        return EKB_NOMEM;
-    }
-    for (size_t i = 0; i < row->num_blocks; i++) {
-        rates[i] = (double)row->blocks[i] * 1e9 / (double)row->block_ns;
-    }
-    row->interval_known = ekb_estimate_mean(&row->interval, rates, row->num_blocks, CONFIDENCE,
-                                            BOOTSTRAP_SEED) == EKB_OK;
-    free(rates);
-    return EKB_OK;
-}
-
 // fill_block_rate fills the rate of a stage of blocks, whole ones, the washout included: thousands
 // in flight come to their verdicts in waves that are longer than a slice.
 static enum ekb_err fill_block_rate(struct ekb_record_throughput *row,
@@ -275,7 +259,7 @@ static enum ekb_err fill_block_rate(struct ekb_record_throughput *row,
     }
     const double seconds = (double)row->num_blocks * (double)row->block_ns / 1e9;
     row->accepted_per_s = seconds > 0 ? (double)accepted / seconds : (double)NAN;
-    return estimate_rate(row);
+    return ekb_record_estimate_rate(row);
 }
 
 // add_throughput appends the accepted handshakes per slice of one arm, or of all with `arm_index`
@@ -320,7 +304,7 @@ static enum ekb_err add_throughput(struct ekb_record *record, const struct ekb_s
         seconds += (double)(tally->ended_ns - ekb_timeline_start(&stage->timeline, last)) / 1e9;
     }
     row->accepted_per_s = seconds > 0 ? (double)accepted / seconds : (double)NAN;
-    return estimate_rate(row);
+    return ekb_record_estimate_rate(row);
 }
 
 static enum ekb_err add_all_throughput(struct ekb_record *record, const struct ekb_stage *stage,

@@ -24,7 +24,7 @@ static const struct ekb_report_format formats[] = {
     {"junit", "xml", "a test case for each gate and each effect, for CI", EKB_REPORT_SEVERAL,
      report_write_junit},
     {"github-benchmark", "json", "github-action-benchmark, customSmallerIsBetter",
-     EKB_REPORT_ONE_RESULT, report_write_github},
+     EKB_REPORT_ONE_RESULT, report_write_github_benchmark},
     {"bencher", "json", "Bencher Metric Format", EKB_REPORT_ONE_RESULT, report_write_bencher},
     {"openmetrics", "prom", "OpenMetrics text, for Prometheus and GitLab", EKB_REPORT_SEVERAL,
      report_write_openmetrics},

@@ -17,7 +17,7 @@ report_write report_write_csv;
 report_write report_write_hgrm;
 report_write report_write_hlog;
 report_write report_write_junit;
-report_write report_write_github;
+report_write report_write_github_benchmark;
 report_write report_write_bencher;
 report_write report_write_openmetrics;
 

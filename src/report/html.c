@@ -12,14 +12,15 @@ static const char *title_of(const struct html_page *page)
     if (page->set->num_results > 1) {
         return "Several results of ekubench, side by side";
     }
-    if (record->plan.scenario[0] != '\0' && strcmp(record->kind, "measure") == 0) {
+    if (record->plan.scenario[0] != '\0' && strcmp(ekb_record_base_kind(record), "measure") == 0) {
         return "What the handshakes of a deployment cost";
     }
-    if (strcmp(record->kind, "measure") == 0) {
+    if (strcmp(ekb_record_base_kind(record), "measure") == 0) {
         return "What verifying a client's certificate costs a TLS server";
     }
-    return strcmp(record->kind, "capacity") == 0 ? "How many TLS handshakes a server can take"
-                                                 : "How a TLS server answers under load";
+    return strcmp(ekb_record_base_kind(record), "capacity") == 0
+               ? "How many TLS handshakes a server can take"
+               : "How a TLS server answers under load";
 }
 
 static void write_head(const struct html_page *page)
@@ -41,12 +42,19 @@ static void write_facts(FILE *out, const struct ekb_record *record)
 {
     (void)fputs("<p class=\"facts\">", out);
     // "2026-03-29T06:54:39.839Z" without what nobody asks for.
-    html_text(out, "Measured by ekubench %s (%s%s%s) on %.10s at %.5s UTC on %llu x %s.",
+    html_text(out, "Measured by ekubench %s (%s%s%s) on %.10s at %.5s UTC on ",
               record->build.version, record->kind, record->plan.name[0] != '\0' ? ", plan " : "",
               record->plan.name, record->started_at,
-              strlen(record->started_at) > 11 ? record->started_at + 11 : "",
-              (unsigned long long)record->host.cpus,
-              record->host.cpu_model[0] != '\0' ? record->host.cpu_model : "CPU");
+              strlen(record->started_at) > 11 ? record->started_at + 11 : "");
+    if (record->host.cpu_model[0] != '\0' && record->host.cpus > 0) {
+        html_text(out, "%llu x %s.", (unsigned long long)record->host.cpus, record->host.cpu_model);
+    } else {
+        html_text(out, "%s.", record->num_parts > 0 ? "several machines" : "an unknown machine");
+    }
+    if (record->num_parts > 0) {
+        html_text(out, " Merged from %zu results of ekubench %s.", record->num_parts,
+                  ekb_record_base_kind(record));
+    }
     if (record->plan.target[0] != '\0') {
         html_text(out, " The server is %s.", record->plan.target);
     }

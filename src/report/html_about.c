@@ -117,8 +117,10 @@ static void write_environment(struct html_page *page, const struct ekb_record *r
     FILE *out = page->out;
     char memory[EKB_UNITS_TEXT_LEN];
     html_table(page, "The machine and the program", columns);
-    write_fact(out, "processor", "%llu x %s", (unsigned long long)record->host.cpus,
-               record->host.cpu_model[0] != '\0' ? record->host.cpu_model : "(unknown)");
+    if (record->host.cpus > 0) {
+        write_fact(out, "processor", "%llu x %s", (unsigned long long)record->host.cpus,
+                   record->host.cpu_model[0] != '\0' ? record->host.cpu_model : "(unknown)");
+    }
     write_fact(out, "memory", "%s",
                record->host.memory_bytes > 0
                    ? ekb_units_format_bytes(memory, (double)record->host.memory_bytes)
@@ -147,6 +149,32 @@ static void write_environment(struct html_page *page, const struct ekb_record *r
     write_fact(out, "workers", "%llu of the server, %llu of the client",
                (unsigned long long)record->plan.server_workers,
                (unsigned long long)record->plan.client_workers);
+    html_table_end(out);
+}
+
+// Parts of a merged result.
+
+static void write_parts(struct html_page *page, const struct ekb_record *record)
+{
+    static const char *const columns[] = {"part",     "<began", "took", "handshakes",
+                                          "<machine", "<clean", NULL};
+    FILE *out = page->out;
+    char text[EKB_UNITS_TEXT_LEN];
+    if (record->num_parts == 0) {
+        return;
+    }
+    html_table(page, "The results that this one was merged from", columns);
+    for (size_t i = 0; i < record->num_parts; i++) {
+        const struct ekb_record_part *part = &record->parts[i];
+        html_row(out, "%zu", i + 1);
+        html_words(out, "%s", part->started_at);
+        html_cell(out, "%s", ekb_units_format_ns(text, (double)part->duration_ns));
+        html_cell(out, "%llu", (unsigned long long)part->started);
+        html_words(out, "%llu x %s, %s", (unsigned long long)part->cpus, part->cpu_model,
+                   part->kernel);
+        html_words(out, "%s", part->clean ? "yes" : "NO");
+        html_row_end(out);
+    }
     html_table_end(out);
 }
 
@@ -224,24 +252,23 @@ static void write_command(FILE *out, const struct ekb_record *record)
     const bool is_built_in =
         strcmp(record->plan.name, "quick") == 0 || strcmp(record->plan.name, "standard") == 0 ||
         strcmp(record->plan.name, "full") == 0 || strcmp(record->plan.name, "rejects") == 0;
-    char limit[EKB_UNITS_TEXT_LEN];
-    if (strcmp(record->kind, "measure") == 0 && is_plain(record->plan.name)) {
+    const char *kind = ekb_record_base_kind(record);
+    if (strcmp(kind, "measure") == 0 && is_plain(record->plan.name)) {
         html_text(out, "ekubench measure --plan %s%s --seed %llu", record->plan.name,
                   is_built_in ? "" : ".ini", (unsigned long long)record->plan.seed);
         if (is_plain(record->plan.scenario)) {
             html_text(out, " --scenario %s", record->plan.scenario);
         }
-    } else if (strcmp(record->kind, "capacity") == 0) {
+    } else if (strcmp(kind, "capacity") == 0) {
         html_text(out, "ekubench capacity --slo p%g=%.10g%s --seed %llu",
                   record->capacity.percentile, (double)record->capacity.limit_ns / 1e6, "ms",
                   (unsigned long long)record->plan.seed);
-    } else if (strcmp(record->kind, "load") == 0 && is_plain(record->plan.target)) {
+    } else if (strcmp(kind, "load") == 0 && is_plain(record->plan.target)) {
         html_text(out, "ekubench load %s --seed %llu", record->plan.target,
                   (unsigned long long)record->plan.seed);
     } else {
-        html_text(out, "ekubench %s", is_plain(record->kind) ? record->kind : "measure");
+        html_text(out, "ekubench %s", is_plain(kind) ? kind : "measure");
     }
-    (void)limit;
     (void)fputc('\n', out);
 }
 
@@ -276,6 +303,7 @@ void html_write_about(struct html_page *page)
             (void)fputs("</h3>\n", out);
         }
         write_environment(page, record);
+        write_parts(page, record);
         write_stages(page, record);
         write_arms(page, record);
     }

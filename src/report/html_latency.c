@@ -192,7 +192,7 @@ void html_write_latency(struct html_page *page)
                          "an open loop handshakes begin when they are due, as those of real "
                          "clients do, and count from then (corrected). Percentiles with fewer than "
                          "ten handshakes beyond them are left out.");
-            if (strcmp(record->kind, "load") == 0) {
+            if (strcmp(ekb_record_base_kind(record), "load") == 0) {
                 text_say_negotiated(&said, record);
                 html_write_said(page->out, &said);
             }

@@ -11,9 +11,10 @@
 
 #define MAX_PER_ARM 8
 
+// add adds a number that is known and new: no name comes twice, whatever the file has.
 static void add(struct report_numbers *numbers, const struct report_number *number)
 {
-    if (isfinite(number->value)) {
+    if (isfinite(number->value) && report_numbers_find(numbers, number) == NULL) {
         struct report_number *added = &numbers->items[numbers->num_items++];
         *added = *number;
         added->interval_known =

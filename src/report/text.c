@@ -6,18 +6,35 @@
 #include <stdlib.h>
 #include <string.h>
 
+// machine_of writes "2 x AMD EPYC, Linux 6.1", or that there are several.
+static const char *machine_of(char out_text[256], const struct ekb_record *record)
+{
+    if (record->num_parts > 0 && (record->host.cpus == 0 || record->host.cpu_model[0] == '\0')) {
+        (void)snprintf(out_text, 256, "several machines");
+    } else {
+        (void)snprintf(out_text, 256, "%llu x %s, %s", (unsigned long long)record->host.cpus,
+                       record->host.cpu_model[0] != '\0' ? record->host.cpu_model : "CPU",
+                       record->host.kernel);
+    }
+    return out_text;
+}
+
 static void write_head(FILE *out, const struct ekb_record *record)
 {
+    char machine[256];
     (void)fprintf(out, "ekubench %s  %s  %s\n", record->build.version, record->kind,
                   record->started_at);
-    text_wrapped(
-        out, "TLS %s, %s, groups %s, key %s; %llu x %s, %s; BoringSSL %s (API %llu, %s assembly)",
-        record->plan.tls, record->plan.cipher[0] != '\0' ? record->plan.cipher : "cipher unknown",
-        record->plan.groups, record->plan.key[0] != '\0' ? record->plan.key : "-",
-        (unsigned long long)record->host.cpus,
-        record->host.cpu_model[0] != '\0' ? record->host.cpu_model : "CPU", record->host.kernel,
-        record->build.boringssl_revision, (unsigned long long)record->build.boringssl_api_version,
-        record->build.boringssl_assembly ? "with" : "WITHOUT");
+    text_wrapped(out, "TLS %s, %s, groups %s, key %s; %s; BoringSSL %s (API %llu, %s assembly)",
+                 record->plan.tls,
+                 record->plan.cipher[0] != '\0' ? record->plan.cipher : "cipher unknown",
+                 record->plan.groups, record->plan.key[0] != '\0' ? record->plan.key : "-",
+                 machine_of(machine, record), record->build.boringssl_revision,
+                 (unsigned long long)record->build.boringssl_api_version,
+                 record->build.boringssl_assembly ? "with" : "WITHOUT");
+    if (record->num_parts > 0) {
+        text_wrapped(out, "Merged from %zu results of `ekubench %s`.", record->num_parts,
+                     ekb_record_base_kind(record));
+    }
     if (record->plan.scenario[0] != '\0') {
         text_wrapped(out, "Deployment %s, by the rules of release %s", record->plan.scenario,
                      record->plan.release);
@@ -157,7 +174,7 @@ enum ekb_err ekb_report_text(char **out_text, const struct ekb_record *record)
     write_head(out, record);
     text_write_foreign_load(out, record);
     text_write_capacity(out, record);
-    if (strcmp(record->kind, "measure") == 0) {
+    if (strcmp(ekb_record_base_kind(record), "measure") == 0) {
         write_costs(out, record);
         text_write_load(out, record);
         text_write_floors(out, record);

@@ -337,7 +337,7 @@ void text_say_negotiated(struct report_answer *answer, const struct ekb_record *
 
 void text_write_foreign_load(FILE *out, const struct ekb_record *record)
 {
-    if (strcmp(record->kind, "load") != 0 || record->num_arms == 0) {
+    if (strcmp(ekb_record_base_kind(record), "load") != 0 || record->num_arms == 0) {
         return;
     }
     const struct ekb_record_stage *stage = text_find_stage(record, record->arms[0].stage);

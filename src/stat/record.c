@@ -9,6 +9,10 @@
 // A percentile is stated only if this many samples lie beyond it.
 #define MIN_SAMPLES_BEYOND 10
 
+// Of intervals of rates; the seed is that of all resampling of a result's levels.
+#define RATE_CONFIDENCE 0.95
+#define RATE_SEED UINT64_C(20240229)
+
 void ekb_record_copy_text(char *out_text, size_t text_len, const char *text)
 {
     (void)snprintf(out_text, text_len, "%s", text);
@@ -62,6 +66,7 @@ void ekb_record_deinit(struct ekb_record *record)
     free_summary(&record->client_floor.memory_ns);
     free(record->capacity.trials);
     free(record->capacity.ceilings);
+    free(record->parts);
     free(record->plan.stages);
     free(record->arms);
     free(record->throughput);
@@ -106,6 +111,26 @@ void ekb_record_add_note(struct ekb_record *record, const char *format, ...)
 bool ekb_record_is_clean(const struct ekb_record *record)
 {
     return record->num_reasons == 0;
+}
+
+const char *ekb_record_base_kind(const struct ekb_record *record)
+{
+    return record->num_parts > 0 ? record->parts[0].kind : record->kind;
+}
+
+enum ekb_err ekb_record_estimate_rate(struct ekb_record_throughput *row)
+{
+    double *rates = calloc(row->num_blocks + 1, sizeof rates[0]);
+    if (rates == NULL) {
+        return EKB_NOMEM;
+    }
+    for (size_t i = 0; i < row->num_blocks; i++) {
+        rates[i] = (double)row->blocks[i] * 1e9 / (double)row->block_ns;
+    }
+    row->interval_known = ekb_estimate_mean(&row->interval, rates, row->num_blocks, RATE_CONFIDENCE,
+                                            RATE_SEED) == EKB_OK;
+    free(rates);
+    return EKB_OK;
 }
 
 enum ekb_err ekb_record_counts_add(struct ekb_record_counts *counts, const char *name,

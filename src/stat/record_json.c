@@ -454,6 +454,35 @@ static json_t *validity_of(struct ekb_json_writer *writer, const struct ekb_reco
     return object;
 }
 
+static json_t *part_of(struct ekb_json_writer *writer, const struct ekb_record_part *part)
+{
+    json_t *object = json_object();
+    ekb_json_put(writer, object, "kind", ekb_json_text(part->kind));
+    ekb_json_put(writer, object, "started_at", ekb_json_text(part->started_at));
+    ekb_json_put(writer, object, "duration_ns", ekb_json_u64(writer, part->duration_ns));
+    ekb_json_put(writer, object, "seed", ekb_json_u64(writer, part->seed));
+    ekb_json_put(writer, object, "client_workers", ekb_json_u64(writer, part->client_workers));
+    ekb_json_put(writer, object, "started", ekb_json_u64(writer, part->started));
+    ekb_json_put(writer, object, "clean", ekb_json_bool(part->clean));
+    ekb_json_put(writer, object, "version", ekb_json_text_or_null(part->version));
+    ekb_json_put(writer, object, "git", ekb_json_text_or_null(part->git));
+    ekb_json_put(writer, object, "kernel", ekb_json_text_or_null(part->kernel));
+    ekb_json_put(writer, object, "cpu_model", ekb_json_text_or_null(part->cpu_model));
+    ekb_json_put(writer, object, "cpus", ekb_json_positive_or_null(writer, part->cpus));
+    ekb_json_put(writer, object, "memory_bytes",
+                 ekb_json_positive_or_null(writer, part->memory_bytes));
+    return object;
+}
+
+static json_t *parts_of(struct ekb_json_writer *writer, const struct ekb_record *record)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < record->num_parts; i++) {
+        ekb_json_append(writer, array, part_of(writer, &record->parts[i]));
+    }
+    return array;
+}
+
 static json_t *record_of(struct ekb_json_writer *writer, const struct ekb_record *record)
 {
     json_t *arms = json_array();
@@ -474,6 +503,7 @@ static json_t *record_of(struct ekb_json_writer *writer, const struct ekb_record
     ekb_json_put(writer, object, "kind", ekb_json_text(record->kind));
     ekb_json_put(writer, object, "started_at", ekb_json_text(record->started_at));
     ekb_json_put(writer, object, "duration_ns", ekb_json_u64(writer, record->duration_ns));
+    ekb_json_put(writer, object, "parts", parts_of(writer, record));
     ekb_json_put(writer, object, "build", build_of(writer, record));
     ekb_json_put(writer, object, "host", host_of(writer, record));
     ekb_json_put(writer, object, "plan", plan_of(writer, record));

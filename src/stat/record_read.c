@@ -11,6 +11,29 @@
 // One function per JSON object, as in record_json.c, in the same order. What can be computed from
 // other values (means, sums over stages) is not read.
 
+static void read_parts(const struct ekb_json_at *root, struct ekb_record *record)
+{
+    const struct ekb_json_at parts = ekb_json_array(root, "parts");
+    record->parts = ekb_json_items(&parts, &record->num_parts, sizeof record->parts[0]);
+    for (size_t i = 0; i < record->num_parts; i++) {
+        struct ekb_record_part *part = &record->parts[i];
+        const struct ekb_json_at at = ekb_json_element(&parts, i);
+        EKB_JSON_READ_TEXT(&at, "kind", part->kind);
+        EKB_JSON_READ_TEXT(&at, "started_at", part->started_at);
+        part->duration_ns = ekb_json_read_u64(&at, "duration_ns");
+        part->seed = ekb_json_read_u64(&at, "seed");
+        part->client_workers = ekb_json_read_u64(&at, "client_workers");
+        part->started = ekb_json_read_u64(&at, "started");
+        part->clean = ekb_json_read_bool(&at, "clean");
+        EKB_JSON_READ_TEXT(&at, "version", part->version);
+        EKB_JSON_READ_TEXT(&at, "git", part->git);
+        EKB_JSON_READ_TEXT(&at, "kernel", part->kernel);
+        EKB_JSON_READ_TEXT(&at, "cpu_model", part->cpu_model);
+        part->cpus = ekb_json_read_u64(&at, "cpus");
+        part->memory_bytes = ekb_json_read_u64(&at, "memory_bytes");
+    }
+}
+
 static void read_build(const struct ekb_json_at *root, struct ekb_record *record)
 {
     const struct ekb_json_at at = ekb_json_object(root, "build");
@@ -425,6 +448,7 @@ static void read_record(const struct ekb_json_at *root, struct ekb_record *recor
     EKB_JSON_READ_TEXT(root, "kind", record->kind);
     EKB_JSON_READ_TEXT(root, "started_at", record->started_at);
     record->duration_ns = ekb_json_read_u64(root, "duration_ns");
+    read_parts(root, record);
     read_build(root, record);
     read_host(root, record);
     read_plan(root, record);

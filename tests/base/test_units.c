@@ -454,3 +454,36 @@ Test(units, refuse_what_is_no_share)
         cr_expect_eq(share, 4711, "\"%s\"", texts[i]);
     }
 }
+
+Test(units, reads_an_instant_to_the_millisecond)
+{
+    uint64_t ms = 7;
+
+    cr_assert_eq(ekb_units_parse_instant(&ms, "2026-03-29T06:54:39.839Z"), EKB_OK);
+    cr_expect_eq(ms, UINT64_C(1774767279839));
+    cr_assert_eq(ekb_units_parse_instant(&ms, "2026-03-29T06:54:39Z"), EKB_OK);
+    cr_expect_eq(ms, UINT64_C(1774767279000));
+    cr_assert_eq(ekb_units_parse_instant(&ms, "1970-01-01T00:00:00.5Z"), EKB_OK);
+    cr_expect_eq(ms, 500);
+    cr_assert_eq(ekb_units_parse_instant(&ms, "1970-01-01T00:00:00.0019999Z"), EKB_OK);
+    cr_expect_eq(ms, 1);
+}
+
+Test(units, refuses_an_instant_that_is_none)
+{
+    static const char *const texts[] = {"",
+                                        "2026-03-29",
+                                        "2026-03-29T06:54:39",
+                                        "2026-03-29T06:54:39.Z",
+                                        "2026-13-29T06:54:39Z",
+                                        "2026-03-29T06:54:39.1",
+                                        "1774767279",
+                                        "1969-12-31T23:59:59Z",
+                                        "2026-03-29T06:54:39.1Zx"};
+    uint64_t ms = 7;
+
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        cr_expect_eq(ekb_units_parse_instant(&ms, texts[i]), EKB_USAGE, "%s", texts[i]);
+    }
+    cr_expect_eq(ms, 7);
+}

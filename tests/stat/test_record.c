@@ -47,6 +47,25 @@ static void fill_minimal(struct ekb_record *record)
     SET_TEXT(record->started_at, "2026-03-29T06:54:39.839Z");
 }
 
+static void fill_parts(struct ekb_record *record)
+{
+    record->num_parts = 2;
+    record->parts = allocate(2, sizeof record->parts[0]);
+    for (size_t i = 0; i < 2; i++) {
+        struct ekb_record_part *part = &record->parts[i];
+        SET_TEXT(part->kind, "load");
+        SET_TEXT(part->started_at, "2026-03-29T06:54:39.839Z");
+        SET_TEXT(part->version, "0.1.0");
+        SET_TEXT(part->cpu_model, "Some CPU @ 3.00GHz");
+        part->seed = 7 + i;
+        part->client_workers = 1;
+        part->started = 6000;
+        part->duration_ns = UINT64_C(10000000000);
+        part->clean = i == 0;
+        part->cpus = 4;
+    }
+}
+
 static void fill_build(struct ekb_record *record)
 {
     SET_TEXT(record->build.version, "0.1.0");
@@ -308,6 +327,7 @@ static void fill_full(struct ekb_record *record)
 {
     fill_minimal(record);
     record->duration_ns = UINT64_C(61000000000);
+    fill_parts(record);
     fill_build(record);
     fill_host(record);
     fill_plan(record);
@@ -608,9 +628,9 @@ Test(record, is_zero_after_deinit)
 Test(record, has_the_keys_of_the_schema_in_order)
 {
     static const char *const keys[] = {
-        "schema",   "kind",   "started_at", "duration_ns", "build",       "host",
-        "plan",     "arms",   "throughput", "series",      "effects",     "blocks",
-        "capacity", "floors", "cpu",        "validity",    "interrupted",
+        "schema", "kind",     "started_at", "duration_ns", "parts",    "build",
+        "host",   "plan",     "arms",       "throughput",  "series",   "effects",
+        "blocks", "capacity", "floors",     "cpu",         "validity", "interrupted",
     };
     json_t *json = minimal_json();
 

@@ -21,6 +21,11 @@ EKB_NODISCARD enum ekb_err ekb_units_parse_duration(uint64_t *out_ns, const char
 // no such date exists.
 EKB_NODISCARD enum ekb_err ekb_units_parse_time(int64_t *out_seconds, const char *text);
 
+// ekb_units_parse_instant reads the time of day that results have, "2026-03-29T06:54:39.839Z", with
+// or without a part of a second, into milliseconds since the epoch. EKB_USAGE if `text` is anything
+// else, or before the epoch.
+EKB_NODISCARD enum ekb_err ekb_units_parse_instant(uint64_t *out_ms, const char *text);
+
 // ekb_units_parse_count reads a count: digits with an optional k, M or G (powers of 1000), such as
 // "2000", "2k", "1.5M". EKB_USAGE if it is anything else, not whole, or outside [min, max].
 EKB_NODISCARD enum ekb_err ekb_units_parse_count(uint64_t *out_count, const char *text,

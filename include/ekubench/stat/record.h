@@ -333,12 +333,29 @@ struct ekb_record_capacity {
     size_t num_variants;
 };
 
+// A result that a merged one is made of.
+struct ekb_record_part {
+    char kind[16];
+    char started_at[32];
+    uint64_t duration_ns;
+    uint64_t seed;
+    uint64_t client_workers;
+    uint64_t started; // Handshakes that its clients began.
+    bool clean;
+    char version[32], git[64];
+    char kernel[96], cpu_model[96];
+    uint64_t cpus, memory_bytes;
+};
+
 #define EKB_RECORD_MAX_REASONS 24
 
 struct ekb_record {
-    char kind[16]; // "measure", "load", "capacity"
+    char kind[16]; // "measure", "load", "capacity", "merge"
     char started_at[32];
     uint64_t duration_ns;
+
+    struct ekb_record_part *parts; // Of a merged result (stat/merge), in their order.
+    size_t num_parts;
 
     struct {
         char version[32], git[64], compiler[96], flags[192], build_type[32];
@@ -413,6 +430,13 @@ void ekb_record_deinit(struct ekb_record *record);
 void ekb_record_add_reason(struct ekb_record *record, const char *format, ...) EKB_PRINTF(2, 3);
 void ekb_record_add_note(struct ekb_record *record, const char *format, ...) EKB_PRINTF(2, 3);
 bool ekb_record_is_clean(const struct ekb_record *record);
+
+// ekb_record_base_kind returns what was run: the kind, of a merged result that of its parts.
+const char *ekb_record_base_kind(const struct ekb_record *record);
+
+// ekb_record_estimate_rate gives the rate of `row` its interval over the blocks, if they are
+// enough. EKB_NOMEM.
+EKB_NODISCARD enum ekb_err ekb_record_estimate_rate(struct ekb_record_throughput *row);
 
 // ekb_record_counts_add adds `count` to what `name` has, appending it if it is new. 0 adds nothing,
 // not even the name. EKB_NOMEM.

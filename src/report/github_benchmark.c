@@ -1,5 +1,5 @@
-// What dashboards follow from commit to commit: github-action-benchmark and Bencher. Both take the
-// levels (report/numbers), not the effects: a difference near zero has no ratio to the one before.
+// JSON for github-action-benchmark. It has levels (report/numbers), no effects: a difference near
+// zero has no ratio to the one before.
 
 #include "report/escape.h"
 #include "report/format_internal.h"
@@ -48,8 +48,8 @@ static void write_benchmark(FILE *out, const struct report_number *number,
     (void)fputc('}', out);
 }
 
-enum ekb_err report_write_github(FILE *out, const struct ekb_report_set *set,
-                                 struct ekb_fail *reterr_fail)
+enum ekb_err report_write_github_benchmark(FILE *out, const struct ekb_report_set *set,
+                                           struct ekb_fail *reterr_fail)
 {
     struct report_numbers numbers = {0};
     const struct ekb_record *record = set->results[0].record;
@@ -65,46 +65,6 @@ enum ekb_err report_write_github(FILE *out, const struct ekb_report_set *set,
         }
     }
     (void)fputs("\n]\n", out);
-    free(numbers.items);
-    return EKB_OK;
-}
-
-static void write_measure(FILE *out, const struct report_number *number)
-{
-    (void)fputs("    ", out);
-    report_json_text(out, number->metric);
-    (void)fputs(": {\"value\": ", out);
-    report_json_real(out, number->value);
-    if (number->interval_known) {
-        (void)fputs(", \"lower_value\": ", out);
-        report_json_real(out, number->low);
-        (void)fputs(", \"upper_value\": ", out);
-        report_json_real(out, number->high);
-    }
-    (void)fputc('}', out);
-}
-
-enum ekb_err report_write_bencher(FILE *out, const struct ekb_report_set *set,
-                                  struct ekb_fail *reterr_fail)
-{
-    struct report_numbers numbers = {0};
-    if (report_numbers_make(&numbers, set->results[0].record) != EKB_OK) {
-        return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "report");
-    }
-    (void)fputc('{', out);
-    for (size_t i = 0; i < numbers.num_items; i++) {
-        const struct report_number *number = &numbers.items[i];
-        const bool is_first = i == 0 || strcmp(numbers.items[i - 1].of, number->of) != 0;
-        if (is_first) {
-            (void)fputs(i > 0 ? "\n  },\n  " : "\n  ", out);
-            report_json_text(out, number->of);
-            (void)fputs(": {\n", out);
-        } else {
-            (void)fputs(",\n", out);
-        }
-        write_measure(out, number);
-    }
-    (void)fputs(numbers.num_items > 0 ? "\n  }\n}\n" : "}\n", out);
     free(numbers.items);
     return EKB_OK;
 }

@@ -1,4 +1,4 @@
-// The two formats that are there without being asked for: the text report, and the file itself.
+// The text report, and of several results their numbers side by side.
 
 #include "report/format_internal.h"
 #include "report/overlay.h"
@@ -9,19 +9,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum ekb_err report_write_json(FILE *out, const struct ekb_report_set *set,
-                               struct ekb_fail *reterr_fail)
-{
-    char *text = NULL;
-    const enum ekb_err err = ekb_record_to_json(&text, set->results[0].record);
-    if (err != EKB_OK) {
-        return ekb_fail_set(reterr_fail, err, 0, "result");
-    }
-    (void)fputs(text, out);
-    free(text);
-    return EKB_OK;
-}
 
 static void write_heads(FILE *out, const struct ekb_report_set *set)
 {
