@@ -63,6 +63,16 @@ static void table_contrasts(struct html_page *page, const char *question)
     html_table_end(out);
 }
 
+static bool any_is_known(const struct ekb_record *record)
+{
+    bool known = false;
+    for (size_t i = 0; i < record->num_arms; i++) {
+        known = known || (strcmp(record->arms[i].stage, EKB_STAGE_COST) == 0 &&
+                          record->arms[i].server_cpu_interval_known);
+    }
+    return known;
+}
+
 void html_write_links(struct html_page *page)
 {
     const struct ekb_record *record = page->record;
@@ -76,6 +86,11 @@ void html_write_links(struct html_page *page)
                  "checking mode where the responder goes by it (none: no usage is asked for). The "
                  "initiator opens the connection, the responder answers it.",
                  record->plan.scenario, record->plan.release);
+    if (!any_is_known(record)) {
+        struct report_answer said = {.num_sentences = 0};
+        text_say_not_measured(&said, record, EKB_STAGE_COST);
+        html_write_said(page->out, &said);
+    }
     table_links(page);
     table_contrasts(page, EKB_EFFECT_LINK);
     table_contrasts(page, EKB_EFFECT_REJECT_LINK);

@@ -65,6 +65,6 @@ const char html_style[] =
 "pre{overflow-x:auto;padding:.6rem .8rem;background:var(--head);border:1px solid var(--line);border-radius:.25rem;font-size:.9rem}\n"
 "@media (max-width:40rem){main{padding:1rem .75rem 3rem}h1{font-size:1.3rem}.answer p{font-size:1.05rem}th,td{padding-right:.5rem}}\n"
 "@media print{body{font-size:10pt}main{max-width:none;padding:0}h2,h3,figcaption,caption{break-after:avoid}\n"
-"figure,tr,.box{break-inside:avoid}figure{max-width:15cm}.table{overflow:visible}td{white-space:normal}\n"
+"figure,tr,.box,.table{break-inside:avoid}.reading{break-after:avoid}figure{max-width:15cm}.table{overflow:visible}td{white-space:normal}\n"
 "pre{white-space:pre-wrap}a{color:inherit;text-decoration:none}}\n";
 // clang-format on

@@ -114,6 +114,14 @@ cp -- load.json "$dir/<b>&\"load\".json"
 report "$dir/evil-both.html" "$dir/<b>&\"load\".json" load.json
 [[ ! -e $dir/pwned && ! -e pwned ]] || fail 'a name is run by a shell'
 
+# The commands that measure it again are ones.
+for name in measure load; do
+    mapfile -t words < <(sed -n 's/^\(<pre>\)\?ekubench //p' "$name.html" | tr ' ' '\n')
+    ((${#words[@]} > 3)) || fail "$name: how is it measured again? ${words[*]}"
+    run ekubench "${words[@]}" --print-plan
+    expect "$name: ${words[*]}" 0
+done
+
 # Well-formed by two that know nothing of one another.
 for file in "$dir"/*.html "$PWD"/*.html; do
     xmllint --noout --nonet "$file" 2>"$dir/words" || fail "xmllint, $file: $(head -n 3 "$dir/words")"
