@@ -94,6 +94,23 @@ static void write_rate_axis(struct html_plot *plot, const struct ekb_record_capa
     }
 }
 
+static void write_accepted_axis(struct html_plot *plot, const struct ekb_record_capacity *capacity)
+{
+    const struct ekb_record_trial *trial = NULL;
+    double low = (double)INFINITY;
+    double high = 0;
+    for (size_t i = 0; (trial = trial_at(capacity, i)) != NULL; i++) {
+        if (!isnan(accepted_per_s(trial))) {
+            low = fmin(low, accepted_per_s(trial));
+            high = fmax(high, accepted_per_s(trial));
+        }
+    }
+    if (high > 0) {
+        const double room = fmax(0.06 * (high - low), 0.02 * high);
+        html_plot_even_axis(plot, 'y', fmax(low - room, 0), high + room);
+    }
+}
+
 static void plot_latency(struct html_page *page, const struct ekb_record_capacity *capacity)
 {
     const struct ekb_record_trial *trial = NULL;
@@ -137,7 +154,8 @@ static void plot_throughput(struct html_page *page, const struct ekb_record_capa
     }
     write_points(&plot, capacity, accepted_per_s);
     write_rate_axis(&plot, capacity);
-    (void)fputs("set xlabel 'handshakes due per second'\nset ylabel 'of them accepted per second'\n"
+    write_accepted_axis(&plot, capacity);
+    (void)fputs("set xlabel 'handshakes due per second'\nset ylabel 'of them accepted, /s'\n"
                 "plot x with lines lw 1 lc rgb " HTML_PLOT_INK,
                 plot.script);
     write_plot(&plot, capacity);

@@ -141,13 +141,15 @@ void html_write_ladder(struct html_page *page)
         text_find_effect(record, EKB_EFFECT_LADDER, EKB_METRIC_SERVER_CPU, NULL) == NULL) {
         write_not_measured(page->out, record, EKB_STAGE_COST);
     } else {
-        html_reading(page->out,
-                     "The processor time of a handshake in TLS and in our own code, with %llu "
-                     "handshakes under way. The first row is TLS that asks no client for a "
-                     "certificate; each row below adds one thing to the row above. The client's "
-                     "certificate is signed by the root. Thin lines are the intervals of what is "
-                     "added.",
-                     (unsigned long long)stage->in_flight);
+        html_reading(
+            page->out,
+            "The processor time of a handshake in TLS and in our own code, with %llu "
+            "handshakes under way. The first row is TLS that asks no client for a "
+            "certificate; each row below adds one thing to the row above. The client's "
+            "certificate is signed by the root. EKU off wants it to be for serverAuth, EKU "
+            "on for clientAuth instead; a CRL is a list of what was revoked. Thin lines "
+            "are the intervals of what is added.",
+            (unsigned long long)stage->in_flight);
         plot_ladder(page, one_way);
         table_ladder(page, one_way);
     }
@@ -251,8 +253,9 @@ void html_write_eku(struct html_page *page)
                      "The same handshake with the check of the client's extended key usage and "
                      "without any: if zero (the line) is inside of an interval, the check cannot "
                      "be told from no check. The band is what counts as no difference that "
-                     "matters. Three channels look at it: timers inside of the verification, whole "
-                     "handshakes in turn, and blocks of time under full load.");
+                     "matters. Three channels look at it: timers inside of the verification "
+                     "(component), whole handshakes in turn, and blocks of time under full load. "
+                     "What is less than the least that could be seen, the run may have missed.");
         plot_eku(page);
         table_eku(page);
         text_say_missing_verdicts(&said, page->record);

@@ -17,6 +17,12 @@ static bool has_histogram(const struct ekb_record_summary *summary)
     return summary->known && summary->hdr != NULL && summary->moments.count > 0;
 }
 
+#define NAMES                                                                                      \
+    "Arms are named for what the server checks of the client's certificate: on, that it may be "   \
+    "used for clientAuth; off, for serverAuth instead; none, no usage; one-way: no certificate "   \
+    "is asked for. d1, d2, ... is the depth of the chain, reject a client that is turned away, "   \
+    "again the same once more, as a control."
+
 // Curves.
 
 // Of the cost stage's arms, which are many, those that differ most.
@@ -195,6 +201,10 @@ void html_write_latency(struct html_page *page)
             if (strcmp(ekb_record_base_kind(record), "load") == 0) {
                 text_say_negotiated(&said, record);
                 html_write_said(page->out, &said);
+            }
+            if (strcmp(ekb_record_base_kind(record), "measure") == 0 &&
+                record->plan.scenario[0] == '\0') {
+                html_reading(page->out, NAMES);
             }
             is_first = false;
         }
