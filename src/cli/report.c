@@ -16,8 +16,7 @@ struct arguments {
     size_t num_paths;
     const struct ekb_report_format *format;
     const char *output;
-    const char *arm;
-    const char *metric;
+    struct ekb_report_choice choice;
 };
 
 enum {
@@ -52,10 +51,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
         arguments->output = text;
         return 0;
     case OPTION_ARM:
-        arguments->arm = text;
+        arguments->choice.arm = text;
         return 0;
     case OPTION_METRIC:
-        arguments->metric = text;
+        arguments->choice.metric = text;
         return 0;
     case OPTION_JSON:
         arguments->format = parse_format("json", state);
@@ -157,13 +156,13 @@ static int report_each(const struct arguments *arguments, const struct ekb_repor
         char name[256];
         char arm[2 * EKB_RECORD_NAME_LEN + 2];
         struct ekb_report_set one = *set;
-        if (arguments->metric != NULL && strcmp(arguments->metric, distribution.metric) != 0) {
+        if (arguments->choice.metric != NULL &&
+            strcmp(arguments->choice.metric, distribution.metric) != 0) {
             continue;
         }
         name_file(name, &distribution, arguments->format->extension);
         (void)snprintf(arm, sizeof arm, "%s/%s", distribution.arm->stage, distribution.arm->name);
-        one.arm = arm;
-        one.metric = distribution.metric;
+        one.choice = (struct ekb_report_choice){.arm = arm, .metric = distribution.metric};
         char *path = ekb_file_join(arguments->output, name);
         if (path == NULL) {
             ekb_cli_say("out of memory");
@@ -178,7 +177,7 @@ static int report_each(const struct arguments *arguments, const struct ekb_repor
 static int report(const struct arguments *arguments, const struct ekb_report_set *set)
 {
     const bool is_each = arguments->format->breadth == EKB_REPORT_ONE_DISTRIBUTION &&
-                         arguments->arm == NULL && arguments->output != NULL &&
+                         arguments->choice.arm == NULL && arguments->output != NULL &&
                          set->num_results == 1;
     return is_each ? report_each(arguments, set) : report_set(arguments, set, arguments->output);
 }
@@ -225,10 +224,8 @@ static int run(const struct arguments *arguments)
         status = read_all(records, results, arguments);
     }
     if (status == EKB_EXIT_OK) {
-        const struct ekb_report_set set = {.results = results,
-                                           .num_results = arguments->num_paths,
-                                           .arm = arguments->arm,
-                                           .metric = arguments->metric};
+        const struct ekb_report_set set = {
+            .results = results, .num_results = arguments->num_paths, .choice = arguments->choice};
         status = report(arguments, &set);
     }
     free_all(records, results, arguments->num_paths);

@@ -57,23 +57,24 @@ static const struct ekb_record_arm *find_arm(const struct ekb_record *record, co
 }
 
 enum ekb_err ekb_report_distribution_find(struct ekb_report_distribution *out_distribution,
-                                          const struct ekb_record *record, const char *arm_name,
-                                          const char *metric, struct ekb_fail *reterr_fail)
+                                          const struct ekb_record *record,
+                                          const struct ekb_report_choice *choice,
+                                          struct ekb_fail *reterr_fail)
 {
-    const char *wanted = metric != NULL ? metric : rows[0].metric;
-    const struct ekb_record_arm *arm = find_arm(record, arm_name);
+    const char *wanted = choice->metric != NULL ? choice->metric : rows[0].metric;
+    const struct ekb_record_arm *arm = find_arm(record, choice->arm);
     struct ekb_report_distribution found = {.arm = NULL};
     if (record->num_arms == 0) {
         return ekb_fail_set(reterr_fail, EKB_USAGE, 0, "the result has no arms");
     }
-    if (arm == NULL && arm_name == NULL) {
+    if (arm == NULL && choice->arm == NULL) {
         return ekb_fail_set(reterr_fail, EKB_USAGE, 0,
                             "the result has %zu arms: say which one (--arm %s/%s)",
                             record->num_arms, record->arms[0].stage, record->arms[0].name);
     }
     if (arm == NULL) {
         return ekb_fail_set(reterr_fail, EKB_USAGE, 0,
-                            "there is no arm %.100s in the result; its first is %s/%s", arm_name,
+                            "there is no arm %.100s in the result; its first is %s/%s", choice->arm,
                             record->arms[0].stage, record->arms[0].name);
     }
     while (ekb_report_distribution_next(record, &found)) {

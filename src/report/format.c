@@ -55,7 +55,7 @@ static enum ekb_err check(const struct ekb_report_format *format, const struct e
                             set->num_results);
     }
     if (format->breadth != EKB_REPORT_ONE_DISTRIBUTION &&
-        (set->arm != NULL || set->metric != NULL)) {
+        (set->choice.arm != NULL || set->choice.metric != NULL)) {
         return ekb_fail_set(reterr_fail, EKB_USAGE, 0,
                             "%s holds all arms: --arm and --metric have no effect", format->name);
     }

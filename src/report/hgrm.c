@@ -52,8 +52,8 @@ enum ekb_err report_write_hgrm(FILE *out, const struct ekb_report_set *set,
                                struct ekb_fail *reterr_fail)
 {
     struct ekb_report_distribution found;
-    const enum ekb_err err = ekb_report_distribution_find(&found, set->results[0].record, set->arm,
-                                                          set->metric, reterr_fail);
+    const enum ekb_err err =
+        ekb_report_distribution_find(&found, set->results[0].record, &set->choice, reterr_fail);
     if (err != EKB_OK) {
         return err;
     }

@@ -85,6 +85,9 @@ static uint64_t start_of(const char *started_at)
     return ekb_units_parse_instant(&ms, started_at) == EKB_OK ? ms : 0;
 }
 
+// Loads that begin within this time begin together.
+#define MAX_SKEW_MS 100
+
 // Of all parts, in milliseconds since 1970.
 struct span {
     uint64_t first_start, last_start;
@@ -261,17 +264,32 @@ static enum ekb_err merge_cpu(struct ekb_record_cpu *to, const struct ekb_record
     return fits ? EKB_OK : EKB_TOO_BIG;
 }
 
+// The rows of a side, one for each stage.
+struct side {
+    struct ekb_record_cpu *rows;
+    size_t num_rows;
+};
+
 // merge_side adds a side's times, stage by stage; of stages that one of them lacks they stay.
-static enum ekb_err merge_side(struct ekb_record_cpu *rows, size_t num_rows,
-                               const struct ekb_record_cpu *from, size_t num_from,
-                               enum merge_times times)
+static enum ekb_err merge_side(struct side to, struct side from, enum merge_times times)
 {
     enum ekb_err err = EKB_OK;
-    for (size_t i = 0; i < num_rows && err == EKB_OK; i++) {
-        const struct ekb_record_cpu *other = ekb_record_find_cpu(from, num_from, rows[i].stage);
-        err = other != NULL ? merge_cpu(&rows[i], other, times) : EKB_OK;
+    for (size_t i = 0; i < to.num_rows && err == EKB_OK; i++) {
+        const struct ekb_record_cpu *other =
+            ekb_record_find_cpu(from.rows, from.num_rows, to.rows[i].stage);
+        err = other != NULL ? merge_cpu(&to.rows[i], other, times) : EKB_OK;
     }
     return err;
+}
+
+static struct side server_of(const struct ekb_record *record)
+{
+    return (struct side){record->server_cpu, record->num_server_cpu};
+}
+
+static struct side client_of(const struct ekb_record *record)
+{
+    return (struct side){record->client_cpu, record->num_client_cpu};
 }
 
 static enum ekb_err merge_stages(struct ekb_record *to, const struct ekb_record *from,
@@ -282,12 +300,10 @@ static enum ekb_err merge_stages(struct ekb_record *to, const struct ekb_record 
         err = merge_stage(&to->plan.stages[i], &from->plan.stages[i], times);
     }
     if (err == EKB_OK) {
-        err = merge_side(to->server_cpu, to->num_server_cpu, from->server_cpu, from->num_server_cpu,
-                         times);
+        err = merge_side(server_of(to), server_of(from), times);
     }
     if (err == EKB_OK) {
-        err = merge_side(to->client_cpu, to->num_client_cpu, from->client_cpu, from->num_client_cpu,
-                         times);
+        err = merge_side(client_of(to), client_of(from), times);
     }
     return err;
 }
@@ -417,8 +433,9 @@ static enum ekb_err add_all(struct ekb_record *record, const struct ekb_merge_pa
     return err;
 }
 
-// describe_parts says when the first part began, and whether they are of one machine.
-static void describe_parts(struct ekb_record *record)
+// describe_parts says when the first part began, and whether they are of one time and machine.
+static void describe_parts(struct ekb_record *record, const struct span *span,
+                           enum merge_times times)
 {
     const struct ekb_record_part *first = &record->parts[0];
     bool is_one = true;
@@ -431,6 +448,10 @@ static void describe_parts(struct ekb_record *record)
         is_one = is_one && strcmp(part->cpu_model, first->cpu_model) == 0 &&
                  strcmp(part->kernel, first->kernel) == 0 &&
                  strcmp(part->version, first->version) == 0;
+    }
+    if (times == MERGE_TOGETHER && span->last_start - span->first_start > MAX_SKEW_MS) {
+        add_note(record, "merged from loads that did not begin together: blocks and intervals are "
+                         "counted from the begin of each");
     }
     if (!is_one) {
         add_note(record, "merged from machines or programs that differ: `parts` has each");
@@ -470,6 +491,6 @@ enum ekb_err ekb_merge_records(struct ekb_record *out_record, const struct ekb_m
     free(out_record->parts);
     out_record->parts = list;
     out_record->num_parts = num;
-    describe_parts(out_record);
+    describe_parts(out_record, &span, times);
     return EKB_OK;
 }

@@ -102,7 +102,7 @@ free_port=$(perl -MIO::Socket::INET -e '
 refuses 2 '"grind"' grind
 refuses 2 '""' ''
 refuses 2 '"--nope"' --nope
-for command in measure serve load pki doctor; do
+for command in measure serve load pki doctor report merge; do
     refuses 2 'nope' "$command" --nope
 done
 run ekubench

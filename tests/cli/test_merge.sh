@@ -40,10 +40,17 @@ may_be_unclean 'a longer load'
 kill -TERM "$server_pid"
 end_of "$server_pid"
 
+# A report of what is stored says what was printed, to the byte.
+run ekubench report "$dir/a"
+expect 'a report' 0
+cmp -- "$dir/a/report.txt" "$dir/out" >&2 || fail 'the report is not what was printed'
+
 run ekubench merge "$dir/a" "$dir/b/result.json" -o "$dir/merged"
 may_be_unclean 'merge'
 says 'merge' 'Merged from 2 results of'
 cmp -- "$dir/merged/report.txt" "$dir/out" >&2 || fail 'what is printed is not what is written'
+run ekubench report "$dir/merged"
+cmp -- "$dir/merged/report.txt" "$dir/out" >&2 || fail 'the report of the merged is not what was printed'
 run ekubench merge "$dir/a" "$dir/b" -o "$dir/merged.json" --json
 may_be_unclean 'merge into a file'
 cmp -- "$dir/merged/result.json" "$dir/merged.json" >&2 || fail 'a file is not a directory'

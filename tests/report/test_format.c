@@ -41,7 +41,8 @@ static enum ekb_err write_as(const char *format, size_t num_results, const char 
 {
     char label[] = "result";
     const struct ekb_report_result results[] = {{label, &record}, {label, &record}};
-    const struct ekb_report_set set = {.results = results, .num_results = num_results, .arm = arm};
+    const struct ekb_report_set set = {
+        .results = results, .num_results = num_results, .choice = {.arm = arm}};
     *fail = (struct ekb_fail){0};
     return ekb_report_format_write(&text, ekb_report_format_find(format), &set, fail);
 }

@@ -367,6 +367,21 @@ Test(merge, has_no_rates_when_the_parts_ran_apart)
     cr_expect_not_null(strstr(merged.notes[merged.num_notes - 1], "different times"));
 }
 
+Test(merge, says_when_the_parts_did_not_begin_together)
+{
+    make_load(500);
+    SET_TEXT(parts[1].started_at, "2026-03-29T06:54:39.939Z");
+    merge_all();
+    cr_expect_eq(merged.num_notes, 1);
+    ekb_record_deinit(&merged);
+
+    SET_TEXT(parts[2].started_at, "2026-03-29T06:54:39.940Z");
+    merge_all();
+
+    cr_assert_eq(merged.num_notes, 2);
+    cr_expect_not_null(strstr(merged.notes[1], "did not begin together"));
+}
+
 Test(merge, leaves_out_effects_and_says_so)
 {
     make_load(500);

@@ -10,6 +10,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+// Which distribution is meant.
+struct ekb_report_choice {
+    const char *arm;    // "cost/on-d1"; NULL: the only arm.
+    const char *metric; // NULL: "latency_ns".
+};
+
 struct ekb_report_distribution {
     const struct ekb_record_arm *arm;
     const char *metric; // "latency_ns"; a string literal.
@@ -22,13 +28,12 @@ struct ekb_report_distribution {
 bool ekb_report_distribution_next(const struct ekb_record *record,
                                   struct ekb_report_distribution *distribution);
 
-// ekb_report_distribution_find finds that of `metric` (NULL: "latency_ns") of the arm called
-// "STAGE/NAME" (NULL: the only arm). EKB_USAGE, with a sentence, if there is none or it is not
-// clear which.
+// ekb_report_distribution_find finds the one that `choice` means. EKB_USAGE, with a sentence, if
+// there is none or it is not clear which.
 EKB_NODISCARD enum ekb_err
 ekb_report_distribution_find(struct ekb_report_distribution *out_distribution,
-                             const struct ekb_record *record, const char *arm, const char *metric,
-                             struct ekb_fail *reterr_fail);
+                             const struct ekb_record *record,
+                             const struct ekb_report_choice *choice, struct ekb_fail *reterr_fail);
 
 // ekb_report_distribution_open returns its histogram, newly allocated; free it with `free`. NULL if
 // there is no memory.

@@ -8,6 +8,7 @@
 #define EKUBENCH_REPORT_FORMAT_H
 
 #include "ekubench/base/err.h"
+#include "ekubench/report/distribution.h"
 #include "ekubench/stat/record.h"
 
 #include <stddef.h>
@@ -22,10 +23,8 @@ struct ekb_report_result {
 // What is to be reported. Records as they are read (ekb_record_from_json).
 struct ekb_report_set {
     const struct ekb_report_result *results;
-    size_t num_results; // At least one.
-    // For formats that hold one distribution: which. NULL: the only one that can be meant.
-    const char *arm;    // "cost/on-d1"
-    const char *metric; // "latency_ns"
+    size_t num_results;              // At least one.
+    struct ekb_report_choice choice; // For formats that hold one distribution: which.
 };
 
 // How much a format can hold.
