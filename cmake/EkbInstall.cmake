@@ -10,6 +10,21 @@ set(ekb_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/ekubench")
 get_property(ekb_programs GLOBAL PROPERTY EKB_PROGRAMS)
 if(ekb_programs)
   install(TARGETS ${ekb_programs} RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
+  # The program knows its manual page and its completions.
+  set(ekb_words "${PROJECT_BINARY_DIR}/words")
+  add_custom_command(
+      OUTPUT "${ekb_words}/ekubench.1" "${ekb_words}/ekubench" "${ekb_words}/_ekubench"
+      COMMAND ${CMAKE_COMMAND} -E make_directory "${ekb_words}"
+      COMMAND ekubench manual > "${ekb_words}/ekubench.1"
+      COMMAND ekubench completion bash > "${ekb_words}/ekubench"
+      COMMAND ekubench completion zsh > "${ekb_words}/_ekubench"
+      DEPENDS ekubench
+      VERBATIM
+  )
+  add_custom_target(ekb_words ALL DEPENDS "${ekb_words}/ekubench.1")
+  install(FILES "${ekb_words}/ekubench.1" DESTINATION "${CMAKE_INSTALL_MANDIR}/man1")
+  install(FILES "${ekb_words}/ekubench" DESTINATION "${CMAKE_INSTALL_DATADIR}/bash-completion/completions")
+  install(FILES "${ekb_words}/_ekubench" DESTINATION "${CMAKE_INSTALL_DATADIR}/zsh/site-functions")
 endif()
 
 set(ekb_objects "")

@@ -459,6 +459,28 @@ static enum ekb_err check_variants(const struct arguments *arguments, const char
     return EKB_OK;
 }
 
+// say_none says that there is no such link, and which there are.
+static enum ekb_err say_none(const struct arguments *arguments, const enum ekb_eku_mode *mode,
+                             struct ekb_fail *reterr_fail)
+{
+    const struct ekb_workload *workload = arguments->workload.workload;
+    char others[256] = "";
+    for (size_t i = 0; i < ekb_workload_num_arms(workload); i++) {
+        const struct ekb_plan_arm *arm = ekb_workload_arm(workload, i);
+        const size_t len = strlen(others);
+        if (arm->expect == EKB_EXPECT_ACCEPT) {
+            (void)snprintf(others + len, sizeof others - len, "%s%s", len > 0 ? ", " : "",
+                           arm->name);
+        }
+    }
+    return ekb_fail_say(reterr_fail, EKB_USAGE, "%s has no link%s%s that is accepted%s%s; %s%s",
+                        arguments->settings.scenario, arguments->link != NULL ? " " : "",
+                        arguments->link != NULL ? arguments->link : "",
+                        mode != NULL ? " by EKU mode " : "",
+                        mode != NULL ? ekb_eku_mode_name(*mode) : "",
+                        others[0] != '\0' ? "accepted are " : "none is", others);
+}
+
 // choose_link takes the link of the deployment whose rate is to be found.
 static enum ekb_err choose_link(struct arguments *arguments, struct ekb_fail *reterr_fail)
 {
@@ -467,13 +489,7 @@ static enum ekb_err choose_link(struct arguments *arguments, struct ekb_fail *re
     const enum ekb_eku_mode *mode = settings->plan.eku_set ? &settings->plan.eku : NULL;
     const struct ekb_plan_arm *arm = ekb_workload_find(workload, arguments->link, mode);
     if (arm == NULL || (mode != NULL && arm->policy.eku != *mode)) {
-        return ekb_fail_say(reterr_fail, EKB_USAGE, "%s has no link%s%s that is accepted%s%s%s%s",
-                            settings->scenario, arguments->link != NULL ? " " : "",
-                            arguments->link != NULL ? arguments->link : "",
-                            mode != NULL ? " by EKU mode " : "",
-                            mode != NULL ? ekb_eku_mode_name(*mode) : "",
-                            ekb_workload_left_out(workload)[0] != '\0' ? "; " : "",
-                            ekb_workload_left_out(workload));
+        return say_none(arguments, mode, reterr_fail);
     }
     settings->arm = arm;
     settings->plan.eku = arm->policy.eku;
@@ -497,14 +513,15 @@ static enum ekb_err prepare(struct arguments *arguments, struct ekb_fail *reterr
     return err;
 }
 
+const struct argp ekb_cli_capacity_argp = {
+    .options = options, .parser = parse, .args_doc = "[ADDR:PORT]", .doc = doc};
+
 int ekb_cli_capacity(int argc, char **argv)
 {
-    static const struct argp argp = {
-        .options = options, .parser = parse, .args_doc = "[ADDR:PORT]", .doc = doc};
     struct arguments arguments = {.settings = {.budget_ns = 120 * EKB_NS_PER_S}};
     struct ekb_fail fail;
     ekb_cli_target_init(&arguments.target);
-    ekb_cli_parse(&argp, argc, argv, &arguments);
+    ekb_cli_parse(&ekb_cli_capacity_argp, argc, argv, &arguments);
     const struct ekb_cli_job job = {.run = run, .what = &arguments.settings};
     const int status = prepare(&arguments, &fail) == EKB_OK
                            ? ekb_cli_run_to_end(&job, judge, arguments.output, arguments.format)

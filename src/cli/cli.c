@@ -1,5 +1,7 @@
 #include "cli/cli.h"
 
+#include "cli/suggest.h"
+
 #include "ekubench/base/clock.h"
 #include "ekubench/base/file.h"
 #include "ekubench/base/units.h"
@@ -12,7 +14,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
+
+// Of argp's help: what it is written for, and what it needs beside the names of options.
+#define HELP_WIDTH 80
+#define MIN_HELP_WIDTH 45
 
 const struct argp_option *ekb_cli_find_option(const struct argp *argp, const char *name, size_t len)
 {
@@ -46,6 +53,31 @@ static bool takes_next(const struct argp *argp, const char *letters)
     return false;
 }
 
+const char *ekb_cli_suggest_option(const struct argp *argp, const char *word, size_t len)
+{
+    struct ekb_cli_suggestion suggestion = {.word = word, .len = len};
+    for (const struct argp_option *option = argp->options; option->name != NULL; option++) {
+        ekb_cli_suggest(&suggestion, option->name);
+    }
+    ekb_cli_suggest(&suggestion, "help");
+    return suggestion.best;
+}
+
+// refuse_option ends the process: there is no long option that begins like `word`, `len` letters
+// without the dashes. It says what may have been meant.
+_Noreturn static void refuse_option(const struct argp *argp, const char *command, const char *word,
+                                    size_t len)
+{
+    const char *const near = ekb_cli_suggest_option(argp, word + 2, len);
+    (void)fprintf(stderr, "%s: unrecognized option '%.*s'", command, (int)len + 2, word);
+    if (near != NULL) {
+        (void)fprintf(stderr, "; did you mean --%s?", near);
+    }
+    (void)fprintf(stderr, "\nTry `%s --help' or `%s --usage' for more information.\n", command,
+                  command);
+    exit(EKB_EXIT_USAGE);
+}
+
 // refuse_abbreviations ends the process at a long option that is not written out. argp would
 // complete it: a "--password SECRET" meant for another program became a file name, and was printed.
 static void refuse_abbreviations(const struct argp *argp, int argc, char **argv)
@@ -63,14 +95,21 @@ static void refuse_abbreviations(const struct argp *argp, int argc, char **argv)
         const struct argp_option *option = ekb_cli_find_option(argp, word + 2, len);
         const bool is_argps = strcmp(word, "--help") == 0 || strcmp(word, "--usage") == 0;
         if (option == NULL && !is_argps) {
-            (void)fprintf(
-                stderr,
-                "%s: unrecognized option '%.*s'\nTry `%s --help' or `%s --usage' for more "
-                "information.\n",
-                argv[0], (int)len + 2, word, argv[0], argv[0]);
-            exit(EKB_EXIT_USAGE);
+            refuse_option(argp, argv[0], word, len);
         }
         i += option != NULL && option->arg != NULL && word[len + 2] == '\0' ? 1 : 0;
+    }
+}
+
+// fit_help has argp break the lines of its help for a terminal that is narrower than it thinks.
+static void fit_help(void)
+{
+    struct winsize size;
+    char format[32];
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= MIN_HELP_WIDTH &&
+        size.ws_col < HELP_WIDTH) {
+        (void)snprintf(format, sizeof format, "rmargin=%u", (unsigned)size.ws_col - 1);
+        (void)setenv("ARGP_HELP_FMT", format, 0);
     }
 }
 
@@ -82,6 +121,7 @@ void ekb_cli_parse(const struct argp *argp, int argc, char **argv, void *input)
     argv[0] = name;
     argp_err_exit_status = EKB_EXIT_USAGE;
     refuse_abbreviations(argp, argc, argv);
+    fit_help();
     // argp ends the process itself on errors, --help and --version.
     if (argp_parse(argp, argc, argv, 0, NULL, input) != 0) {
         exit(EKB_EXIT_USAGE);

@@ -31,22 +31,42 @@ enum {
 // What an option for the type of a key takes.
 #define EKB_CLI_KEY_TYPES "p256, p384, rsa2048, rsa3072, rsa4096 or ed25519"
 
-// The commands. Each gets its own name as argv[0] and returns the exit status.
+// The commands. Each gets its own name as argv[0] and returns the exit status; what it understands
+// is in its table. cli/commands.c lists them.
+int ekb_cli_audit(int argc, char **argv);
 int ekb_cli_capacity(int argc, char **argv);
-int ekb_cli_measure(int argc, char **argv);
-int ekb_cli_serve(int argc, char **argv);
-int ekb_cli_load(int argc, char **argv);
-int ekb_cli_pki(int argc, char **argv);
 int ekb_cli_compare(int argc, char **argv);
+int ekb_cli_completion(int argc, char **argv);
 int ekb_cli_doctor(int argc, char **argv);
 int ekb_cli_instructions(int argc, char **argv);
-int ekb_cli_verify(int argc, char **argv);
-int ekb_cli_store(int argc, char **argv);
-int ekb_cli_probe(int argc, char **argv);
-int ekb_cli_audit(int argc, char **argv);
-int ekb_cli_scenario(int argc, char **argv);
-int ekb_cli_report(int argc, char **argv);
+int ekb_cli_load(int argc, char **argv);
+int ekb_cli_manual(int argc, char **argv);
+int ekb_cli_measure(int argc, char **argv);
 int ekb_cli_merge(int argc, char **argv);
+int ekb_cli_pki(int argc, char **argv);
+int ekb_cli_probe(int argc, char **argv);
+int ekb_cli_report(int argc, char **argv);
+int ekb_cli_scenario(int argc, char **argv);
+int ekb_cli_serve(int argc, char **argv);
+int ekb_cli_store(int argc, char **argv);
+int ekb_cli_verify(int argc, char **argv);
+extern const struct argp ekb_cli_audit_argp;
+extern const struct argp ekb_cli_capacity_argp;
+extern const struct argp ekb_cli_compare_argp;
+extern const struct argp ekb_cli_completion_argp;
+extern const struct argp ekb_cli_doctor_argp;
+extern const struct argp ekb_cli_instructions_argp;
+extern const struct argp ekb_cli_load_argp;
+extern const struct argp ekb_cli_manual_argp;
+extern const struct argp ekb_cli_measure_argp;
+extern const struct argp ekb_cli_merge_argp;
+extern const struct argp ekb_cli_pki_argp;
+extern const struct argp ekb_cli_probe_argp;
+extern const struct argp ekb_cli_report_argp;
+extern const struct argp ekb_cli_scenario_argp;
+extern const struct argp ekb_cli_serve_argp;
+extern const struct argp ekb_cli_store_argp;
+extern const struct argp ekb_cli_verify_argp;
 
 // ekb_cli_parse runs argp over the arguments with messages prefixed "ekubench <command>". It ends
 // the process with status 2 on wrong usage, an abbreviated option included, and with 0 after
@@ -56,6 +76,10 @@ void ekb_cli_parse(const struct argp *argp, int argc, char **argv, void *input);
 // ekb_cli_find_option returns the option with that long name, NULL if there is none.
 const struct argp_option *ekb_cli_find_option(const struct argp *argp, const char *name,
                                               size_t len);
+
+// ekb_cli_suggest_option returns the long name of an option for which the `len` characters of
+// `word` may have been meant, or NULL.
+const char *ekb_cli_suggest_option(const struct argp *argp, const char *word, size_t len);
 
 // ekb_cli_find_key returns the option with that key, for a short one its letter; NULL if there is
 // none.
@@ -154,10 +178,10 @@ struct ekb_cli_progress {
 };
 
 // ekb_cli_progress_text writes the line for `report`: rate, latency and failures are those of the
-// last second. It fits a terminal of 80 columns; what there is no room for is left out, percentiles
-// first.
+// last second. It fits a terminal of `width` columns, two or more, and of 80; what there is no room
+// for is left out, percentiles first.
 #define EKB_CLI_PROGRESS_LEN 80
-const char *ekb_cli_progress_text(char out_text[EKB_CLI_PROGRESS_LEN],
+const char *ekb_cli_progress_text(char out_text[EKB_CLI_PROGRESS_LEN], size_t width,
                                   const struct ekb_session_report *report);
 
 // ekb_cli_progress_init looks at standard error; ekb_cli_progress_show is the callback of a

@@ -278,14 +278,15 @@ static int run(const struct arguments *arguments)
     return status;
 }
 
+const struct argp ekb_cli_compare_argp = {
+    .options = options, .parser = parse, .args_doc = "BASE NEW", .doc = doc};
+
 int ekb_cli_compare(int argc, char **argv)
 {
-    static const struct argp argp = {
-        .options = options, .parser = parse, .args_doc = "BASE NEW", .doc = doc};
     struct arguments arguments = {.wish = {.time_percent = EKB_GATE_TIME_PERCENT,
                                            .num_quadruples = EKB_COMPARE_QUADRUPLES,
                                            .with_times = true,
                                            .with_instructions = true}};
-    ekb_cli_parse(&argp, argc, argv, &arguments);
+    ekb_cli_parse(&ekb_cli_compare_argp, argc, argv, &arguments);
     return run(&arguments);
 }

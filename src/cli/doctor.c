@@ -84,14 +84,15 @@ static int print_json(const struct ekb_doctor_finding *findings, size_t num_find
     return ekb_cli_print_json(list);
 }
 
+const struct argp ekb_cli_doctor_argp = {.options = options, .parser = parse, .doc = doc};
+
 int ekb_cli_doctor(int argc, char **argv)
 {
-    static const struct argp argp = {.options = options, .parser = parse, .doc = doc};
     struct arguments arguments = {.format = EKB_CLI_TEXT, .seed = EKB_PLAN_DEFAULT_SEED};
     struct ekb_doctor_finding findings[EKB_DOCTOR_MAX_FINDINGS];
     int status = EKB_EXIT_OK;
 
-    ekb_cli_parse(&argp, argc, argv, &arguments);
+    ekb_cli_parse(&ekb_cli_doctor_argp, argc, argv, &arguments);
     if (arguments.self_test) {
         return ekb_cli_self_test(arguments.format, arguments.seed);
     }

@@ -1,6 +1,7 @@
 #include "cli/cli.h"
 
 #include "ekubench/base/file.h"
+#include "ekubench/base/lines.h"
 
 #include <ini.h>
 #include <stdbool.h>
@@ -8,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-// inih cuts lines at 200 bytes, their end included.
-#define MAX_LINE 197
 #define MAX_FILE (1u << 20)
 
 // Options that a file may set, which are as many as a command has.
@@ -20,9 +19,7 @@ struct file {
     unsigned set_at[MAX_KEYS]; // By option: the line that set it, or 0.
     const char *path;
     const char *section; // The only one there may be.
-    FILE *stream;
-    unsigned line;
-    bool is_indented; // The line is.
+    struct ekb_lines lines;
     struct argp_state state;
     // The option of the last key, which is obeyed when its value is known to have ended.
     const struct argp_option *option;
@@ -59,7 +56,7 @@ void ekb_cli_refuse(const struct argp_state *state, const char *format, ...)
     va_list args;
     va_start(args, format);
     if (file != NULL) {
-        (void)fprintf(stderr, "ekubench: %s:%u: ", file->path, file->line);
+        (void)fprintf(stderr, "ekubench: %s:%u: ", file->path, file->lines.line);
     } else {
         (void)fprintf(stderr, "%s: ", state->name);
     }
@@ -87,17 +84,17 @@ static void apply_flag(struct file *file, const struct argp_option *option, cons
 static void obey(struct file *file)
 {
     const struct argp_option *option = file->option;
-    const unsigned line = file->line;
+    const unsigned line = file->lines.line;
     if (option == NULL) {
         return;
     }
-    file->line = file->set_at[option - file->argp->options];
+    file->lines.line = file->set_at[option - file->argp->options];
     if (option->arg == NULL) {
         apply_flag(file, option, file->value);
     } else {
         (void)file->argp->parser(option->key, file->value, &file->state);
     }
-    file->line = line;
+    file->lines.line = line;
     file->option = NULL;
 }
 
@@ -105,7 +102,7 @@ static void obey(struct file *file)
 static bool goes_on(const struct file *file, const struct argp_option *option)
 {
     const size_t len = option == file->option ? strlen(file->value) : 0;
-    return file->is_indented && len > 0 && file->value[len - 1] == ',';
+    return file->lines.is_indented && len > 0 && file->value[len - 1] == ',';
 }
 
 static int apply(void *context, const char *section, const char *name, const char *value)
@@ -116,7 +113,10 @@ static int apply(void *context, const char *section, const char *name, const cha
     }
     const struct argp_option *option = ekb_cli_find_option(file->argp, name, strlen(name));
     if (option == NULL) {
-        ekb_cli_refuse(&file->state, "%s: \"ekubench %s\" has no such option", name, file->section);
+        const char *const near = ekb_cli_suggest_option(file->argp, name, strlen(name));
+        ekb_cli_refuse(&file->state, "%s: \"ekubench %s\" has no such option%s%s%s", name,
+                       file->section, near != NULL ? "; did you mean " : "",
+                       near != NULL ? near : "", near != NULL ? "?" : "");
     }
     if (goes_on(file, option)) {
         file->value = keep(file->value, value);
@@ -128,7 +128,7 @@ static int apply(void *context, const char *section, const char *name, const cha
     if (*set_at != 0) {
         ekb_cli_refuse(&file->state, "%s is set in line %u already", name, *set_at);
     }
-    *set_at = file->line;
+    *set_at = file->lines.line;
     file->option = option;
     file->value = keep(value, "");
     return 1;
@@ -138,13 +138,9 @@ static int apply(void *context, const char *section, const char *name, const cha
 static char *read_line(char *out_text, int size, void *context)
 {
     struct file *file = context;
-    char *text = fgets(out_text, size, file->stream);
-    if (text != NULL) {
-        file->line++;
-        file->is_indented = text[0] == ' ' || text[0] == '\t';
-        if (strlen(text) > MAX_LINE - 1 && strchr(text, '\n') == NULL && feof(file->stream) == 0) {
-            ekb_cli_refuse(&file->state, "the line is longer than %d characters", MAX_LINE);
-        }
+    char *text = ekb_lines_read(out_text, size, &file->lines);
+    if (text != NULL && file->lines.wanted[0] != '\0') {
+        ekb_cli_refuse(&file->state, "%s", file->lines.wanted);
     }
     return text;
 }
@@ -164,12 +160,8 @@ enum ekb_err ekb_cli_parse_file(const struct argp *argp, const char *path, const
         free(data);
         return ekb_fail_set(reterr_fail, EKB_PARSE, 0, "%s is no text: it has a zero byte", path);
     }
-    // One byte at least: a stream over nothing cannot be had. The terminating zero ends no line.
-    file.stream = fmemopen(data, data_len > 0 ? data_len : 1, "r");
-    const int line = file.stream == NULL ? -1 : ini_parse_stream(read_line, &file, apply, &file);
-    if (file.stream != NULL) {
-        (void)fclose(file.stream);
-    }
+    file.lines.next = (const char *)data;
+    const int line = ini_parse_stream(read_line, &file, apply, &file);
     free(data);
     if (line < 0) {
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%s", path);

@@ -179,11 +179,12 @@ static int run(const struct arguments *arguments)
                : ekb_cli_fail(&fail);
 }
 
+const struct argp ekb_cli_instructions_argp = {
+    .options = options, .parser = parse, .args_doc = "[BINARY]", .doc = doc};
+
 int ekb_cli_instructions(int argc, char **argv)
 {
-    static const struct argp argp = {
-        .options = options, .parser = parse, .args_doc = "[BINARY]", .doc = doc};
     struct arguments arguments = {.num_handshakes = EKB_INSTRUCTIONS_HANDSHAKES};
-    ekb_cli_parse(&argp, argc, argv, &arguments);
+    ekb_cli_parse(&ekb_cli_instructions_argp, argc, argv, &arguments);
     return arguments.run != NULL ? run(&arguments) : count(&arguments);
 }

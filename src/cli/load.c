@@ -187,7 +187,7 @@ static void check_arguments(struct arguments *arguments, struct argp_state *stat
     if (settings->reject_store != NULL && !(settings->reject_share > 0)) {
         ekb_cli_refuse(state, "--reject-store is of --reject-share");
     }
-    if (!settings->arm.expect_accept &&
+    if (settings->arm.expect != EKB_EXPECT_ACCEPT &&
         (settings->reject_share > 0 || settings->resume_share > 0)) {
         ekb_cli_refuse(state, "--expect reject is of all: without --reject-share and "
                               "--resume-share");
@@ -261,8 +261,9 @@ static error_t parse_outcomes(int key, char *text, struct argp_state *state)
     struct ekb_load_settings *settings = &arguments->settings;
     switch (key) {
     case OPTION_EXPECT:
-        arguments->target.arm.expect_accept =
-            parse_word("--expect", text, "accept", "reject", state);
+        arguments->target.arm.expect = parse_word("--expect", text, "accept", "reject", state)
+                                           ? EKB_EXPECT_ACCEPT
+                                           : EKB_EXPECT_REJECT;
         return 0;
     case OPTION_RESUME_SHARE:
         settings->resume_share = parse_share("--resume-share", text, state);
@@ -394,10 +395,11 @@ static enum ekb_err run(struct ekb_record *out_record, const void *settings,
     return ekb_load_run(out_record, settings, control, reterr_fail);
 }
 
+const struct argp ekb_cli_load_argp = {
+    .options = options, .parser = parse, .args_doc = "ADDR:PORT", .doc = doc};
+
 int ekb_cli_load(int argc, char **argv)
 {
-    static const struct argp argp = {
-        .options = options, .parser = parse, .args_doc = "ADDR:PORT", .doc = doc};
     struct default_word defaults[] = {
         {"seed", "1"},       {"client-workers", "1"}, {"duration", "10s"}, {"warmup", "1s"},
         {"deadline", "10s"}, {"confirm", "first"},    {"tls", "any"},      {"expect", "accept"},
@@ -405,7 +407,7 @@ int ekb_cli_load(int argc, char **argv)
     struct arguments arguments = {.settings = {.in_flight = 100}};
     ekb_cli_target_init(&arguments.target);
     struct ekb_cli_words words = {
-        .argp = &argp, .command = "load", .positional = "target", .input = &arguments};
+        .argp = &ekb_cli_load_argp, .command = "load", .positional = "target", .input = &arguments};
     struct ekb_fail fail;
     for (size_t i = 0; i < sizeof defaults / sizeof defaults[0]; i++) {
         ekb_cli_words_give(&words, defaults[i].name, defaults[i].value);

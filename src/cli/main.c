@@ -1,46 +1,21 @@
 #include "cli/cli.h"
+#include "cli/commands.h"
 
 #include "ekubench/tls/config.h"
 #include "ekubench_build.h"
 
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-
-static const struct {
-    const char *name;
-    int (*run)(int argc, char **argv);
-    const char *summary;
-} commands[] = {
-    {"measure", ekb_cli_measure,
-     "what verifying client certificates costs, measured on this machine"},
-    {"capacity", ekb_cli_capacity,
-     "how many can it take? the highest rate that meets an objective"},
-    {"compare", ekb_cli_compare, "is one slower than the other? results, programs, stores; for CI"},
-    {"report", ekb_cli_report,
-     "a result as tables, Markdown, CSV, for HdrHistogram, CI, dashboards"},
-    {"merge", ekb_cli_merge, "several results of one plan as one, exactly"},
-    {"serve", ekb_cli_serve, "the dual-store TLS server, one listener per policy"},
-    {"load", ekb_cli_load, "the load client, against any TLS server"},
-    {"store", ekb_cli_store, "keep the dual certificate store of a node"},
-    {"verify", ekb_cli_verify, "what verification says of a certificate chain"},
-    {"probe", ekb_cli_probe, "what a server shows, and what a node makes of it"},
-    {"audit", ekb_cli_audit, "which certificates break which links, and what to do"},
-    {"scenario", ekb_cli_scenario, "run a deployment: stores, servers, links, real handshakes"},
-    {"pki", ekb_cli_pki, "mint certification authorities and certificates"},
-    {"instructions", ekb_cli_instructions, "instructions of a handshake, counted without noise"},
-    {"doctor", ekb_cli_doctor, "can this machine measure?"},
-};
-
-#define NUM_COMMANDS (sizeof commands / sizeof commands[0])
 
 static void print_help(FILE *file)
 {
     (void)fprintf(file, "Usage: ekubench COMMAND [OPTION...]\n"
                         "What mutual-TLS client-certificate verification costs.\n\nCommands:\n");
-    for (size_t i = 0; i < NUM_COMMANDS; i++) {
-        (void)fprintf(file, "  %-12s %s\n", commands[i].name, commands[i].summary);
+    for (size_t i = 0; i < ekb_cli_num_commands; i++) {
+        (void)fprintf(file, "  %-12s %s\n", ekb_cli_commands[i].name, ekb_cli_commands[i].summary);
     }
     (void)fprintf(
         file, "\n`ekubench COMMAND --help` describes a command. --version prints the versions.\n");
@@ -58,27 +33,59 @@ static void print_version(void)
                  EKB_BUILD_ZLIB_VERSION, EKB_BUILD_COMPILER, EKB_BUILD_TYPE);
 }
 
+// say_no_command says that `word` is none, and what it may have been meant for.
+static void say_no_command(const char *word)
+{
+    const char *const near = ekb_cli_suggest_command(word);
+    if (near != NULL) {
+        ekb_cli_say("there is no command \"%s\"; did you mean %s? `ekubench --help` lists them",
+                    word, near);
+    } else {
+        ekb_cli_say("there is no command \"%s\"; `ekubench --help` lists them", word);
+    }
+}
+
+static bool is_one_of(const char *word, const char *a, const char *b, const char *c)
+{
+    return strcmp(word, a) == 0 || strcmp(word, b) == 0 || strcmp(word, c) == 0;
+}
+
+// help describes the command that the second word names, or lists them all.
+static int help(int argc, char **argv)
+{
+    if (argc < 3) {
+        print_help(stdout);
+        return EKB_EXIT_OK;
+    }
+    const struct ekb_cli_command *command = ekb_cli_find_command(argv[2]);
+    if (command == NULL) {
+        say_no_command(argv[2]);
+        return EKB_EXIT_USAGE;
+    }
+    char option[] = "--help";
+    char *words[] = {argv[2], option, NULL};
+    return command->run(2, words);
+}
+
 // run_command returns the exit status of what `argv` asks for.
 static int run_command(int argc, char **argv)
 {
     const char *word = argc > 1 ? argv[1] : "";
-    for (size_t i = 0; i < NUM_COMMANDS; i++) {
-        if (strcmp(word, commands[i].name) == 0) {
-            return commands[i].run(argc - 1, argv + 1);
-        }
+    const struct ekb_cli_command *command = ekb_cli_find_command(word);
+    if (command != NULL) {
+        return command->run(argc - 1, argv + 1);
     }
-    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0) {
-        print_help(stdout);
-        return EKB_EXIT_OK;
+    if (is_one_of(word, "--help", "-h", "help")) {
+        return help(argc, argv);
     }
-    if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0) {
+    if (is_one_of(word, "--version", "-V", "version")) {
         print_version();
         return EKB_EXIT_OK;
     }
     if (argc < 2) {
         print_help(stderr);
     } else {
-        ekb_cli_say("there is no command \"%s\"; `ekubench --help` lists them", word);
+        say_no_command(word);
     }
     return EKB_EXIT_USAGE;
 }

@@ -201,7 +201,7 @@ static bool is_file(const char *plan)
     return strchr(plan, '/') != NULL || (len > 4 && strcmp(plan + len - 4, ".ini") == 0);
 }
 
-static const struct argp measure_argp = {.options = options, .parser = parse, .doc = doc};
+const struct argp ekb_cli_measure_argp = {.options = options, .parser = parse, .doc = doc};
 
 // make_plan makes the plan that the arguments ask for.
 static enum ekb_err make_plan(struct ekb_plan *out_plan, const struct arguments *arguments,
@@ -251,7 +251,7 @@ enum ekb_err ekb_cli_read_plan(struct ekb_plan *out_plan, const char *path,
 {
     struct arguments arguments = {.plan = "standard"};
     const enum ekb_err err =
-        ekb_cli_parse_file(&measure_argp, path, "measure", &arguments, reterr_fail);
+        ekb_cli_parse_file(&ekb_cli_measure_argp, path, "measure", &arguments, reterr_fail);
     return err == EKB_OK ? make_plan(out_plan, &arguments, reterr_fail) : err;
 }
 
@@ -261,16 +261,16 @@ static enum ekb_err read_arguments(struct arguments *arguments, int argc, char *
                                    struct ekb_fail *reterr_fail)
 {
     struct arguments from_file = {.plan = "standard"};
-    ekb_cli_parse(&measure_argp, argc, argv, arguments);
+    ekb_cli_parse(&ekb_cli_measure_argp, argc, argv, arguments);
     if (!is_file(arguments->plan)) {
         return EKB_OK;
     }
-    const enum ekb_err err =
-        ekb_cli_parse_file(&measure_argp, arguments->plan, "measure", &from_file, reterr_fail);
+    const enum ekb_err err = ekb_cli_parse_file(&ekb_cli_measure_argp, arguments->plan, "measure",
+                                                &from_file, reterr_fail);
     if (err == EKB_OK) {
         const char *const name = from_file.plan;
         *arguments = from_file;
-        ekb_cli_parse(&measure_argp, argc, argv, arguments);
+        ekb_cli_parse(&ekb_cli_measure_argp, argc, argv, arguments);
         arguments->plan = name;
     }
     return err;

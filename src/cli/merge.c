@@ -143,11 +143,12 @@ out:
     return status;
 }
 
+const struct argp ekb_cli_merge_argp = {
+    .options = options, .parser = parse, .args_doc = "RESULT RESULT...", .doc = doc};
+
 int ekb_cli_merge(int argc, char **argv)
 {
-    static const struct argp argp = {
-        .options = options, .parser = parse, .args_doc = "RESULT RESULT...", .doc = doc};
     struct arguments arguments = {.format = EKB_CLI_TEXT};
-    ekb_cli_parse(&argp, argc, argv, &arguments);
+    ekb_cli_parse(&ekb_cli_merge_argp, argc, argv, &arguments);
     return run(&arguments);
 }

@@ -140,17 +140,18 @@ static const char doc[] =
     "  ekubench pki mint store --count 5000 --rejects\n"
     "  ekubench load 127.0.0.1:7001 --store store/rejects/expired --expect reject";
 
+const struct argp ekb_cli_pki_argp = {
+    .options = options, .parser = parse, .args_doc = "mint DIR", .doc = doc};
+
 int ekb_cli_pki(int argc, char **argv)
 {
-    static const struct argp argp = {
-        .options = options, .parser = parse, .args_doc = "mint DIR", .doc = doc};
     struct ekb_mint_request request = {.key_type = EKB_KEY_P256,
                                        .server_eku = EKB_EKU_SERVER_AUTH,
                                        .client_eku = EKB_EKU_CLIENT_AUTH,
                                        .depth = 1,
                                        .validity_ns = UINT64_C(720) * 3600 * EKB_NS_PER_S};
 
-    ekb_cli_parse(&argp, argc, argv, &request);
+    ekb_cli_parse(&ekb_cli_pki_argp, argc, argv, &request);
     if (request.num_dns_names == 0) {
         request.dns_names[request.num_dns_names++] = "localhost";
     }

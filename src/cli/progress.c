@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 void ekb_cli_progress_init(struct ekb_cli_progress *progress)
@@ -87,14 +88,24 @@ static size_t write_line(char text[EKB_CLI_PROGRESS_LEN], const struct ekb_sessi
     return append(text, len, "; %llu s left", (unsigned long long)left_s);
 }
 
-const char *ekb_cli_progress_text(char out_text[EKB_CLI_PROGRESS_LEN],
+const char *ekb_cli_progress_text(char out_text[EKB_CLI_PROGRESS_LEN], size_t width,
                                   const struct ekb_session_report *report)
 {
+    const size_t room = width < EKB_CLI_PROGRESS_LEN ? width : EKB_CLI_PROGRESS_LEN;
     int shed = SHED_NOTHING;
-    while (write_line(out_text, report, shed) >= EKB_CLI_PROGRESS_LEN && shed + 1 < NUM_SHED) {
+    while (write_line(out_text, report, shed) >= room && shed + 1 < NUM_SHED) {
         shed++;
     }
+    out_text[room - 1] = '\0';
     return out_text;
+}
+
+// width_of_terminal returns the columns of the terminal that `fd` is, or those of any.
+static size_t width_of_terminal(int fd)
+{
+    struct winsize size;
+    return ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col
+                                                                : EKB_CLI_PROGRESS_LEN;
 }
 
 // A line that is not rewritten appears this often.
@@ -105,12 +116,14 @@ void ekb_cli_progress_show(void *context, const struct ekb_session_report *now)
     struct ekb_cli_progress *progress = context;
     const uint64_t now_ns = ekb_clock_now_ns();
     char text[EKB_CLI_PROGRESS_LEN];
+    const size_t width =
+        progress->is_terminal ? width_of_terminal(STDERR_FILENO) : EKB_CLI_PROGRESS_LEN;
     if (!progress->is_terminal && progress->shown &&
         now_ns - progress->last_line_ns < LINE_EVERY_NS) {
         return;
     }
     (void)fprintf(stderr, "%s%s%s", progress->is_terminal ? "\r\033[K" : "",
-                  ekb_cli_progress_text(text, now), progress->is_terminal ? "" : "\n");
+                  ekb_cli_progress_text(text, width, now), progress->is_terminal ? "" : "\n");
     (void)fflush(stderr);
     progress->last_line_ns = now_ns;
     progress->shown = true;

@@ -232,11 +232,12 @@ static int run(const struct arguments *arguments)
     return status;
 }
 
+const struct argp ekb_cli_report_argp = {
+    .options = options, .parser = parse, .args_doc = "RESULT...", .doc = doc};
+
 int ekb_cli_report(int argc, char **argv)
 {
-    static const struct argp argp = {
-        .options = options, .parser = parse, .args_doc = "RESULT...", .doc = doc};
     struct arguments arguments = {.format = ekb_report_format_find("text")};
-    ekb_cli_parse(&argp, argc, argv, &arguments);
+    ekb_cli_parse(&ekb_cli_report_argp, argc, argv, &arguments);
     return run(&arguments);
 }

@@ -117,10 +117,10 @@ static const char doc[] =
     "  ekubench scenario run condition-2.1 --release X15.4\n"
     "  ekubench scenario show condition-4 >mine.ini; ekubench scenario run mine.ini --json";
 
-static const struct argp scenario_argp = {.options = options,
-                                          .parser = parse,
-                                          .args_doc = "list\nshow NAME\nrun NAME|FILE...|--all",
-                                          .doc = doc};
+const struct argp ekb_cli_scenario_argp = {.options = options,
+                                           .parser = parse,
+                                           .args_doc = "list\nshow NAME\nrun NAME|FILE...|--all",
+                                           .doc = doc};
 
 static int list(enum ekb_cli_format format)
 {
@@ -166,6 +166,7 @@ struct series {
     const struct arguments *arguments;
     json_t *json; // NULL: text.
     FILE *table;  // A line for each run.
+    size_t num_runs;
     bool all_match;
 };
 
@@ -192,6 +193,7 @@ static enum ekb_err run_once(struct series *series, const struct ekb_deployment 
     }
     if (err == EKB_OK) {
         series->all_match = series->all_match && run->matches;
+        series->num_runs++;
         if (series->json != NULL) {
             (void)json_array_append_new(series->json, ekb_scenario_json(deployment, run));
         } else {
@@ -215,11 +217,12 @@ static enum ekb_err run_deployment(struct series *series, const struct ekb_deplo
     for (size_t i = 0; i < num_releases && err == EKB_OK; i++) {
         const enum ekb_release release =
             arguments->has_release ? arguments->release : deployment->releases[i];
-        const size_t num_modes =
-            ekb_release_rules(release)->has_mode_switch ? deployment->num_modes : 1;
+        const bool has_switch = ekb_release_rules(release)->has_mode_switch;
+        const size_t num_modes = has_switch ? deployment->num_modes : 1;
         for (size_t j = 0; j < num_modes && err == EKB_OK; j++) {
             const struct ekb_scenario_terms terms = {.release = release,
-                                                     .mode = deployment->modes[j],
+                                                     .mode = has_switch ? deployment->modes[j]
+                                                                        : EKB_EKU_ON,
                                                      .version = arguments->version,
                                                      .stop = ekb_cli_stop_flag()};
             err = run_once(series, deployment, &terms, reterr_fail);
@@ -276,7 +279,7 @@ static int run(const struct arguments *arguments)
     if (series.json != NULL && err == EKB_OK) {
         const int printed = ekb_cli_print_json(series.json);
         status = printed != EKB_EXIT_OK ? printed : status;
-    } else if (series.json == NULL) {
+    } else if (series.json == NULL && series.num_runs > 0) {
         (void)fputs(table, stdout);
     } else {
         json_decref(series.json);
@@ -288,7 +291,7 @@ static int run(const struct arguments *arguments)
 int ekb_cli_scenario(int argc, char **argv)
 {
     struct arguments arguments = {.version = EKB_TLS_1_3};
-    ekb_cli_parse(&scenario_argp, argc, argv, &arguments);
+    ekb_cli_parse(&ekb_cli_scenario_argp, argc, argv, &arguments);
     if (strcmp(arguments.verb, "list") == 0) {
         return list(arguments.format);
     }

@@ -195,15 +195,16 @@ static const char doc[] =
     "  ekubench serve --store store --listen 127.0.0.1:7001\n"
     "  ekubench serve -s store -l 127.0.0.1:7001 -l 127.0.0.1:7002,eku=off";
 
+const struct argp ekb_cli_serve_argp = {.options = options, .parser = parse, .doc = doc};
+
 int ekb_cli_serve(int argc, char **argv)
 {
-    static const struct argp argp = {.options = options, .parser = parse, .doc = doc};
     struct arguments arguments = {
         .service = {.num_workers = 1,
                     .max_connections = 4096,
                     .deadline_ns = 10 * EKB_NS_PER_S,
                     .event_limits = {.lines_per_s = 50, .max_len = UINT64_C(100000000)}}};
 
-    ekb_cli_parse(&argp, argc, argv, &arguments);
+    ekb_cli_parse(&ekb_cli_serve_argp, argc, argv, &arguments);
     return ekb_service_run(&arguments.service);
 }

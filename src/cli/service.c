@@ -458,7 +458,7 @@ static void release(struct service *service)
 
 int ekb_service_run(const struct ekb_service_options *options)
 {
-    uint8_t expect_accept[EKB_SERVICE_MAX_LISTENERS];
+    uint8_t expect[EKB_SERVICE_MAX_LISTENERS];
     // Nothing is measured by slices here: one that never begins.
     static const struct ekb_timeline timeline = {
         .origin_ns = UINT64_MAX / 2, .slice_ns = EKB_NS_PER_S, .num_slices = 1, .num_warmup = 1};
@@ -471,9 +471,9 @@ int ekb_service_run(const struct ekb_service_options *options)
                                          .max_connections = options->max_connections,
                                          .deadline_ns = options->deadline_ns,
                                          .timeline = &timeline,
-                                         .expect_accept = expect_accept}};
+                                         .expect = expect}};
     int status = EKB_EXIT_OK;
-    memset(expect_accept, 1, sizeof expect_accept);
+    memset(expect, EKB_EXPECT_ACCEPT, sizeof expect);
     for (size_t i = 0; i < EKB_CREW_MAX; i++) {
         service.workers[i] = (struct ekb_worker){.control_fd = -1, .ended = true};
     }

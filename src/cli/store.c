@@ -375,14 +375,15 @@ static bool takes_options(const struct verb *verb, const struct ekb_store_words 
     return true;
 }
 
+const struct argp ekb_cli_store_argp = {
+    .options = options, .parser = parse, .args_doc = "VERB [WHAT...]", .doc = doc};
+
 int ekb_cli_store(int argc, char **argv)
 {
-    static const struct argp argp = {
-        .options = options, .parser = parse, .args_doc = "VERB [WHAT...]", .doc = doc};
     struct ekb_store_words words = {.key_type = EKB_KEY_P256,
                                     .node = {.release = EKB_RELEASE_X15_5, .kind = EKB_NODE_CORE}};
 
-    ekb_cli_parse(&argp, argc, argv, &words);
+    ekb_cli_parse(&ekb_cli_store_argp, argc, argv, &words);
     const struct verb *verb = find_verb(&words);
     if (verb == NULL || !takes_options(verb, &words)) {
         return EKB_EXIT_USAGE;

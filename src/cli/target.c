@@ -5,7 +5,7 @@
 void ekb_cli_target_init(struct ekb_cli_target *out_target)
 {
     *out_target = (struct ekb_cli_target){
-        .arm = {.version = EKB_TLS_ANY, .expect_accept = true, .kind = EKB_CLIENT_FULL},
+        .arm = {.version = EKB_TLS_ANY, .expect = EKB_EXPECT_ACCEPT, .kind = EKB_CLIENT_FULL},
         .confirm = EKB_CONFIRM_FIRST};
 }
 

@@ -238,15 +238,16 @@ static enum ekb_err verify(struct ekb_verify_outcome *out_outcome, struct argume
     return err;
 }
 
+const struct argp ekb_cli_verify_argp = {.options = options, .parser = parse, .doc = doc};
+
 int ekb_cli_verify(int argc, char **argv)
 {
-    static const struct argp argp = {.options = options, .parser = parse, .doc = doc};
     struct arguments arguments = {.options = {.policy = ekb_policy_default()}};
     struct ekb_verify_outcome outcome;
     struct ekb_fail fail;
     int status = EKB_EXIT_OK;
 
-    ekb_cli_parse(&argp, argc, argv, &arguments);
+    ekb_cli_parse(&ekb_cli_verify_argp, argc, argv, &arguments);
     if (verify(&outcome, &arguments, &fail) != EKB_OK) {
         return ekb_cli_fail(&fail);
     }

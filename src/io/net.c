@@ -12,8 +12,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum ekb_err ekb_address_parse(struct ekb_address *out_address, const char *text,
-                               struct ekb_fail *reterr_fail)
+enum ekb_err ekb_address_resolve(struct ekb_addresses *out_addresses, const char *text,
+                                 struct ekb_fail *reterr_fail)
 {
     char host[256];
     const char *colon = strrchr(text, ':');
@@ -43,10 +43,26 @@ enum ekb_err ekb_address_parse(struct ekb_address *out_address, const char *text
         return ekb_fail_set(reterr_fail, EKB_NOT_FOUND, 0, "\"%s\": %s", host,
                             gai_strerror(result));
     }
-    *out_address = (struct ekb_address){.len = found->ai_addrlen};
-    memcpy(&out_address->storage, found->ai_addr, found->ai_addrlen);
+    out_addresses->num = 0;
+    for (const struct addrinfo *at = found; at != NULL && out_addresses->num < EKB_ADDRESSES_MAX;
+         at = at->ai_next) {
+        struct ekb_address *address = &out_addresses->all[out_addresses->num++];
+        *address = (struct ekb_address){.len = at->ai_addrlen};
+        memcpy(&address->storage, at->ai_addr, at->ai_addrlen);
+    }
     freeaddrinfo(found);
     return EKB_OK;
+}
+
+enum ekb_err ekb_address_parse(struct ekb_address *out_address, const char *text,
+                               struct ekb_fail *reterr_fail)
+{
+    struct ekb_addresses addresses;
+    const enum ekb_err err = ekb_address_resolve(&addresses, text, reterr_fail);
+    if (err == EKB_OK) {
+        *out_address = addresses.all[0];
+    }
+    return err;
 }
 
 const char *ekb_address_format(char out_text[EKB_ADDRESS_TEXT_LEN],

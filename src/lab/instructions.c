@@ -107,7 +107,7 @@ static enum ekb_err make_ends(struct ekb_tls_config **out_client,
                                  .depth = scenario->depth,
                                  .client_eku = EKB_EKU_SERVER_AUTH | EKB_EKU_CLIENT_AUTH,
                                  .server_depth = 1,
-                                 .expect_accept = true};
+                                 .expect = EKB_EXPECT_ACCEPT};
     arm->policy.eku = scenario->eku;
     arm->policy.verify = scenario->verify;
     arm->policy.crl = EKB_CRL_OFF;

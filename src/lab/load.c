@@ -101,7 +101,7 @@ static void make_arms(struct arms *arms, const struct ekb_load_settings *setting
         return;
     }
     arm = add_arm(arms, &settings->arm, "rejected", rejected);
-    arm->expect_accept = false;
+    arm->expect = EKB_EXPECT_REJECT;
     arm->identities = NULL;
     arm->store_path = settings->reject_store;
     arm->trust_store = settings->arm.store_path;
@@ -138,7 +138,7 @@ enum ekb_err ekb_load_label_arm(struct ekb_record_arm *label, const struct ekb_c
     struct ekb_store *store = NULL;
     EKB_RECORD_COPY(label->name, STAGE_NAME);
     EKB_RECORD_COPY(label->tls, ekb_tls_version_name(arm->version));
-    EKB_RECORD_COPY(label->expect, arm->expect_accept ? "accept" : "reject");
+    EKB_RECORD_COPY(label->expect, ekb_expect_name(arm->expect));
     label->resumes = arm->resumes;
     if (arm->identities != NULL) {
         return label_identities(label, arm, reterr_fail);

@@ -188,9 +188,6 @@ enum ekb_err ekb_measure_run(struct ekb_record *out_record, const struct ekb_pla
     struct ekb_plan chosen = *plan; // Stages set the lengths of later ones in it.
     const struct ekb_session session = ekb_session_begin(out_record, "measure");
     describe_plan(out_record, plan);
-    if (plan->left_out != NULL && plan->left_out[0] != '\0') {
-        ekb_record_add_note(out_record, "not measured: %s", plan->left_out);
-    }
 
     enum ekb_err err = look_ahead(out_record, plan, reterr_fail);
     if (err == EKB_OK) {

@@ -10,24 +10,34 @@
 #define RSA_SIGNATURES                                                                             \
     "rsa_pss_rsae_sha256:rsa_pss_rsae_sha384:rsa_pss_rsae_sha512:rsa_pkcs1_sha256:"                \
     "rsa_pkcs1_sha384:rsa_pkcs1_sha512"
-#define ECDSA_CIPHERS "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384"
-#define RSA_CIPHERS "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384"
+// All that the library has of either kind, but for Triple-DES, which no node offers: who looks at a
+// server wants to see its certificate, however old its suites are. The best first; without forward
+// secrecy last.
+#define ECDSA_CIPHERS                                                                              \
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:"   \
+    "ECDHE-ECDSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA"
+#define RSA_CIPHERS                                                                                \
+    "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-RSA-CHACHA20-POLY1305:"         \
+    "ECDHE-RSA-AES128-SHA:ECDHE-RSA-AES256-SHA:"                                                   \
+    "AES128-GCM-SHA256:AES256-GCM-SHA384:AES128-SHA:AES256-SHA"
+// An ECDSA key's curve has to be among them in TLS 1.2.
+#define GROUPS EKB_TLS_GROUPS ":P-521"
 
 struct ekb_tls_preferences ekb_outbound_preferences(bool ecdsa_first)
 {
-    return ecdsa_first
-               ? (struct ekb_tls_preferences){.signatures = ECDSA_SIGNATURES ":" RSA_SIGNATURES,
-                                              .ciphers = ECDSA_CIPHERS ":" RSA_CIPHERS}
-               : (struct ekb_tls_preferences){.signatures = RSA_SIGNATURES ":" ECDSA_SIGNATURES,
-                                              .ciphers = RSA_CIPHERS ":" ECDSA_CIPHERS};
+    struct ekb_tls_preferences preferences = {.groups = GROUPS};
+    preferences.signatures =
+        ecdsa_first ? ECDSA_SIGNATURES ":" RSA_SIGNATURES : RSA_SIGNATURES ":" ECDSA_SIGNATURES;
+    preferences.ciphers =
+        ecdsa_first ? ECDSA_CIPHERS ":" RSA_CIPHERS : RSA_CIPHERS ":" ECDSA_CIPHERS;
+    return preferences;
 }
 
 struct ekb_tls_preferences ekb_outbound_only(bool ecdsa)
 {
-    return ecdsa
-               ? (struct ekb_tls_preferences){.signatures = ECDSA_SIGNATURES,
-                                              .ciphers = ECDSA_CIPHERS}
-               : (struct ekb_tls_preferences){.signatures = RSA_SIGNATURES, .ciphers = RSA_CIPHERS};
+    return (struct ekb_tls_preferences){.groups = GROUPS,
+                                        .signatures = ecdsa ? ECDSA_SIGNATURES : RSA_SIGNATURES,
+                                        .ciphers = ecdsa ? ECDSA_CIPHERS : RSA_CIPHERS};
 }
 
 // verify judges the chain by `options`, and perhaps its name.
@@ -103,7 +113,8 @@ static const struct {
     {EKB_VERIFY_EXPIRED, CLOCK},
     {EKB_VERIFY_NOT_YET_VALID, CLOCK},
     {EKB_VERIFY_PURPOSE,
-     "the certificate is not for servers: have it issued with the serverAuth usage"},
+     "the certificate is not for servers: have it issued with serverAuth, and, if it has key "
+     "usages, with digitalSignature"},
 };
 
 const char *ekb_outbound_hint(const struct ekb_outbound_verdict *verdict)

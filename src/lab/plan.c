@@ -52,7 +52,7 @@ static void add_arm(struct ekb_plan_stage *stage, const char *name, struct ekb_p
                                  .depth = depth,
                                  .client_eku = client_eku,
                                  .server_depth = 1,
-                                 .expect_accept = true};
+                                 .expect = EKB_EXPECT_ACCEPT};
     (void)snprintf(arm->name, sizeof arm->name, "%s", name);
 }
 
@@ -111,7 +111,7 @@ static void make_cost_stage(struct ekb_plan_stage *stage, uint32_t num_slices)
     policy.eku = EKB_EKU_ON;
     add_arm(stage, "on-d1-again", policy, 1, BOTH); // The A/A control.
     add_arm(stage, "reject-d1", policy, 1, EKB_EKU_SERVER_AUTH);
-    stage->arms[stage->num_arms - 1].expect_accept = false;
+    stage->arms[stage->num_arms - 1].expect = EKB_EXPECT_REJECT;
 
     policy = plan_policy();
     add_arm(stage, EKB_PLAN_PROBE_ARM, policy, 2, BOTH);
@@ -254,7 +254,7 @@ static void add_reject(struct ekb_plan_stage *stage, const char *name, struct ek
     stage->arms[stage->num_arms - 1].fault = fault;
     stage->arms[stage->num_arms - 1].client_eku =
         fault == EKB_CLIENT_FAULT_WRONG_EKU ? EKB_EKU_SERVER_AUTH : BOTH;
-    stage->arms[stage->num_arms - 1].expect_accept = false;
+    stage->arms[stage->num_arms - 1].expect = EKB_EXPECT_REJECT;
 }
 
 // Each kind of client that is rejected, and accepted ones to compare them with: one whose CRL is

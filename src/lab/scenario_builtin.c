@@ -25,6 +25,10 @@
     "[expect]\nuc-zone = active\nssh-tunnel = active\nsip-service = active\n"                      \
     "traffic-server = active\nmra = works\n"
 
+// What a node logs of an inbound connection that it refuses for the usage.
+#define WRONG_USAGE                                                                                \
+    "failed, unsupported_certificate, log=Detail=\"unsupported certificate purpose\"\n"
+
 #define TRAFFIC "[link traffic-server]\ninitiator = C\nresponder = CUCM\n"
 
 const struct ekb_scenario_builtin ekb_scenario_builtins[EKB_NUM_SCENARIOS_BUILTIN] = {
@@ -36,14 +40,13 @@ const struct ekb_scenario_builtin ekb_scenario_builtins[EKB_NUM_SCENARIOS_BUILTI
      HEAD("test-case-1", "Condition 2: public certificates without clientAuth "
                          "in both stores, check on") "eku-mode = on\n" CORE("CA2 server", "copy")
          EDGE("CA2 server", "copy") CUCM MRA_LINKS
-     "[expect]\nuc-zone = failed, unsupported_certificate\nssh-tunnel = failed, "
-     "unsupported_certificate\n"
+     "[expect]\nuc-zone = " WRONG_USAGE "ssh-tunnel = " WRONG_USAGE
      "sip-service = active\ntraffic-server = active\nmra = fails\n"},
     {"test-case-2",
      HEAD("test-case-2", "Condition 2: public certificates without clientAuth "
                          "in both stores, check off") "eku-mode = off\n" CORE("CA2 server", "copy")
          EDGE("CA2 server", "copy") CUCM MRA_LINKS
-     "[expect]\nuc-zone = active\nssh-tunnel = failed, unsupported_certificate\n"
+     "[expect]\nuc-zone = active\nssh-tunnel = " WRONG_USAGE
      "sip-service = active\ntraffic-server = active\nmra = fails\n"},
     {"condition-2.1",
      HEAD("condition-2.1", "C's client certificate from the internal CA, all else public, "
@@ -73,7 +76,7 @@ const struct ekb_scenario_builtin ekb_scenario_builtins[EKB_NUM_SCENARIOS_BUILTI
                                                                  "CA2 both\n"
                                                                  "[link b2b]\ninitiator = "
                                                                  "E\nresponder = webex\n"
-                                                                 "[expect]\nb2b = active\n"},
+                                                                 "[expect]\nb2b = active, asks\n"},
     {"scenario-2",
      HEAD("scenario-2",
           "E as TLS server of a neighbor zone: it presents its server "
@@ -83,12 +86,13 @@ const struct ekb_scenario_builtin ekb_scenario_builtins[EKB_NUM_SCENARIOS_BUILTI
                                                                  "= CA2 both\n"
                                                                  "[link neighbor]\ninitiator = "
                                                                  "neighbor\nresponder = E\n"
-                                                                 "[expect]\nneighbor = active\n"},
+                                                                 "[expect]\nneighbor = active, "
+                                                                 "asks\n"},
     {"test-case-3",
      HEAD("test-case-3", "C to CUCM: it presents its client certificate, and verifies the "
                          "server") "eku-mode = on, off\n" CORE("CA2 server", "CA1 both") CUCM
      "[link traffic-server]\ninitiator = C\nresponder = CUCM\nport = 6972\n"
-     "[expect]\ntraffic-server = active\n"},
+     "[expect]\ntraffic-server = active, asks\n"},
     {"traffic-1",
      "[deployment]\nname = traffic-1\ntitle = CUCM with a trusted RSA certificate and a "
      "self-signed ECDSA one\n"
@@ -96,17 +100,18 @@ const struct ekb_scenario_builtin ekb_scenario_builtins[EKB_NUM_SCENARIOS_BUILTI
          "CA1 both",
          "CA1 both") "[node CUCM]\nkind = far\nserver = CA1 server rsa2048\nsecond = "
                      "self-signed server p256\n" TRAFFIC "[expect X14.1]\ntraffic-server = active\n"
-                     "[expect X14.2]\ntraffic-server = failed, verify_self_signed_leaf\n"
-                     "[expect X15.5]\ntraffic-server = failed, verify_self_signed_leaf\n"},
+                     "[expect X14.2]\ntraffic-server = failed, verify_self_signed_leaf, depth=0\n"
+                     "[expect X15.5]\ntraffic-server = failed, verify_self_signed_leaf, depth=0\n"},
     {"traffic-2",
      HEAD("traffic-2", "CUCM with a certificate of a CA that C does not trust") CORE(
          "CA1 both", "CA1 both") "[node CUCM]\nkind = far\nserver = CA3 server depth=2\n" TRAFFIC
-                                 "[expect]\ntraffic-server = failed, unknown_ca\n"},
+                                 "[expect]\ntraffic-server = failed, unknown_ca, depth>0\n"},
     {"traffic-3", HEAD("traffic-3", "CUCM by an IP address that is not in its certificate") CORE(
                       "CA1 both", "CA1 both") "[node CUCM]\nkind = far\nserver = CA1 server\n"
                                               "[link traffic-server]\ninitiator = C\nresponder = "
                                               "CUCM\naddress = 192.0.2.10\n"
-                                              "[expect]\ntraffic-server = failed, verify_ip\n"},
+                                              "[expect]\ntraffic-server = failed, verify_ip, "
+                                              "log=SNI (192.0.2.10) not in certificate\n"},
 };
 
 const struct ekb_scenario_builtin *ekb_scenario_builtin_find(const char *name)

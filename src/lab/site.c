@@ -10,18 +10,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
 #define VALIDITY_S (INT64_C(90) * 24 * 3600)
 #define BACKDATE_S INT64_C(3600)
-// What a certificate is called that has not its node's name.
-#define OTHER_HOST "other.example"
 
 struct site_node {
     char *store;
     char *second; // NULL: none.
     struct ekb_fail refusals[EKB_STORE_NUM_SIDES];
+    struct ekb_fail second_refusal;
     struct ekb_release_node rules;
 };
 
@@ -72,13 +72,19 @@ static enum ekb_err issue_below(struct ekb_bundle *out_bundle, const struct ekb_
     return err;
 }
 
+// other_than returns a name that is not `host`.
+static const char *other_than(const char *host)
+{
+    return strcasecmp(host, "other.example") != 0 ? "other.example" : "another.example";
+}
+
 // mint makes what `identity` of `node` says.
 static enum ekb_err mint(struct ekb_bundle *out_bundle, const struct ekb_site *site,
                          const struct ekb_deployment_node *node,
                          const struct ekb_deployment_identity *identity,
                          struct ekb_fail *reterr_fail)
 {
-    const char *const host = node->unnamed ? OTHER_HOST : node->host;
+    const char *const host = node->unnamed ? other_than(node->host) : node->host;
     const struct ekb_mint_leaf leaf = {.common_name = host,
                                        .key_type = identity->key_type,
                                        .eku = identity->eku,
@@ -190,16 +196,17 @@ static enum ekb_err fill_server(struct ekb_site *site, size_t index, struct ekb_
                : EKB_OK;
 }
 
-// fill_client gives the client store what it is to have. Before there were two stores, the server's
-// certificate was the client's, which is what an upgrade leaves, too.
+// fill_client gives the client store what it is to have. Where there is one store, there is none to
+// fill.
 static enum ekb_err fill_client(struct ekb_site *site, size_t index, struct ekb_fail *reterr_fail)
 {
     const struct ekb_deployment_node *node = &site->deployment->nodes[index];
     struct site_node *made = &site->nodes[index];
-    const bool one_store =
-        made->rules.kind != EKB_NODE_FAR && !ekb_release_rules(made->rules.release)->two_stores;
     enum ekb_upgrade upgrade;
-    if (one_store || node->client.origin == EKB_ORIGIN_UPGRADE) {
+    if (ekb_release_client_side(&made->rules) == EKB_STORE_SERVER) {
+        return EKB_OK;
+    }
+    if (node->client.origin == EKB_ORIGIN_UPGRADE) {
         return made->refusals[EKB_STORE_SERVER].err == EKB_OK
                    ? ekb_admin_upgrade(&upgrade, made->store, EKB_UPGRADE_FORCE, reterr_fail)
                    : EKB_OK;
@@ -213,6 +220,8 @@ static enum ekb_err fill_client(struct ekb_site *site, size_t index, struct ekb_
                : EKB_OK;
 }
 
+// fill_second makes a store for the second server certificate, unless the gate refuses it. No node
+// has a name with a plus.
 static enum ekb_err fill_second(struct ekb_site *site, size_t index, struct ekb_fail *reterr_fail)
 {
     const struct ekb_deployment_node *node = &site->deployment->nodes[index];
@@ -220,17 +229,38 @@ static enum ekb_err fill_second(struct ekb_site *site, size_t index, struct ekb_
     if (!ekb_deployment_is_minted(&node->second)) {
         return EKB_OK;
     }
-    if (asprintf(&made->second, "%s/%s-second", site->directory, node->name) < 0) {
+    if (asprintf(&made->second, "%s/%s+second", site->directory, node->name) < 0) {
         made->second = NULL;
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "stores");
     }
     const struct delivery delivery = {.store = made->second,
                                       .side = EKB_STORE_SERVER,
                                       .needs = ekb_release_gate(&made->rules, EKB_STORE_SERVER)};
-    const enum ekb_err err = begin_store(site, node, made->second, reterr_fail);
-    return err == EKB_OK ? upload(site, node, &node->second, &delivery,
-                                  &made->refusals[EKB_STORE_SERVER], reterr_fail)
-                         : err;
+    enum ekb_err err = begin_store(site, node, made->second, reterr_fail);
+    if (err == EKB_OK) {
+        err = upload(site, node, &node->second, &delivery, &made->second_refusal, reterr_fail);
+    }
+    if (err == EKB_OK && made->second_refusal.err != EKB_OK) {
+        ekb_file_remove_tree(made->second);
+        free(made->second);
+        made->second = NULL;
+    }
+    return err;
+}
+
+// take_store takes somebody's own store, used as it is.
+static enum ekb_err take_store(char **out_store, const struct ekb_deployment_node *node,
+                               struct ekb_fail *reterr_fail)
+{
+    struct ekb_fail fail = {.err = EKB_OK};
+    if (ekb_store_find(node->store, &fail) != EKB_OK) {
+        char text[256];
+        ekb_fail_text(text, sizeof text, &fail);
+        return ekb_fail_say(reterr_fail, fail.err, "node %s: there is no store to use: %s",
+                            node->name, text);
+    }
+    *out_store = strdup(node->store);
+    return *out_store != NULL ? EKB_OK : ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "stores");
 }
 
 static enum ekb_err make_node(struct ekb_site *site, size_t index,
@@ -239,9 +269,8 @@ static enum ekb_err make_node(struct ekb_site *site, size_t index,
     const struct ekb_deployment_node *node = &site->deployment->nodes[index];
     struct site_node *made = &site->nodes[index];
     made->rules = ekb_foretell_rules(site->deployment, index, terms->release, terms->mode);
-    if (node->store[0] != '\0') { // Somebody's own: used as it is.
-        made->store = strdup(node->store);
-        return made->store != NULL ? EKB_OK : ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "stores");
+    if (node->store[0] != '\0') {
+        return take_store(&made->store, node, reterr_fail);
     }
     if (asprintf(&made->store, "%s/%s", site->directory, node->name) < 0) {
         made->store = NULL;
@@ -280,13 +309,17 @@ static enum ekb_err make_directory(struct ekb_site *site, const struct ekb_site_
 enum ekb_err ekb_site_create(struct ekb_site **out_site, const struct ekb_deployment *deployment,
                              const struct ekb_site_terms *terms, struct ekb_fail *reterr_fail)
 {
+    enum ekb_err err = ekb_deployment_check_release(deployment, terms->release, reterr_fail);
+    if (err != EKB_OK) {
+        return err;
+    }
     struct ekb_site *site = calloc(1, sizeof *site);
     if (site == NULL) {
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "stores");
     }
     site->deployment = deployment;
     site->now = (int64_t)time(NULL);
-    enum ekb_err err = make_directory(site, terms, reterr_fail);
+    err = make_directory(site, terms, reterr_fail);
     if (err == EKB_OK) {
         err = make_cas(site, reterr_fail);
     }
@@ -334,6 +367,11 @@ const struct ekb_fail *ekb_site_refusal(const struct ekb_site *site, size_t node
                                         enum ekb_store_side side)
 {
     return &site->nodes[node].refusals[side];
+}
+
+const struct ekb_fail *ekb_site_second_refusal(const struct ekb_site *site, size_t node)
+{
+    return &site->nodes[node].second_refusal;
 }
 
 struct ekb_release_node ekb_site_rules(const struct ekb_site *site, size_t node)

@@ -101,7 +101,7 @@ static void label_arm(struct ekb_record_arm *label, const struct ekb_plan *plan,
                     ekb_key_type_name(arm->link != NULL ? arm->link->key_type : plan->key_type));
     EKB_RECORD_COPY(label->client_eku, arm->depth == 0 ? "" : ekb_eku_format(eku, arm->client_eku));
     EKB_RECORD_COPY(label->tls, ekb_tls_version_name(plan->version));
-    EKB_RECORD_COPY(label->expect, arm->expect_accept ? "accept" : "reject");
+    EKB_RECORD_COPY(label->expect, ekb_expect_name(arm->expect));
 }
 
 // set_preferences gives `listener` the plan's.
@@ -135,7 +135,7 @@ static void add_listener(struct ekb_staging *staging, const struct ekb_plan *pla
                        sizeof staging->listeners[i].second_store, "%s", arm->link->second_store);
     }
     set_preferences(&staging->listeners[i], &plan->preferences);
-    staging->expect_accept[i] = arm->expect_accept ? 1 : 0;
+    staging->expect[i] = (uint8_t)arm->expect;
     label_arm(&staging->labels[i], plan, arm);
 }
 
@@ -184,7 +184,7 @@ static enum ekb_err make_server(struct ekb_staging *staging, const struct ekb_pl
         .listening = stage->listening,
         .max_connections = room_of(stage),
         .deadline_ns = plan->deadline_ns,
-        .expect_accept = staging->expect_accept,
+        .expect = staging->expect,
         .floor_client_store =
             stage->floor_every > 0 ? ekb_stores_client(stores, &stage->arms[0]) : NULL,
     };
@@ -248,7 +248,7 @@ static void make_client(struct ekb_staging *staging, const struct ekb_plan *plan
                                     .keeps_sessions = stage->arms[i].tickets,
                                     .resumes = stage->arms[i].resumes,
                                     .session_arm = first_with_tickets(stage),
-                                    .expect_accept = stage->arms[i].expect_accept};
+                                    .expect = stage->arms[i].expect};
         if (stage->arms[i].link != NULL) {
             go_by_link(&staging->client_arms[i], stage->arms[i].link);
         }

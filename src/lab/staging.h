@@ -14,7 +14,7 @@
 struct ekb_staging {
     struct ekb_listener listeners[EKB_PLAN_MAX_ARMS];
     struct ekb_client_arm client_arms[EKB_PLAN_MAX_ARMS];
-    uint8_t expect_accept[EKB_PLAN_MAX_ARMS];
+    uint8_t expect[EKB_PLAN_MAX_ARMS];
     struct ekb_record_arm labels[EKB_PLAN_MAX_ARMS];
     struct ekb_flights flights;
     struct ekb_pace_stretch rate;

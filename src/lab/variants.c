@@ -77,7 +77,7 @@ static void add_rejects(struct ekb_plan_stage *stage, const struct ekb_plan_arm 
     (void)snprintf(arm->name, sizeof arm->name, EKB_VARIANTS_REJECT_ARM);
     EKB_CHECK(main->policy.eku != EKB_EKU_NONE);
     arm->client_eku = main->policy.eku == EKB_EKU_ON ? EKB_EKU_SERVER_AUTH : EKB_EKU_CLIENT_AUTH;
-    arm->expect_accept = false;
+    arm->expect = EKB_EXPECT_REJECT;
 }
 
 // add_resumed adds an arm whose connections resume, and the one that they have their tickets from.

@@ -1,17 +1,15 @@
 #include "ekubench/lab/workload.h"
 
-#include "ekubench/lab/foretell.h"
-#include "ekubench/lab/outbound.h"
 #include "ekubench/lab/scenario.h"
 #include "ekubench/lab/site.h"
 #include "ekubench/store/link.h"
 #include "ekubench/store/store.h"
+#include "lab/scenario_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define LEFT_OUT_LEN 512
 // So much of a link's name is in an arm's.
 #define LINK_NAME_LEN (EKB_PLAN_NAME_LEN - (int)sizeof "-none" - (int)sizeof EKB_PLAN_TWIN)
 
@@ -28,29 +26,7 @@ struct ekb_workload {
     struct ekb_plan_link links[EKB_DEPLOYMENT_MAX_LINKS]; // By link.
     struct workload_arm arms[EKB_PLAN_MAX_ARMS];
     size_t num_arms;
-    char left_out[LEFT_OUT_LEN];
 };
-
-// What one end does of the other.
-
-// mode_of returns the mode in which a policy asks for what `demand` asks for.
-static enum ekb_eku_mode mode_of(const struct ekb_link_demand *demand)
-{
-    return (demand->usages & EKB_EKU_CLIENT_AUTH) != 0   ? EKB_EKU_ON
-           : (demand->usages & EKB_EKU_SERVER_AUTH) != 0 ? EKB_EKU_OFF
-                                                         : EKB_EKU_NONE;
-}
-
-static enum ekb_err policy_of(struct ekb_policy *out_policy, const struct ekb_link_demand *demand,
-                              const char *name, struct ekb_fail *reterr_fail)
-{
-    *out_policy = ekb_policy_default();
-    out_policy->eku = mode_of(demand);
-    if (demand->name && ekb_name_parse(&out_policy->name, name) != EKB_OK) {
-        return ekb_fail_set(reterr_fail, EKB_USAGE, 0, "\"%s\" is no name", name);
-    }
-    return EKB_OK;
-}
 
 static bool goes_by_mode(const struct ekb_deployment_link *link)
 {
@@ -81,33 +57,6 @@ static enum ekb_err take_identity(struct ekb_plan_link *link, struct ekb_plan_ar
     return EKB_OK;
 }
 
-// fill_link says how the initiator of link `index` goes about it; `arm` gets what it presents.
-static enum ekb_err fill_link(struct ekb_workload *workload, size_t index, struct ekb_plan_arm *arm,
-                              struct ekb_fail *reterr_fail)
-{
-    const struct ekb_deployment_link *it = &workload->deployment->links[index];
-    const struct ekb_release_node rules = ekb_site_rules(workload->site, it->initiator);
-    const struct ekb_link_demand demand = ekb_link_demand_of_responder(it->kind, &rules);
-    const char *const host =
-        it->address[0] != '\0' ? it->address : workload->deployment->nodes[it->responder].host;
-    struct ekb_plan_link *link = &workload->links[index];
-    *link = (struct ekb_plan_link){
-        .server_store = ekb_site_store(workload->site, it->responder),
-        .second_store = ekb_site_second(workload->site, it->responder),
-        .client_store = ekb_site_store(workload->site, it->initiator),
-        .presents_server = ekb_release_client_side(&rules) == EKB_STORE_SERVER,
-        .trust_store = ekb_site_store(workload->site, it->initiator),
-    };
-    if (rules.kind != EKB_NODE_FAR) {
-        link->preferences =
-            ekb_outbound_preferences(ekb_release_rules(rules.release)->prefers_ecdsa);
-    }
-    const enum ekb_err err = policy_of(&link->policy, &demand, host, reterr_fail);
-    link->policy.verify = demand.chain ? EKB_VERIFY_FULL : EKB_VERIFY_RAW;
-    link->sni = link->policy.name.kind == EKB_NAME_DNS ? link->policy.name.text : NULL;
-    return err == EKB_OK ? take_identity(link, arm, reterr_fail) : err;
-}
-
 // Arms.
 
 static bool has_arm(const struct ekb_workload *workload, const char *name)
@@ -123,15 +72,20 @@ static bool has_arm(const struct ekb_workload *workload, const char *name)
 // add_arm adds the arm of link `index`, whose responder verifies what `demand` says, unless it is
 // there.
 static enum ekb_err add_arm(struct ekb_workload *workload, size_t index,
-                            const struct ekb_link_demand *demand, bool is_accepted,
+                            const struct ekb_link_demand *demand, enum ekb_expect expect,
                             struct ekb_fail *reterr_fail)
 {
-    const struct ekb_deployment_link *it = &workload->deployment->links[index];
+    const struct ekb_deployment *deployment = workload->deployment;
+    const struct ekb_deployment_link *it = &deployment->links[index];
+    struct ekb_plan_link *link = &workload->links[index];
     const bool has_mode = goes_by_mode(it);
-    struct ekb_plan_arm arm = {
-        .link = &workload->links[index], .server_depth = 1, .expect_accept = is_accepted};
+    struct ekb_plan_arm arm = {.link = link, .server_depth = 1, .expect = expect};
+    enum ekb_err err = ekb_scenario_listener(&arm.policy, deployment, it, demand, reterr_fail);
+    if (err != EKB_OK) {
+        return err;
+    }
     (void)snprintf(arm.name, sizeof arm.name, "%.*s%s%s", LINK_NAME_LEN, it->name,
-                   has_mode ? "-" : "", has_mode ? ekb_eku_mode_name(mode_of(demand)) : "");
+                   has_mode ? "-" : "", has_mode ? ekb_eku_mode_name(arm.policy.eku) : "");
     if (has_arm(workload, arm.name)) {
         return EKB_OK;
     }
@@ -139,31 +93,26 @@ static enum ekb_err add_arm(struct ekb_workload *workload, size_t index,
         return ekb_fail_say(reterr_fail, EKB_USAGE,
                             "%s has too many links to be measured at once: at most %d, each with "
                             "each mode counted",
-                            workload->deployment->name, EKB_PLAN_MAX_ARMS - 1);
+                            deployment->name, EKB_PLAN_MAX_ARMS - 1);
     }
-    enum ekb_err err = fill_link(workload, index, &arm, reterr_fail);
+    err = ekb_scenario_initiator(link, workload->site, deployment, it, reterr_fail);
     if (err == EKB_OK) {
-        err = policy_of(&arm.policy, demand, workload->deployment->nodes[it->initiator].host,
-                        reterr_fail);
-    }
-    if (!demand->chain) {
-        arm.policy.verify = arm.link->client_store != NULL && ekb_link_row(it->kind)->asks
-                                ? EKB_VERIFY_PARSE
-                                : EKB_VERIFY_ONE_WAY;
+        err = take_identity(link, &arm, reterr_fail);
     }
     workload->arms[workload->num_arms++] =
         (struct workload_arm){.plan = arm, .link = index, .has_mode = has_mode};
     return err;
 }
 
-static void leave_out(struct ekb_workload *workload, const struct ekb_scenario_link *seen)
+// expected_of returns what is to be expected of a link that has been seen: without a usage to ask
+// for, it is the usage alone that cannot be wrong.
+static enum ekb_expect expected_of(const struct ekb_scenario_link *seen, bool asks_usage)
 {
-    const struct ekb_deployment *deployment = workload->deployment;
-    const size_t len = strlen(workload->left_out);
-    (void)snprintf(workload->left_out + len, LEFT_OUT_LEN - len, "%s%s (%s refuses %s: %s)",
-                   len > 0 ? "; " : "", seen->link->name,
-                   deployment->nodes[seen->link->initiator].name,
-                   deployment->nodes[seen->link->responder].name, ekb_err_sentence(seen->err));
+    if (!seen->active && seen->by_initiator) {
+        return EKB_EXPECT_REFUSE;
+    }
+    return seen->active || (!asks_usage && seen->err == EKB_VERIFY_PURPOSE) ? EKB_EXPECT_ACCEPT
+                                                                            : EKB_EXPECT_REJECT;
 }
 
 // take_link adds the arms of a link that has been seen under one mode.
@@ -171,23 +120,16 @@ static enum ekb_err take_link(struct ekb_workload *workload, size_t index,
                               const struct ekb_scenario_link *seen, struct ekb_fail *reterr_fail)
 {
     struct ekb_link_demand demand = seen->initiator.demand;
-    if (seen->link->kind == EKB_LINK_SIP_SERVICE) {
-        return EKB_OK; // No connection.
-    }
-    if (!seen->active && seen->by_initiator) {
-        if (strstr(workload->left_out, seen->link->name) == NULL) {
-            leave_out(workload, seen);
-        }
+    if (!ekb_scenario_is_connection(seen->link)) {
         return EKB_OK;
     }
-    const enum ekb_err err = add_arm(workload, index, &demand, seen->active, reterr_fail);
+    const enum ekb_err err =
+        add_arm(workload, index, &demand, expected_of(seen, true), reterr_fail);
     if (err != EKB_OK || !goes_by_mode(seen->link)) {
         return err;
     }
-    // Without a usage to ask for, it is the usage alone that cannot be wrong.
     demand.usages = 0;
-    return add_arm(workload, index, &demand, seen->active || seen->err == EKB_VERIFY_PURPOSE,
-                   reterr_fail);
+    return add_arm(workload, index, &demand, expected_of(seen, false), reterr_fail);
 }
 
 // look makes each link once, under one mode, and adds the arms that this shows.
@@ -257,10 +199,9 @@ static enum ekb_err fill(struct ekb_workload *workload, struct ekb_fail *reterr_
         err = look(workload, deployment->modes[i], reterr_fail);
     }
     if (err == EKB_OK && workload->num_arms == 0) {
-        err =
-            ekb_fail_say(reterr_fail, EKB_USAGE, "%s has nothing to measure: %s", deployment->name,
-                         workload->left_out[0] != '\0' ? workload->left_out
-                                                       : "none of its links is a connection");
+        err = ekb_fail_say(reterr_fail, EKB_USAGE,
+                           "%s has nothing to measure: none of its links is a connection",
+                           deployment->name);
     }
     qsort(workload->arms, workload->num_arms, sizeof workload->arms[0], by_link);
     return err;
@@ -310,11 +251,6 @@ const char *ekb_workload_link_of(const struct ekb_workload *workload,
     return workload->deployment->links[arm->link - workload->links].name;
 }
 
-const char *ekb_workload_left_out(const struct ekb_workload *workload)
-{
-    return workload->left_out;
-}
-
 const struct ekb_plan_arm *ekb_workload_find(const struct ekb_workload *workload, const char *link,
                                              const enum ekb_eku_mode *mode)
 {
@@ -324,7 +260,7 @@ const struct ekb_plan_arm *ekb_workload_find(const struct ekb_workload *workload
         const enum ekb_eku_mode its_mode = arm->plan.policy.eku;
         const bool is_wanted = mode != NULL ? its_mode == *mode : its_mode != EKB_EKU_NONE;
         if ((link == NULL || strcmp(name, link) == 0) && (!arm->has_mode || is_wanted) &&
-            arm->plan.expect_accept) {
+            arm->plan.expect == EKB_EXPECT_ACCEPT) {
             return &arm->plan;
         }
     }
@@ -347,11 +283,12 @@ static void add_contrast(struct ekb_plan_stage *stage, const struct ekb_plan_arm
                          const struct ekb_plan_arm *control)
 {
     if (stage->num_contrasts == sizeof stage->contrasts / sizeof stage->contrasts[0] ||
-        !control->expect_accept) {
+        control->expect != EKB_EXPECT_ACCEPT) {
         return;
     }
     struct ekb_plan_contrast *contrast = &stage->contrasts[stage->num_contrasts++];
-    contrast->question = treated->expect_accept ? EKB_EFFECT_LINK : EKB_EFFECT_REJECT_LINK;
+    contrast->question =
+        treated->expect == EKB_EXPECT_ACCEPT ? EKB_EFFECT_LINK : EKB_EFFECT_REJECT_LINK;
     (void)snprintf(contrast->treated, sizeof contrast->treated, "%s", treated->name);
     (void)snprintf(contrast->control, sizeof contrast->control, "%s", control->name);
 }
@@ -407,7 +344,8 @@ static bool fill_load_stage(struct ekb_plan_stage *stage, const struct ekb_workl
     for (size_t i = 0; i < workload->num_arms; i++) {
         const struct ekb_plan_arm *arm = &workload->arms[i].plan;
         const struct ekb_plan_arm *none = find_mode(workload, workload->arms[i].link, EKB_EKU_NONE);
-        if (none != NULL && none != arm && arm->expect_accept && none->expect_accept) {
+        if (none != NULL && none != arm && arm->expect == EKB_EXPECT_ACCEPT &&
+            none->expect == EKB_EXPECT_ACCEPT) {
             stage->num_arms = 0;
             copy_arm(stage, arm, "");
             copy_arm(stage, arm, EKB_PLAN_TWIN);
@@ -430,5 +368,4 @@ void ekb_workload_apply(struct ekb_plan *plan, const struct ekb_workload *worklo
     plan->num_stages = fill_load_stage(&stages[1], workload) ? 2 : 1;
     plan->scenario = workload->deployment->name;
     plan->release = ekb_release_rules(workload->terms.release)->name;
-    plan->left_out = workload->left_out;
 }

@@ -283,7 +283,8 @@ static void count_verdicts(struct client *client)
     for (size_t i = 0; i < tally->num_arms; i++) {
         const struct ekb_tally_arm *arm = &tally->arms[i];
         client->num_decided += arm->accepted + arm->rejected;
-        client->num_failed += arm->failed;
+        client->num_failed +=
+            client->options->arms[i].expect == EKB_EXPECT_REFUSE ? 0 : arm->failed;
         for (unsigned err = 0; err < EKB_ERR_COUNT; err++) {
             if (arm->failures[err] > most) {
                 most = arm->failures[err];
@@ -451,8 +452,15 @@ static bool is_expected(const void *context, const struct ekb_conn *conn)
 {
     const struct client *client = context;
     const struct ekb_client_arm *arm = &client->options->arms[conn->arm];
-    return conn->outcome == (arm->expect_accept ? EKB_OUTCOME_ACCEPTED : EKB_OUTCOME_REJECTED) &&
-           conn->resumed == arm->resumes;
+    switch (arm->expect) {
+    case EKB_EXPECT_ACCEPT:
+        return conn->outcome == EKB_OUTCOME_ACCEPTED && conn->resumed == arm->resumes;
+    case EKB_EXPECT_REJECT:
+        return conn->outcome == EKB_OUTCOME_REJECTED && conn->resumed == arm->resumes;
+    case EKB_EXPECT_REFUSE:
+        break;
+    }
+    return conn->outcome == EKB_OUTCOME_FAILED && ekb_endpoint_alert_sent(conn->endpoint) >= 0;
 }
 
 static void over(void *context, struct ekb_conn *conn)

@@ -482,8 +482,10 @@ static bool turn(void *context, uint64_t now_ns)
 static bool is_expected(const void *context, const struct ekb_conn *conn)
 {
     const struct server *server = context;
-    return conn->outcome == (server->options->expect_accept[conn->arm] != 0 ? EKB_OUTCOME_ACCEPTED
-                                                                            : EKB_OUTCOME_REJECTED);
+    static const enum ekb_outcome outcomes[] = {[EKB_EXPECT_REJECT] = EKB_OUTCOME_REJECTED,
+                                                [EKB_EXPECT_ACCEPT] = EKB_OUTCOME_ACCEPTED,
+                                                [EKB_EXPECT_REFUSE] = EKB_OUTCOME_FAILED};
+    return conn->outcome == outcomes[server->options->expect[conn->arm]];
 }
 
 static enum ekb_err make_floor_client(struct server *server, struct ekb_fail *reterr_fail)

@@ -13,6 +13,12 @@ struct region {
     size_t used;
 };
 
+const char *ekb_expect_name(enum ekb_expect expect)
+{
+    static const char *const names[] = {"reject", "accept", "refuse"};
+    return names[expect];
+}
+
 static void *take(struct region *region, size_t num_items, size_t item_len)
 {
     const size_t begin = (region->used + 63) & ~(size_t)63;

@@ -173,6 +173,11 @@ enum ekb_err ekb_visit_make(struct ekb_visit *out_visit, const struct ekb_visit_
     *out_visit = (struct ekb_visit){.alert_received = -1, .alert_sent = -1};
     visit.fd =
         socket(options->target.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    // A machine without IPv6 cannot get at an address of it; another one may do.
+    if (visit.fd < 0 && errno == EAFNOSUPPORT) {
+        out_visit->err = EKB_CONNECT_UNREACHABLE;
+        return EKB_OK;
+    }
     if (visit.fd < 0) {
         const int reason = errno;
         return ekb_fail_set(reterr_fail,

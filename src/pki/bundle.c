@@ -19,6 +19,7 @@ void ekb_bundle_deinit(struct ekb_bundle *bundle)
 {
     ekb_chain_destroy(bundle->chain);
     ekb_key_destroy(bundle->key);
+    free(bundle->faults);
     *bundle = (struct ekb_bundle){0};
 }
 
@@ -144,8 +145,123 @@ static enum ekb_err read_pem(struct ekb_bundle *bundle, uint8_t *text, size_t te
     return err;
 }
 
-enum ekb_err ekb_bundle_read(struct ekb_bundle *out_bundle, const char *path, const char *password,
-                             struct ekb_fail *reterr_fail)
+// Surveying.
+
+// What the parts of a survey share.
+struct survey {
+    struct ekb_bundle *bundle;
+    const char *path;
+    struct ekb_pem_reader reader;
+    const uint8_t *counted; // Up to here lines have been counted,
+    size_t num_lines;       // so many.
+    size_t num_blocks;
+};
+
+// count_lines counts up to `end`. What has been decoded has no lines any more, hence in time.
+static void count_lines(struct survey *survey, const uint8_t *end)
+{
+    while (survey->counted < end) {
+        survey->num_lines += *survey->counted++ == '\n' ? 1 : 0;
+    }
+}
+
+// keep keeps what is wrong with the block that begins after `line` lines. EKB_NOMEM.
+static enum ekb_err keep(struct survey *survey, enum ekb_err err, size_t line, const char *what)
+{
+    struct ekb_bundle *bundle = survey->bundle;
+    if (bundle->faults == NULL) {
+        bundle->faults = calloc(EKB_BUNDLE_MAX_FAULTS, sizeof *bundle->faults);
+    }
+    if (bundle->faults == NULL) {
+        return EKB_NOMEM;
+    }
+    if (bundle->num_faults < EKB_BUNDLE_MAX_FAULTS) {
+        (void)ekb_fail_say(&bundle->faults[bundle->num_faults], err,
+                           "%s: block %zu, in line %zu, %s", survey->path, survey->num_blocks,
+                           line + 1, what);
+    }
+    bundle->num_faults++;
+    return EKB_OK;
+}
+
+// survey_certificate appends the certificate of `block`, or keeps what is wrong with it.
+static enum ekb_err survey_certificate(struct survey *survey, struct ekb_pem_block *block,
+                                       size_t line)
+{
+    uint8_t *der = NULL;
+    size_t der_len = 0;
+    enum ekb_err err = ekb_pem_decode(&der, &der_len, block);
+    if (err == EKB_PARSE) {
+        return keep(survey, err, line, "is not base64");
+    }
+    if (err == EKB_OK) {
+        err = ekb_chain_append_der(survey->bundle->chain, der, der_len);
+        ekb_file_free_secret(der, der_len);
+    }
+    if (err == EKB_PARSE) {
+        err = keep(survey, err, line, "is a malformed certificate");
+    }
+    ERR_clear_error();
+    return err;
+}
+
+static bool is_certificate(const struct ekb_pem_block *block)
+{
+    return ekb_pem_label_is(block, "CERTIFICATE") || ekb_pem_label_is(block, "X509 CERTIFICATE");
+}
+
+// survey_blocks goes from block to block, up to the last or one certificate too many.
+static enum ekb_err survey_blocks(struct survey *survey)
+{
+    struct ekb_pem_block block = {0};
+    enum ekb_err err = EKB_OK;
+    while (err == EKB_OK) {
+        const enum ekb_err found = ekb_pem_next(&block, &survey->reader);
+        if (found == EKB_NOT_FOUND) {
+            break;
+        }
+        count_lines(survey, survey->reader.begin);
+        const size_t line = survey->num_lines;
+        count_lines(survey, survey->reader.next);
+        survey->num_blocks++;
+        if (found != EKB_OK) {
+            err = keep(survey, found, line, "has no end");
+        } else if (ekb_pem_label_is(&block, "TRUSTED CERTIFICATE")) {
+            err = keep(survey, EKB_PARSE, line, "is a TRUSTED CERTIFICATE, which is not supported");
+        } else if (is_certificate(&block) &&
+                   ekb_chain_len(survey->bundle->chain) == EKB_CHAIN_MAX_CERTS) {
+            return keep(survey, EKB_TOO_BIG, line, "is one certificate too many for a file");
+        } else if (is_certificate(&block)) {
+            err = survey_certificate(survey, &block, line);
+        }
+    }
+    return err;
+}
+
+static enum ekb_err survey_pem(struct ekb_bundle *bundle, uint8_t *text, size_t text_len,
+                               const char *path, struct ekb_fail *reterr_fail)
+{
+    struct survey survey = {.bundle = bundle,
+                            .path = path,
+                            .reader = {.next = text, .remaining_len = text_len},
+                            .counted = text};
+    bundle->chain = ekb_chain_create();
+    if (bundle->chain == NULL || survey_blocks(&survey) != EKB_OK) {
+        return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%s", path);
+    }
+    return ekb_chain_len(bundle->chain) > 0 || bundle->num_faults > 0
+               ? EKB_OK
+               : ekb_fail_say(reterr_fail, EKB_PARSE, "%s holds no certificate", path);
+}
+
+// The whole.
+
+typedef enum ekb_err read_text(struct ekb_bundle *bundle, uint8_t *text, size_t text_len,
+                               const char *path, struct ekb_fail *reterr_fail);
+
+// read_file reads PEM by `read`.
+static enum ekb_err read_file(struct ekb_bundle *out_bundle, read_text *read, const char *path,
+                              const char *password, struct ekb_fail *reterr_fail)
 {
     struct ekb_bundle bundle = {0};
     uint8_t *data = NULL;
@@ -156,7 +272,7 @@ enum ekb_err ekb_bundle_read(struct ekb_bundle *out_bundle, const char *path, co
     }
     err = ekb_pki_is_der(data, data_len)
               ? read_der(&bundle, data, data_len, path, password, reterr_fail)
-              : read_pem(&bundle, data, data_len, path, reterr_fail);
+              : read(&bundle, data, data_len, path, reterr_fail);
     ekb_file_free_secret(data, data_len);
     if (err != EKB_OK) {
         ekb_bundle_deinit(&bundle);
@@ -164,4 +280,16 @@ enum ekb_err ekb_bundle_read(struct ekb_bundle *out_bundle, const char *path, co
     }
     *out_bundle = bundle;
     return EKB_OK;
+}
+
+enum ekb_err ekb_bundle_read(struct ekb_bundle *out_bundle, const char *path, const char *password,
+                             struct ekb_fail *reterr_fail)
+{
+    return read_file(out_bundle, read_pem, path, password, reterr_fail);
+}
+
+enum ekb_err ekb_bundle_survey(struct ekb_bundle *out_bundle, const char *path,
+                               const char *password, struct ekb_fail *reterr_fail)
+{
+    return read_file(out_bundle, survey_pem, path, password, reterr_fail);
 }

@@ -76,7 +76,7 @@ static bool add_names(STACK_OF(X509_EXTENSION) * *extensions, const struct ekb_c
     bool added = names != NULL;
     for (size_t i = 0; i < spec->num_dns_names && added; i++) {
         const char *name = spec->dns_names[i];
-        added = ekb_pki_is_dns_name(name) &&
+        added = ekb_mint_is_dns_name(name) &&
                 push_name(names, GEN_DNS, (const uint8_t *)name, strlen(name));
     }
     for (size_t i = 0; i < spec->num_ip_addresses && added; i++) {

@@ -378,16 +378,24 @@ const char *ekb_key_kind_format(char out_text[EKB_KEY_KIND_TEXT_LEN], enum ekb_k
     return out_text;
 }
 
+bool ekb_chain_is_named_by(const struct ekb_chain *chain, size_t index,
+                           const struct ekb_chain *issuers, size_t issuer)
+{
+    const int named =
+        X509_check_issued(ekb_chain_x509(issuers, issuer), ekb_chain_x509(chain, index));
+    ERR_clear_error();
+    // A self-signed leaf may not sign certificates, but did sign itself.
+    return named == X509_V_OK || named == X509_V_ERR_KEYUSAGE_NO_CERTSIGN;
+}
+
 bool ekb_chain_is_issued_by(const struct ekb_chain *chain, size_t index,
                             const struct ekb_chain *issuers, size_t issuer)
 {
-    X509 *subject_x509 = ekb_chain_x509(chain, index);
-    X509 *issuer_x509 = ekb_chain_x509(issuers, issuer);
-    EVP_PKEY *key = X509_get_pubkey(issuer_x509);
-    const int named = X509_check_issued(issuer_x509, subject_x509);
-    // A self-signed leaf may not sign certificates, but did sign itself.
-    const bool is = (named == X509_V_OK || named == X509_V_ERR_KEYUSAGE_NO_CERTSIGN) &&
-                    key != NULL && X509_verify(subject_x509, key) == 1;
+    if (!ekb_chain_is_named_by(chain, index, issuers, issuer)) {
+        return false;
+    }
+    EVP_PKEY *key = X509_get_pubkey(ekb_chain_x509(issuers, issuer));
+    const bool is = key != NULL && X509_verify(ekb_chain_x509(chain, index), key) == 1;
     EVP_PKEY_free(key);
     ERR_clear_error();
     return is;

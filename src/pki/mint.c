@@ -85,7 +85,7 @@ static bool is_label(const char *label, size_t len)
     return true;
 }
 
-bool ekb_pki_is_dns_name(const char *name)
+bool ekb_mint_is_dns_name(const char *name)
 {
     if (strlen(name) > MAX_DNS_NAME_LEN || ekb_pki_is_ip_address(name)) {
         return false;
@@ -108,7 +108,7 @@ bool ekb_pki_is_dns_name(const char *name)
 static enum ekb_err check_names(const struct ekb_mint_leaf *leaf, struct ekb_fail *reterr_fail)
 {
     for (size_t i = 0; i < leaf->num_dns_names; i++) {
-        if (!ekb_pki_is_dns_name(leaf->dns_names[i])) {
+        if (!ekb_mint_is_dns_name(leaf->dns_names[i])) {
             return ekb_fail_set(reterr_fail, EKB_USAGE, 0, "not a host name: \"%s\"",
                                 leaf->dns_names[i]);
         }

@@ -65,10 +65,13 @@ static enum ekb_err take_body(struct ekb_pem_block *block, struct ekb_pem_reader
             continue;
         }
         block->body_len = (size_t)(line - block->body);
-        return take_label(&label, &label_len, line, line_len, PEM_END) &&
-                       label_len == block->label_len && memcmp(label, block->label, label_len) == 0
-                   ? EKB_OK
-                   : EKB_PARSE;
+        if (take_label(&label, &label_len, line, line_len, PEM_END) &&
+            label_len == block->label_len && memcmp(label, block->label, label_len) == 0) {
+            return EKB_OK;
+        }
+        reader->remaining_len += (size_t)(reader->next - line);
+        reader->next = line;
+        return EKB_PARSE;
     }
     return EKB_PARSE;
 }
@@ -83,6 +86,7 @@ enum ekb_err ekb_pem_next(struct ekb_pem_block *out_block, struct ekb_pem_reader
         if (!take_label(&block.label, &block.label_len, line, line_len, PEM_BEGIN)) {
             continue;
         }
+        reader->begin = line;
         const enum ekb_err err = take_body(&block, reader);
         if (err == EKB_OK) {
             *out_block = block;

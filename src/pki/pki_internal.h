@@ -66,10 +66,6 @@ X509_CRL *ekb_crls_crl(const struct ekb_crls *crls, size_t index);
 // ekb_pki_is_ip_address is true if `text` is an IPv4 or IPv6 address.
 bool ekb_pki_is_ip_address(const char *text);
 
-// ekb_pki_is_dns_name is true if `name` is a host name, or "*." and a host name (RFC 1123, RFC
-// 6125).
-bool ekb_pki_is_dns_name(const char *name);
-
 // ekb_pki_name_text writes `name` as text (RFC 2253, control characters and what is not ASCII
 // escaped), cut to fit and terminated.
 void ekb_pki_name_text(char *out_text, size_t text_len, const X509_NAME *name);
@@ -179,10 +175,12 @@ struct ekb_pem_block {
 struct ekb_pem_reader {
     uint8_t *next;
     size_t remaining_len;
+    const uint8_t *begin; // The first line of the block that was found last, good or bad.
 };
 
 // ekb_pem_next finds the next block and skips what stands before it, in time linear in the bytes
-// skipped. EKB_NOT_FOUND if there is none; EKB_PARSE if one begins but does not end.
+// skipped. EKB_NOT_FOUND if there is none; EKB_PARSE if one begins but does not end: the line that
+// stands in the place of its end is the next to be read.
 EKB_NODISCARD enum ekb_err ekb_pem_next(struct ekb_pem_block *out_block,
                                         struct ekb_pem_reader *reader);
 

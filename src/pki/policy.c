@@ -128,9 +128,9 @@ enum ekb_err ekb_crl_mode_parse(enum ekb_crl_mode *out_mode, const char *text)
 
 bool ekb_policy_equal(const struct ekb_policy *a, const struct ekb_policy *b)
 {
-    return a->eku == b->eku && a->verify == b->verify && a->max_depth == b->max_depth &&
-           a->eku_absent == b->eku_absent && a->crl == b->crl && a->name.kind == b->name.kind &&
-           strcmp(a->name.text, b->name.text) == 0;
+    return a->eku == b->eku && a->verify == b->verify && a->cert == b->cert &&
+           a->max_depth == b->max_depth && a->eku_absent == b->eku_absent && a->crl == b->crl &&
+           a->name.kind == b->name.kind && strcmp(a->name.text, b->name.text) == 0;
 }
 
 bool ekb_pki_is_ip_address(const char *text)

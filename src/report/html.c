@@ -59,7 +59,9 @@ static void write_facts(FILE *out, const struct ekb_record *record)
         html_text(out, " The server is %s.", record->plan.target);
     }
     if (record->plan.scenario[0] != '\0') {
-        html_text(out, " Deployment %s, by the rules of release %s.", record->plan.scenario,
+        const bool is_one_link = record->capacity.known && record->num_arms > 0;
+        html_text(out, " Deployment %s%s%s, by the rules of release %s.", record->plan.scenario,
+                  is_one_link ? ", link " : "", is_one_link ? record->arms[0].name : "",
                   record->plan.release);
     }
     (void)fputs("</p>\n", out);

@@ -38,7 +38,7 @@ static void write_failures(struct html_page *page, const struct ekb_record *reco
             html_row(page->out, "%s/%s", arm->stage, arm->name);
             html_cell(page->out, "%llu", (unsigned long long)arm->client.failures.items[j].count);
             html_words(page->out, "%s", arm->client.failures.items[j].name);
-            html_words(page->out, "%s", strcmp(arm->expect, "reject") == 0 ? "yes" : "NO");
+            html_words(page->out, "%s", strcmp(arm->expect, "accept") != 0 ? "yes" : "NO");
             html_row_end(page->out);
         }
     }
@@ -299,6 +299,9 @@ static void write_capacity(FILE *out, const struct ekb_record *record)
         html_text(out, " --target %.10g/s", capacity->target_per_s.value);
     }
     write_treatment(out, record);
+    if (record->plan.scenario[0] != '\0' && record->num_arms > 0) {
+        write_option(out, "--link", record->arms[0].name, "");
+    }
 }
 
 // is_steady is true for an open loop whose rate is always the same.

@@ -7,11 +7,6 @@
 #include <math.h>
 #include <string.h>
 
-static bool is_expected_to_fail(const struct ekb_record_arm *arm)
-{
-    return strcmp(arm->expect, "reject") == 0;
-}
-
 static bool has_histogram(const struct ekb_record_summary *summary)
 {
     return summary->known && summary->hdr != NULL && summary->moments.count > 0;
@@ -78,7 +73,8 @@ static void write_row(struct html_page *page, const struct ekb_record_arm *arm)
 {
     FILE *out = page->out;
     // Where arms take turns, what one of them accepts in a second says nothing.
-    const bool has_rate = !is_expected_to_fail(arm) && strcmp(arm->stage, EKB_STAGE_COST) != 0;
+    const bool has_rate =
+        strcmp(arm->expect, "accept") == 0 && strcmp(arm->stage, EKB_STAGE_COST) != 0;
     const double rate = has_rate ? text_rate_of(page->record, arm) : (double)NAN;
     const struct ekb_record_summary *latency = &arm->latency_ns;
     html_row(out, "%s", arm->name);

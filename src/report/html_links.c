@@ -27,7 +27,7 @@ static void table_links(struct html_page *page)
             continue;
         }
         html_row(out, "%s", arm->name);
-        html_words(out, "%s", strcmp(arm->expect, "reject") == 0 ? "rejected" : "accepted");
+        html_words(out, "%s", text_outcome_of(arm));
         write_level(out, arm->server_cpu_interval_known, &arm->server_cpu_interval);
         write_level(out, arm->client_cpu_interval_known, &arm->client_cpu_interval);
         html_cell_percentile(out, &arm->latency_ns, arm->latency_ns.p50, text_us);

@@ -36,7 +36,9 @@ static void write_head(FILE *out, const struct ekb_record *record)
                      ekb_record_base_kind(record));
     }
     if (record->plan.scenario[0] != '\0') {
-        text_wrapped(out, "Deployment %s, by the rules of release %s", record->plan.scenario,
+        const bool is_one_link = record->capacity.known && record->num_arms > 0;
+        text_wrapped(out, "Deployment %s%s%s, by the rules of release %s", record->plan.scenario,
+                     is_one_link ? ", link " : "", is_one_link ? record->arms[0].name : "",
                      record->plan.release);
     }
     if (!ekb_record_is_clean(record)) {
@@ -72,7 +74,7 @@ static void write_outcomes(FILE *out, const struct ekb_record *record)
     text_write_said(out, &said);
     for (size_t i = 0; i < record->num_arms; i++) {
         const struct ekb_record_arm *arm = &record->arms[i];
-        const bool expected = strcmp(arm->expect, "reject") == 0;
+        const bool expected = strcmp(arm->expect, "accept") != 0;
         for (size_t j = 0; j < arm->client.failures.num_items; j++) {
             const struct ekb_record_count *failure = &arm->client.failures.items[j];
             (void)fprintf(out, "  %s/%s: %llu x %s%s\n", arm->stage, arm->name,

@@ -101,6 +101,10 @@ const struct ekb_record_effect *text_find_kind_effect(const struct ekb_record *r
 // text_alert_of returns the alert that most clients of the arm got, "" if none did.
 const char *text_alert_of(const struct ekb_record_arm *arm);
 
+// text_outcome_of says what becomes of an arm's client, or of its server: "accepted", "rejected",
+// "refuses".
+const char *text_outcome_of(const struct ekb_record_arm *arm);
+
 // text_is_twin is true for an arm that repeats another, as a control.
 bool text_is_twin(const struct ekb_record_arm *arm);
 

@@ -24,14 +24,20 @@ static const char *write_latency(char out_text[32], const struct ekb_record_arm 
     return out_text;
 }
 
+const char *text_outcome_of(const struct ekb_record_arm *arm)
+{
+    return strcmp(arm->expect, "accept") == 0   ? "accepted"
+           : strcmp(arm->expect, "reject") == 0 ? "rejected"
+                                                : "refuses";
+}
+
 static void write_link(FILE *out, const struct ekb_record_arm *arm)
 {
     char server[64];
     char client[64];
     char p50[32];
     char p99[32];
-    (void)fprintf(out, "%-26s  %-8s  %-21s  %-21s  %6s  %6s\n", arm->name,
-                  strcmp(arm->expect, "reject") == 0 ? "rejected" : "accepted",
+    (void)fprintf(out, "%-26s  %-8s  %-21s  %-21s  %6s  %6s\n", arm->name, text_outcome_of(arm),
                   write_level(server, arm->server_cpu_interval_known, &arm->server_cpu_interval),
                   write_level(client, arm->client_cpu_interval_known, &arm->client_cpu_interval),
                   write_latency(p50, arm, arm->latency_ns.p50),

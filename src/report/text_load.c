@@ -64,7 +64,7 @@ static void write_latency_row(FILE *out, const struct ekb_record *record,
     char p99[32];
     char p999[32];
     char rate_text[32] = "-";
-    if (strcmp(arm->expect, "reject") != 0) { // Rates are of those accepted.
+    if (strcmp(arm->expect, "accept") == 0) { // Rates are of those accepted.
         write_rate(rate_text, text_rate_of(record, arm));
     }
     (void)fprintf(out, "%-16s %10llu %9llu %7llu %9s", arm->name,

@@ -263,7 +263,8 @@ static enum ekb_err set_judge(SSL_CTX *context, const struct ekb_tls_options *op
 static enum ekb_err set_policy(SSL_CTX *context, const struct ekb_tls_options *options,
                                struct ekb_fail *reterr_fail)
 {
-    const int required = SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+    const bool required = options->policy.cert == EKB_CERT_REQUIRED;
+    const int asked = SSL_VERIFY_PEER | (required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0);
 
     switch (options->policy.verify) {
     case EKB_VERIFY_ONE_WAY:
@@ -271,13 +272,13 @@ static enum ekb_err set_policy(SSL_CTX *context, const struct ekb_tls_options *o
         return EKB_OK;
     case EKB_VERIFY_PARSE:
     case EKB_VERIFY_RAW:
-        SSL_CTX_set_custom_verify(context, required, accept_unseen);
+        SSL_CTX_set_custom_verify(context, asked, accept_unseen);
         return EKB_OK;
     case EKB_VERIFY_FULL:
     case EKB_VERIFY_NUM_LEVELS:
         break;
     }
-    SSL_CTX_set_verify(context, required, NULL);
+    SSL_CTX_set_verify(context, asked, NULL);
     return set_judge(context, options, reterr_fail);
 }
 

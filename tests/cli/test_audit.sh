@@ -65,9 +65,12 @@ audit 'as a client' 1 "$dir/files/server-only.pem" --role client --json
 [[ $(item '[k for k, v in r["items"][0]["links"]["X15.5"]["on"].items() if v == "breaks"]') == \
     "['uc-zone', 'ssh-tunnel', 'neighbor', 'b2b']" ]] || fail "as a client: $(item 'r["items"][0]["links"]')"
 audit 'as a client, mode off' 1 "$dir/files/server-only.pem" --role client --mode off
-says 'as a client, mode off' 'BREAKS: ssh-tunnel'
+says 'as a client, mode off' 'BREAKS:   ssh-tunnel'
 says 'as a client, mode off' 'act: '
 says 'as a client, mode off' 'A  have it issued under another root'
+says 'as a client, mode off' 'B  stop its automatic renewal'
+audit 'before the deadline' 1 "$dir/files/server-only.pem" --role client --at 2026-04-30
+says 'before the deadline' 'B  renew it before 2026-05'
 audit 'expired by then' 1 "$dir/files/server-only.pem" --role server --at 2099-01-01
 says 'expired by then' 'renew: it has expired'
 
@@ -78,6 +81,27 @@ audit 'a store' 0 "$dir/store" --json
 audit 'a store of a client without clientAuth' 1 "$dir/public"
 says 'a store of a client without clientAuth' 'BREAKS'
 
+# Where there is one store, the server's certificate is presented by the client, too, and the client's is not used.
+run ekubench pki mint "$dir/servers" --server-eku server --client-eku both
+audit 'two stores' 0 "$dir/servers"
+audit 'one store' 1 "$dir/servers" --release X15.4 --json
+[[ $(item '[(i["role"], i["mtls"], i["breaks"], i["advice"], sorted(k for k, v in i["links"]["X15.4"]["on"].items() if v == "breaks")) for i in r["items"]]') == \
+    "[('server', 'yes', True, 'not affected', ['b2b', 'neighbor', 'ssh-tunnel', 'uc-zone']), ('client', 'no', False, 'not affected', [])]" ]] ||
+    fail "one store: $(item 'r["items"]')"
+[[ $(item 'r["items"][1]["links"]["X15.4"]["on"]["uc-zone"], r["items"][1]["gate"]') == "('unused', {'server': None, 'client': None})" ]] ||
+    fail "one store, the client's: $(item 'r["items"][1]')"
+[[ $(item 'r["items"][0]["gate"]["server"].split(".")[0], "EnableServerEkuUpload" in r["items"][0]["gate"]["server"]') == \
+    "('refused: Invalid certificate: The file provided does not have a client usage attribute', True)" ]] ||
+    fail "one store, the gate: $(item 'r["items"][0]["gate"]')"
+
+# Whose it is decides which links count, and what is advised.
+audit 'an edge' 1 "$dir/files/server-only.pem" --role client --node edge --json
+[[ $(item 'r["items"][0]["steps"], r["items"][0]["links"]["X15.5"]["on"]["ssh-tunnel"]') == "(['A', 'B', 'D'], '-')" ]] ||
+    fail "an edge: $(item 'r["items"][0]')"
+audit 'a core' 1 "$dir/files/server-only.pem" --role client --node core --json
+[[ $(item 'r["items"][0]["steps"], r["items"][0]["links"]["X15.5"]["on"]["ssh-tunnel"]') == "(['A', 'B', 'C', 'D'], 'breaks')" ]] ||
+    fail "a core: $(item 'r["items"][0]')"
+
 # CSV: as many fields in each line.
 audit csv 0 "$dir/files" "$dir/store" --csv
 /usr/bin/python3 - "$dir/out" <<'PYTHON' || fail "csv: $(cat -- "$dir/out")"
@@ -85,6 +109,8 @@ import csv, sys
 rows = list(csv.reader(open(sys.argv[1], newline="")))
 assert len(set(map(len, rows))) == 1 and len(rows) > 40, [len(row) for row in rows]
 assert rows[0][0] == "source" and rows[0][-1] == "problem"
+assert len(set(rows[0])) == len(rows[0]) and {"works_x15_5_off", "breaks_x14_1_on", "gate_client"} < set(rows[0]), rows[0]
+assert open(sys.argv[1], "rb").read().count(b"\r\n") == open(sys.argv[1], "rb").read().count(b"\n") == len(rows)
 assert any("client.p12" in row[0] and "password" in row[-1] for row in rows)
 PYTHON
 
@@ -99,19 +125,131 @@ printf '\x30\x84\xff\xff\xff\xff' >"$dir/hostile/length.cer"
 : >"$dir/hostile/empty.pem"
 mkfifo "$dir/hostile/pipe.pem"
 openssl x509 -in "$dir/store/client.pem" -outform DER | head -c 200 >"$dir/hostile/cut.der"
-cp -- "$dir/files/below/client.p12" "$dir/hostile/"
 cp -- "$dir/public/server.pem" "$dir/hostile/good.pem"
+mkdir "$dir/hostile/inner"
+ln -s .. "$dir/hostile/inner/up"
+ln -s ring2.pem "$dir/hostile/ring1.pem"
+ln -s ring1.pem "$dir/hostile/ring2.pem"
+head -c 600 "$dir/files/below/client.p12" >"$dir/hostile/cut.p12"
+truncate -s 8G "$dir/hostile/sparse.p12"
+/usr/bin/python3 - "$dir/files/below/client.p12" "$dir/hostile" <<'PYTHON'
+import hashlib, hmac, sys
+p12, out = open(sys.argv[1], "rb").read(), sys.argv[2]
+
+def der(tag, *parts):
+    content = b"".join(parts)
+    size = len(content)
+    head = bytes([size]) if size < 128 else bytes([0x84]) + size.to_bytes(4, "big")
+    return bytes([tag]) + head + content
+
+def number(value):
+    return der(2, value.to_bytes(value.bit_length() // 8 + 1, "big"))
+
+data = der(6, bytes.fromhex("2a864886f70d010701"))
+sha1 = der(0x30, der(6, bytes.fromhex("2b0e03021a")), der(5))
+
+# The MAC is right for the password "sesam" and one iteration (RFC 7292, appendix B): what is in it is looked at.
+def pfx(content, iterations):
+    salt = bytes(128)
+    password = "sesam\0".encode("utf-16-be")
+    key = hashlib.sha1(b"\3" * 64 + salt + (password * 64)[:64 * -(-len(password) // 64)]).digest()
+    mac = hmac.new(key, content, "sha1").digest()
+    mac = der(0x30, der(0x30, sha1, der(4, mac)), der(4, salt), number(iterations))
+    return der(0x30, number(3), der(0x30, data, der(0xa0, der(4, content))), mac)
+
+open(out + "/iterations.p12", "wb").write(pfx(der(0x30), 2**31 - 1))
+
+# Bags in bags (safeContentsBag), a PKCS #12 file in another, and elements without end.
+for name, num in ("few", 10), ("many", 2000):
+    bags = der(0x30)
+    for _ in range(num):
+        bags = der(0x30, der(0x30, der(6, bytes.fromhex("2a864886f70d010c0a0106")), der(0xa0, bags)))
+    safe = der(0x30, der(0x30, data, der(0xa0, der(4, bags))))
+    open(out + "/" + name + ".p12", "wb").write(pfx(safe, 1))
+nested = p12
+for _ in range(100):
+    nested = pfx(nested, 1)
+open(out + "/nested.p12", "wb").write(nested)
+open(out + "/begins.pem", "wb").write(b"-----BEGIN CERTIFICATE-----\n" * 100000)
+open(out + "/endless.p12", "wb").write(b"\x30\x80" * 1000000)
+open(out + "/sequences.der", "wb").write(b"\x30\x84\x00\x0f\x42\x40" * 100000)
+PYTHON
 for ((i = 0; i < 60; i++)); do
     mkdir -p "$dir/hostile/deep$(printf '/d%.0s' $(seq 1 $((i % 30 + 1))))"
 done
-run timeout 60 "$bin" audit --public-roots "$roots" "$dir/hostile" --json
+openssl pkcs12 -in "$dir/hostile/few.p12" -passin pass:sesam -noout >/dev/null 2>&1 || fail 'hostile: the MAC is not right'
+run timeout 60 "$bin" audit --public-roots "$roots" "$dir/hostile" --password-file "$dir/password" --json
 expect hostile 0
-for name in nowhere.pem truncated.pem huge.pem noise.der length.cer empty.pem cut.der client.p12; do
+for name in nowhere.pem truncated.pem huge.pem noise.der length.cer empty.pem cut.der ring1.pem ring2.pem cut.p12 \
+    sparse.p12 iterations.p12 few.p12 many.p12 nested.p12 endless.p12 sequences.der; do
     [[ $(item "[i.get('problem') is not None for i in r['items'] if i['source'].endswith('/$name')]") == '[True]' ]] ||
         fail "hostile, $name: $(item "[i for i in r['items'] if i['source'].endswith('/$name')]")"
 done
 [[ $(item "[i['ca'] for i in r['items'] if i['source'].endswith('/good.pem')]") == "['public']" ]] ||
     fail "hostile: the good one: $(item 'r["items"]')"
+
+[[ $(item "[i['code'] for i in r['items'] if i['source'].endswith('/iterations.p12')]") == "['too_big']" ]] ||
+    fail "hostile, iterations: $(item "[i for i in r['items'] if i['source'].endswith('/iterations.p12')]")"
+[[ $(item "len([i for i in r['items'] if i['source'].endswith('/begins.pem')])") == 17 ]] ||
+    fail "hostile, many faults: $(item "[i for i in r['items'] if i['source'].endswith('/begins.pem')][:3]")"
+printf 'dog\n' >"$dir/wrong"
+audit 'a wrong password' 0 "$dir/files/below" --password-file "$dir/wrong"
+says 'a wrong password' 'client.p12: the password is wrong or missing'
+
+# A thousand certificates, each of which could be the issuer of every other by its name.
+openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=x -keyout "$dir/x.key" -out "$dir/x.pem" 2>/dev/null
+openssl req -newkey rsa:2048 -nodes -subj /CN=x -keyout "$dir/y.key" -out "$dir/y.csr" 2>/dev/null
+openssl x509 -req -in "$dir/y.csr" -CA "$dir/x.pem" -CAkey "$dir/x.key" -CAcreateserial -days 30 -out "$dir/y.pem" 2>/dev/null
+y=$(<"$dir/y.pem")
+for ((i = 0; i < 1000; i++)); do
+    printf '%s\n' "$y"
+done >"$dir/thousand.pem"
+run timeout 10 "$bin" audit "$dir/thousand.pem" --json
+expect 'a thousand of one name' 0
+[[ $(item 'r["totals"]["certificates"]') == 1000 ]] || fail "a thousand of one name: $(item 'r["totals"]')"
+
+# One malformed certificate hides no other of its file, nor of a store.
+mkdir "$dir/mixed"
+broken='-----BEGIN CERTIFICATE-----
+MAMCAQE=
+-----END CERTIFICATE-----'
+{
+    cat -- "$dir/public/client.pem"
+    printf '%s\n' "$broken" '-----BEGIN CERTIFICATE-----' 'MAMC'
+    cat -- "$dir/public/server.pem"
+} >"$dir/mixed/all.pem"
+line=$(($(wc -l <"$dir/public/client.pem") + 1))
+audit 'a malformed one among others' 0 "$dir/mixed" --json
+[[ $(item '[i["subject"] for i in r["items"] if "subject" in i]') == "['CN=ekubench client', 'CN=localhost']" ]] ||
+    fail "a malformed one among others: $(item 'r["items"]')"
+[[ $(item '[i["problem"].split(": ")[1] for i in r["items"] if "problem" in i]') == \
+    "['block 2, in line $line, is a malformed certificate', 'block 3, in line $((line + 3)), has no end']" ]] ||
+    fail "a malformed one among others: $(item 'r["items"]')"
+run ekubench store upload server -s "$dir/mixed/store" "$dir/mixed/all.pem"
+((status != 0)) || fail 'a malformed one is uploaded'
+cp -rL -- "$dir/store" "$dir/broken"
+printf '%s\n' "$broken" >>"$dir/broken/server.pem"
+printf '%s\n' "$broken" >>"$dir/broken/ca.pem"
+audit 'a malformed one in a store' 0 "$dir/broken" --json
+[[ $(item '[(i["role"], i["subject"]) for i in r["items"] if i.get("place") == "store"]') == \
+    "[('server', 'CN=localhost'), ('client', 'CN=ekubench client')]" ]] || fail "a malformed one in a store: $(item 'r["items"][:3]')"
+[[ $(item '[i["problem"].split("/")[-1] for i in r["items"] if "problem" in i]') == \
+    "['server.pem: block 3, in line $(($(wc -l <"$dir/store/server.pem") + 1)), is a malformed certificate', "* ]] ||
+    fail "a malformed one in a store: $(item '[i for i in r["items"] if "problem" in i]')"
+[[ $(item 'r["totals"]["unreadable"]') == 2 ]] || fail "a malformed one in a store: $(item 'r["totals"]')"
+
+# What is hidden is counted; what a store keeps its files in is not.
+mkdir -p "$dir/hidden/.git/below" "$dir/hidden/shown"
+cp -- "$dir/public/server.pem" "$dir/hidden/.git/below/a.pem"
+cp -- "$dir/public/server.pem" "$dir/hidden/.b.pem"
+cp -- "$dir/public/server.pem" "$dir/hidden/shown/c.pem"
+cp -a -- "$dir/public" "$dir/hidden/store"
+audit 'what is hidden' 1 "$dir/hidden" --json
+[[ $(item 'r["totals"]["hidden"], r["totals"]["certificates"]') == '(2, 3)' ]] || fail "what is hidden: $(item 'r["totals"]')"
+audit 'what is hidden' 1 "$dir/hidden"
+says 'what is hidden' '2 hidden files and directories not looked at'
+audit 'what is hidden and named' 0 "$dir/hidden/.b.pem"
+says 'what is hidden and named' 'CN=localhost'
 
 # A certificate that calls itself a CA's is listed where it is presented; one that is not valid yet breaks links.
 mkdir "$dir/own"
@@ -119,6 +257,9 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -s
     -out "$dir/own/own.pem" 2>/dev/null
 audit 'its own CA, in a file' 0 "$dir/own/own.pem"
 says 'its own CA, in a file' '1 certificates of CAs not listed'
+audit 'its own CA, listed' 0 "$dir/own/own.pem" --cas --json
+[[ $(item '[(i["subject"], i["mtls"], i["advice"], set(i["links"]["X15.5"]["on"].values())) for i in r["items"]]') == \
+    "[('CN=own', 'no', 'nothing: look at what it has issued', {'-'})]" ]] || fail "its own CA, listed: $(item 'r["items"]')"
 audit 'its own CA, as a server' 0 "$dir/own/own.pem" --role server
 says 'its own CA, as a server' 'CN=own'
 audit 'not valid yet' 1 "$dir/store/client.pem" --role client --at 2020-01-01
@@ -128,6 +269,7 @@ mkdir "$dir/names"
 cp -- "$dir/public/client.pem" "$dir/names/$(printf 'a\377\033[2J\nb').pem"
 audit 'an odd name' 0 "$dir/names" --json
 [[ $(item 'r["items"][0]["source"].split("/")[-1]') == 'a\xff\x1b[2J\x0ab.pem' ]] || fail "an odd name: $(cat -v -- "$dir/out")"
+audit 'an odd name, as CSV' 0 "$dir/names" --csv
 audit 'an odd name, as text' 0 "$dir/names"
 ! grep -q $'\033' "$dir/out" || fail "an odd name, as text: $(cat -v -- "$dir/out")"
 audit 'no name at all' 0 ''
@@ -160,7 +302,39 @@ else
     says 'nobody there' 'nothing listens at that address'
 fi
 
-for words in '' '--json --csv x' '--role x y' '--mode none y' '--release 1 y' '--at never y' \
+# A server with several names is asked by the one that was given, and by none if that is an address.
+cat >"$dir/names.py" <<'PYTHON'
+import socket, ssl, sys
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(sys.argv[1], sys.argv[2])
+asked = open(sys.argv[3], "a", buffering=1)
+context.sni_callback = lambda connection, name, same: print(name, file=asked)
+listener = socket.create_server(("127.0.0.1", 0))
+print(listener.getsockname()[1], flush=True)
+while True:
+    connection, _ = listener.accept()
+    try:
+        context.wrap_socket(connection, server_side=True).close()
+    except (OSError, ssl.SSLError):
+        connection.close()
+PYTHON
+if getent ahostsv4 localhost | grep -q '^127\.0\.0\.1 ' && ! getent ahosts localhost | head -1 | grep -q :; then
+    env -- "$mark" /usr/bin/python3 "$dir/names.py" "$dir/store/server.pem" "$dir/store/privkey.pem" "$dir/asked" >"$dir/port" 2>&1 &
+    names_pid=$!
+    if await 'a server with names' test -s "$dir/port"; then
+        audit 'by name' 0 "localhost:$(cat -- "$dir/port")" --json
+        [[ $(item '[(i["place"], i["subject"]) for i in r["items"]]') == "[('server', 'CN=localhost')]" ]] ||
+            fail "by name: $(item 'r["items"]')"
+        audit 'by address' 0 "127.0.0.1:$(cat -- "$dir/port")"
+        [[ $(LC_ALL=C sort -u -- "$dir/asked" | tr '\n' ' ') == 'None localhost ' ]] || fail "by name: $(cat -- "$dir/asked")"
+    fi
+    kill "$names_pid"
+    wait "$names_pid" || true
+else
+    echo 'localhost is not 127.0.0.1 first: no server is asked by name' >&2
+fi
+
+for words in '' '--json --csv x' '--role x y' '--node x y' '--mode none y' '--release 1 y' '--at never y' \
     "--public-roots $dir/absent y" "--password-file $dir/absent y"; do
     # shellcheck disable=SC2086 # Several words.
     run ekubench audit $words

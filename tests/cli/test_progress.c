@@ -27,7 +27,7 @@ static void expect_line(const char *wanted)
 {
     char text[EKB_CLI_PROGRESS_LEN];
 
-    const char *line = ekb_cli_progress_text(text, &report);
+    const char *line = ekb_cli_progress_text(text, EKB_CLI_PROGRESS_LEN, &report);
 
     cr_expect_str_eq(line, wanted, "\"%s\"", line);
     cr_expect_lt(strlen(line), 80u);
@@ -101,4 +101,15 @@ Test(progress, is_cut_when_nothing_is_left_to_leave_out)
     report.now.second.dropped = 123456789;
 
     expect_line("a-stage-with-a-name-of-forty-seven-characters-x: 2,841/s, 123,456,789 failed, 1");
+}
+
+Test(progress, fits_a_narrow_terminal)
+{
+    char text[EKB_CLI_PROGRESS_LEN];
+    for (size_t width = 2; width <= 200; width++) {
+        cr_expect_lt(strlen(ekb_cli_progress_text(text, width, &report)), width, "%zu", width);
+    }
+    cr_expect_str_eq(ekb_cli_progress_text(text, 60, &report),
+                     "load: 2,841/s, 512 in flight, 0 failed; 12 s left", "%s", text);
+    cr_expect_str_eq(ekb_cli_progress_text(text, 10, &report), "load: 2,8");
 }

@@ -43,11 +43,40 @@ for run in runs:
     assert link["initiator"]["store"] == "client", (run["name"], link)
     assert link["responder"]["store"] == "server", (run["name"], link)
     assert link["initiator"]["serial"] != link["responder"]["serial"]
+    assert link["asks"] and link["expected_details"] == "asks", link
 webex = [m["message"] for m in runs[0]["links"][0]["messages"]]
 order = [webex.index(name) for name in ("ClientHello", "ServerHello", "CertificateRequest", "Certificate")]
 assert order == sorted(order), webex
 sent = [m["message"] for m in runs[0]["links"][0]["messages"] if m["sent"]]
 assert "Certificate" in sent and "CertificateVerify" in sent, sent
+PYTHON
+
+# Why, at which depth, and what is logged.
+run ekubench scenario run test-case-1 test-case-2 traffic-1 traffic-2 traffic-3 --json
+expect 'why it failed' 0
+/usr/bin/python3 - "$dir/out" <<'PYTHON' || fail "why it failed: $(cat -- "$dir/out")"
+import json, sys
+runs = json.load(open(sys.argv[1]))
+def links(name, release="X15.5"):
+    (run,) = [r for r in runs if r["name"] == name and r["release"] == release]
+    return {link["name"]: link for link in run["links"]}, run
+found, run = links("test-case-1")
+for link in ("uc-zone", "ssh-tunnel"):
+    assert 'Detail="unsupported certificate purpose"' in found[link]["event"], found[link]
+    assert found[link]["alert"] == "unsupported_certificate" and found[link]["depth"] == 0, found[link]
+assert run["mra_why"] == ("UC traversal zone (unsupported certificate purpose), "
+                          "SSH tunnel (unsupported certificate purpose)"), run
+found, run = links("test-case-2")
+assert found["uc-zone"]["status"] == "Active" and "SSH tunnel" in run["mra_why"], run
+assert found["uc-zone"]["depth"] is None and found["uc-zone"]["outbound_log"] == [], found
+assert links("traffic-1", "X14.1")[0]["traffic-server"]["status"] == "Active"
+for release in ("X14.2", "X15.5"):
+    link = links("traffic-1", release)[0]["traffic-server"]
+    assert link["depth"] == 0 and link["code"] == "verify_self_signed_leaf", link
+    assert "depth=0" in link["outbound_log"][0], link
+assert links("traffic-2")[0]["traffic-server"]["depth"] > 0
+assert links("traffic-3")[0]["traffic-server"]["outbound_log"] == [
+    "WARNING: SNI (192.0.2.10) not in certificate. Action=Terminate server=192.0.2.10(192.0.2.10)"]
 PYTHON
 
 # Every deployment under every release: what comes of it is what the rules foretell.
@@ -59,6 +88,12 @@ for release in X14.1 X14.2 X15.4 X15.5; do
 done
 run ekubench scenario run condition-2.1 --release X15.4
 says 'gate of X15.4' 'the gate of C refuses its server certificate: Invalid certificate: The file provided does not have a client usage attribute.'
+
+# The file of the documentation is one.
+sed -n 's/^    //p' "$root/docs/deployments.md" | sed -n '/^\[deployment\]/,$p' >"$dir/documented.ini"
+run ekubench scenario run "$dir/documented.ini"
+expect 'the documented file' 0
+[[ $(grep -c ' yes$' "$dir/out") == 2 ]] || fail "the documented file: $(cat -- "$dir/out")"
 
 # The user's own.
 run ekubench scenario show condition-4
@@ -75,7 +110,20 @@ expect 'kept already' 2
 sed 's/^b2b-off = active/b2b-off = failed/' "$dir/mine.ini" >"$dir/other.ini"
 run ekubench scenario run "$dir/other.ini"
 expect 'a mismatch' 1
-says 'a mismatch' 'EXPECTED: Failed'
+says 'a mismatch' 'EXPECTED: Failed; it is Active'
+sed 's/^b2b-on = .*/b2b-on = failed, unknown_ca, depth>0/; s/^mra = .*/mra = fails/' "$dir/mine.ini" >"$dir/other.ini"
+run ekubench scenario run "$dir/other.ini"
+expect 'another reason' 1
+says 'another reason' 'EXPECTED: Failed, unknown_ca, depth>0; it is Failed, verify_purpose, unsupported_certificate, depth=0'
+says 'another MRA' 'MRA works, EXPECTED: fails, since all of its links are active'
+sed 's/^uc-zone = .*//; s/^ssh-tunnel = .*//; s/^mra = .*//; s/^client = CA1 both/client = CA1 server/' "$dir/mine.ini" >"$dir/other.ini"
+run ekubench scenario run "$dir/other.ini"
+expect 'MRA of which nothing is said' 0
+says 'MRA of which nothing is said' 'MRA fails, as follows from that, since this fails: UC traversal zone (the peer sent no certificate), SSH tunnel (the peer sent no certificate)'
+printf 'mra = works\n' >>"$dir/other.ini"
+run ekubench scenario run "$dir/other.ini"
+expect 'MRA that fails' 1
+says 'MRA that fails' 'MRA fails, EXPECTED: works, since this fails: UC traversal zone'
 
 # A store of one's own, used as it is.
 run ekubench pki mint "$dir/own" --client-eku server
@@ -101,6 +149,18 @@ uc-zone = active
 INI
 run ekubench scenario run "$dir/own.ini"
 expect 'own stores' 0
+run ekubench scenario show condition-3
+sed 's/^\(kind = core\)/\1\nhost = other.example\nnamed = no/; /^\[expect\]/,$d' "$dir/out" >"$dir/names.ini"
+printf '[link neighbor]\ninitiator = E\nresponder = C\n[expect]\nneighbor = failed, verify_hostname\n' >>"$dir/names.ini"
+run ekubench scenario run "$dir/names.ini"
+expect 'another name' 0
+says 'another name' 'host name does not match the certificate: other.example is wanted'
+says 'another name' 'as the rules say'
+# Before X15.5 the client certificate of a store is presented by nobody; the server's has no clientAuth.
+run ekubench scenario run "$dir/own.ini" --release X15.4 --json
+expect 'own stores, one of them' 0
+[[ $(json "$dir/out" 'r[0]["links"][0]["initiator"]["store"], r[0]["links"][0]["alert"]') == "('server', 'unsupported_certificate')" ]] ||
+    fail "own stores, one of them: $(cat -- "$dir/out")"
 [[ $(cksum "$dir/own/client.pem" "$dir/own/server.pem") == "$before" ]] || fail 'own stores: they were changed'
 
 # What is wrong is said, with the line.
@@ -112,8 +172,20 @@ printf '[deployment]\nca = CA1\n[node C]\nkind = core\nrelease = X15.4\n[node E]
 run ekubench scenario run "$dir/mixed.ini"
 expect 'mixed releases' 2
 says 'mixed releases' 'must run the same release'
+sed 's/^kind = core/&\nrelease = X15.5/' "$dir/mine.ini" >"$dir/fixed.ini"
+run ekubench scenario run "$dir/fixed.ini"
+expect 'a release that is said twice' 0
+run ekubench scenario run "$dir/fixed.ini" --release X15.4
+expect 'another release' 2
+says 'another release' 'C and E must run the same release, and this run is under X15.4: node C says release = X15.5'
+[[ ! -s $dir/out ]] || fail "another release: $(cat -- "$dir/out")"
+# No terminal obeys a file.
+printf '[deployment]\nca = CA1\ntitle = \033]0;gotcha\007\n' >"$dir/escape.ini"
+run ekubench scenario run "$dir/escape.ini"
+expect 'a control character' 2
+says 'a control character' 'escape.ini:3: the line has a control character'
 # Names become parts of paths: no other than plain ones.
-for name in .. ../x a/b .hidden "$(printf 'a\033b')"; do
+for name in .. ../x a/b .hidden; do
     printf '[deployment]\nca = CA1\n[node %s]\nkind = core\nhost = c.example\n' "$name" >"$dir/name.ini"
     run ekubench scenario run "$dir/name.ini"
     expect "a node called $name" 2

@@ -34,11 +34,11 @@ refuses 'a depth' 'the deployment says it' capacity --slo "$slo" --scenario cond
 refuses 'another plan' 'plans quick and standard' measure --scenario condition-1 --plan rejects
 refuses 'a release of nothing' '--release is of --scenario' measure --release X15.4
 refuses 'no release' 'a release such as X15.5 is wanted' measure --scenario condition-1 --release one
-refuses 'nothing to measure' 'traffic-2 has nothing to measure: traffic-server (C refuses CUCM' \
-    measure --scenario traffic-2
+refuses 'a refused link' 'traffic-2 has no link that is accepted' capacity --slo "$slo" --scenario traffic-2
 refuses 'a rejected link' 'has no link uc-zone that is accepted' \
     capacity --slo "$slo" --scenario test-case-1 --link uc-zone
-refuses 'no such link' 'has no link b2b that is accepted' \
+refuses 'no such link' \
+    'has no link b2b that is accepted; accepted are uc-zone-on, uc-zone-off, uc-zone-none, ssh-tunnel, traffic-server' \
     capacity --slo "$slo" --scenario condition-1 --link b2b
 refuses 'a mode without effect' 'has no link ssh-tunnel that is accepted by EKU mode off' \
     capacity --slo "$slo" --scenario condition-1 --link ssh-tunnel --eku off
@@ -99,7 +99,7 @@ interrupt 'capacity' "$dir/c" capacity --slo "$slo" --budget 2s --scenario test-
 result=$dir/c/result.json
 [[ $(json "$result" '{a["name"] for a in r["arms"]}') == "{'uc-zone-off'}" ]] ||
     fail "capacity: $(json "$result" '[a["name"] for a in r["arms"]]')"
-says 'capacity' 'Deployment test-case-2, by the rules of release X15.5'
+says 'capacity' 'Deployment test-case-2, link uc-zone-off, by the rules of release X15.5'
 
 [[ -z $(ls -A -- "$TMPDIR") ]] || fail "left behind: $(ls -A -- "$TMPDIR")"
 

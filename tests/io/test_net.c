@@ -62,6 +62,26 @@ static int int_option(int fd, int level, int name)
 
 // Addresses.
 
+Test(net, resolves_to_each_address_of_a_name_the_first_of_which_is_what_is_parsed)
+{
+    struct ekb_addresses found;
+    char first[EKB_ADDRESS_TEXT_LEN];
+    char text[EKB_ADDRESS_TEXT_LEN];
+    const struct ekb_address address = parsed("localhost:7001");
+    cr_assert_eq(ekb_address_resolve(&found, "localhost:7001", NULL), EKB_OK);
+    cr_assert_geq(found.num, 1);
+    cr_assert_leq(found.num, EKB_ADDRESSES_MAX);
+    cr_expect_str_eq(ekb_address_format(first, &found.all[0]), ekb_address_format(text, &address));
+    for (size_t i = 1; i < found.num; i++) {
+        cr_expect_str_neq(ekb_address_format(text, &found.all[i]), first);
+        cr_expect_eq(ekb_address_port(&found.all[i]), 7001);
+    }
+    cr_expect_eq(ekb_address_resolve(&found, "[::1]:7001", NULL), EKB_OK);
+    cr_expect_eq(found.num, 1);
+    cr_expect_eq(ekb_address_resolve(&found, "nowhere.invalid:1", NULL), EKB_NOT_FOUND);
+    cr_expect_eq(ekb_address_resolve(&found, "::1:7001", NULL), EKB_USAGE);
+}
+
 Test(net, writes_what_it_read_when_the_address_is_numeric)
 {
     static const char *const texts[] = {

@@ -79,3 +79,96 @@ Test(foretell, knows_what_older_releases_do_not_let_in)
     expect_release(__LINE__, "condition-3", "uc-zone", EKB_RELEASE_X14_1, EKB_EXPECTED_ACTIVE);
     expect_release(__LINE__, "traffic-2", "traffic-server", EKB_RELEASE_X14_1, EKB_EXPECTED_ACTIVE);
 }
+
+// foretold foretells the first link of `text`.
+static enum ekb_expected foretold(const char *text, enum ekb_release release)
+{
+    struct ekb_fail fail = {.err = EKB_OK};
+    struct ekb_deployment *deployment = calloc(1, sizeof *deployment);
+    cr_assert_not_null(deployment);
+    cr_assert_eq(ekb_deployment_parse(deployment, text, "mine.ini", &fail), EKB_OK, "%s",
+                 fail.detail);
+    const enum ekb_expected expected =
+        ekb_foretell_link(deployment, &deployment->links[0], release, EKB_EKU_ON);
+    free(deployment);
+    return expected;
+}
+
+#define CUCM(server, second)                                                                       \
+    "[deployment]\nca = CA1\n[node C]\nkind = core\nserver = CA1 both\nclient = none\n"            \
+    "[node CUCM]\nserver = " server "\nsecond = " second                                           \
+    "\n[link traffic-server]\ninitiator = C\nresponder = CUCM\n"
+
+// Who asks without verifying takes who has nothing.
+Test(foretell, does_not_want_a_certificate_of_which_nothing_is_verified)
+{
+    cr_expect_eq(foretold(CUCM("CA1 server", "none"), EKB_RELEASE_X15_5), EKB_EXPECTED_ACTIVE);
+}
+
+// Names are the same in any case.
+Test(foretell, knows_the_name_by_which_a_server_is_reached)
+{
+    cr_expect_eq(foretold(CUCM("CA1 server", "none") "address = CUCM.Example\n", EKB_RELEASE_X15_5),
+                 EKB_EXPECTED_ACTIVE);
+    cr_expect_eq(foretold(CUCM("CA1 server", "none") "address = cucm\n", EKB_RELEASE_X15_5),
+                 EKB_EXPECTED_FAILED);
+    cr_expect_eq(foretold(CUCM("CA1 server", "none") "address = 192.0.2.1\n", EKB_RELEASE_X15_5),
+                 EKB_EXPECTED_FAILED);
+}
+
+Test(foretell, knows_which_of_two_certificates_is_sent)
+{
+    static const struct {
+        const char *text;
+        enum ekb_expected up_to_x14_1;
+        enum ekb_expected later;
+    } cases[] = {
+        {CUCM("CA1 server rsa2048", "self-signed server p256"), EKB_EXPECTED_ACTIVE,
+         EKB_EXPECTED_FAILED},
+        // The gate refuses it: it is not sent.
+        {CUCM("CA1 server rsa2048", "CA1 client p256"), EKB_EXPECTED_ACTIVE, EKB_EXPECTED_ACTIVE},
+        // The default has an ECDSA key, as the second.
+        {CUCM("CA1 client rsa2048", "CA1 server p256"), EKB_EXPECTED_ACTIVE, EKB_EXPECTED_FAILED},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        cr_expect_eq(foretold(cases[i].text, EKB_RELEASE_X14_1), cases[i].up_to_x14_1, "%zu", i);
+        cr_expect_eq(foretold(cases[i].text, EKB_RELEASE_X14_2), cases[i].later, "%zu", i);
+    }
+}
+
+Test(foretell, takes_mra_from_the_states_of_its_links)
+{
+    static const struct {
+        enum ekb_expected states[5];
+        enum ekb_expected mra;
+    } cases[] = {
+        {{EKB_EXPECTED_ACTIVE, EKB_EXPECTED_ACTIVE, EKB_EXPECTED_ACTIVE, EKB_EXPECTED_ACTIVE,
+          EKB_EXPECTED_FAILED},
+         EKB_EXPECTED_ACTIVE},
+        {{EKB_EXPECTED_ACTIVE, EKB_EXPECTED_FAILED, EKB_EXPECTED_ACTIVE, EKB_EXPECTED_ACTIVE,
+          EKB_EXPECTED_ACTIVE},
+         EKB_EXPECTED_FAILED},
+        {{EKB_EXPECTED_ACTIVE, EKB_EXPECTED_UNKNOWN, EKB_EXPECTED_ACTIVE, EKB_EXPECTED_ACTIVE,
+          EKB_EXPECTED_ACTIVE},
+         EKB_EXPECTED_UNKNOWN},
+        {{EKB_EXPECTED_ACTIVE, EKB_EXPECTED_UNKNOWN, EKB_EXPECTED_ACTIVE, EKB_EXPECTED_FAILED,
+          EKB_EXPECTED_ACTIVE},
+         EKB_EXPECTED_FAILED},
+    };
+    struct ekb_deployment *deployment = calloc(1, sizeof *deployment);
+    cr_assert_not_null(deployment);
+    // UC zone, SSH tunnel, SIP SERVICE, traffic server, and one that is no part of it.
+    cr_assert_eq(ekb_deployment_parse(deployment, ekb_scenario_builtin_find("condition-3")->text,
+                                      "condition-3", NULL),
+                 EKB_OK);
+    cr_assert_eq(deployment->num_links, 5);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        cr_expect_eq(ekb_foretell_mra(deployment, cases[i].states), cases[i].mra, "%zu", i);
+    }
+    cr_assert_eq(ekb_deployment_parse(deployment, ekb_scenario_builtin_find("traffic-2")->text,
+                                      "traffic-2", NULL),
+                 EKB_OK);
+    cr_expect_eq(ekb_foretell_mra(deployment, cases[1].states), EKB_EXPECTED_UNKNOWN,
+                 "not all of it is there");
+    free(deployment);
+}

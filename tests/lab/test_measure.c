@@ -33,7 +33,7 @@ static struct ekb_plan_arm *add_arm(struct ekb_plan_stage *stage, const char *na
     arm->depth = depth;
     arm->client_eku = BOTH;
     arm->server_depth = 1;
-    arm->expect_accept = true;
+    arm->expect = EKB_EXPECT_ACCEPT;
     (void)snprintf(arm->name, sizeof arm->name, "%s", name);
     return arm;
 }
@@ -58,7 +58,7 @@ static void make_plan(void)
     (void)add_arm(cost, "on-d1-again", EKB_EKU_ON, 1);
     struct ekb_plan_arm *rejected = add_arm(cost, "reject-d1", EKB_EKU_ON, 1);
     rejected->client_eku = EKB_EKU_SERVER_AUTH;
-    rejected->expect_accept = false;
+    rejected->expect = EKB_EXPECT_REJECT;
     struct ekb_plan_stage *floor = &plan.stages[1];
     *floor = (struct ekb_plan_stage){.name = EKB_PLAN_STAGE_FLOOR,
                                      .in_flight = 8,
@@ -455,7 +455,7 @@ Test(measure, keeps_what_it_has_when_interrupted)
 Test(measure, is_not_clean_when_an_outcome_is_not_expected)
 {
     plan.num_stages = 1;
-    plan.stages[0].arms[1].expect_accept = false;
+    plan.stages[0].arms[1].expect = EKB_EXPECT_REJECT;
 
     run_well();
 

@@ -49,3 +49,28 @@ Test(outbound, asks_for_the_kind_that_the_release_prefers)
         cr_expect_eq(ekb_tls_preferences_check(&only, &fail), EKB_OK, "%s", fail.detail);
     }
 }
+
+// A server may have no other suite than the last of these.
+Test(outbound, offers_old_suites_of_either_kind_and_all_curves)
+{
+    static const char *const suites[2][4] = {
+        {"ECDHE-RSA-CHACHA20-POLY1305", "ECDHE-RSA-AES256-SHA", "AES128-GCM-SHA256", "AES256-SHA"},
+        {"ECDHE-ECDSA-CHACHA20-POLY1305", "ECDHE-ECDSA-AES128-SHA", "ECDHE-ECDSA-AES256-SHA",
+         "ECDHE-ECDSA-AES256-GCM-SHA384"}};
+    for (size_t kind = 0; kind < 2; kind++) {
+        const struct ekb_tls_preferences only = ekb_outbound_only(kind == 1);
+        const struct ekb_tls_preferences both = ekb_outbound_preferences(kind == 1);
+        for (size_t i = 0; i < 4; i++) {
+            cr_expect_not_null(strstr(only.ciphers, suites[kind][i]), "%s", suites[kind][i]);
+            cr_expect_not_null(strstr(both.ciphers, suites[0][i]), "%s", suites[0][i]);
+            cr_expect_not_null(strstr(both.ciphers, suites[1][i]), "%s", suites[1][i]);
+        }
+        cr_expect_not_null(strstr(only.groups, "P-521"));
+        cr_expect_null(strstr(only.ciphers, "DES"));
+        cr_expect_eq(strncmp(both.ciphers, only.ciphers, strlen(only.ciphers)), 0, "first: %s",
+                     both.ciphers);
+    }
+    // Without forward secrecy only where there is nothing else of the kind.
+    const char *const rsa = ekb_outbound_only(false).ciphers;
+    cr_expect_gt(strstr(rsa, ":AES128-GCM-SHA256"), strstr(rsa, "ECDHE-RSA-AES256-SHA"));
+}

@@ -127,7 +127,7 @@ Test(plan, has_every_mode_at_every_depth_in_its_cost_stage)
             cr_expect_eq(arm->policy.verify, EKB_VERIFY_FULL, "%s", name);
             cr_expect_eq(arm->depth, depths[d], "%s", name);
             cr_expect_eq(arm->client_eku, EKB_EKU_SERVER_AUTH | EKB_EKU_CLIENT_AUTH, "%s", name);
-            cr_expect(arm->expect_accept, "%s", name);
+            cr_expect_eq(arm->expect, EKB_EXPECT_ACCEPT, "%s", name);
         }
     }
 }
@@ -142,7 +142,7 @@ Test(plan, has_a_control_that_is_the_same_arm_again)
     cr_expect_eq(memcmp(&once->policy, &again->policy, sizeof once->policy), 0);
     cr_expect_eq(once->depth, again->depth);
     cr_expect_eq(once->client_eku, again->client_eku);
-    cr_expect_eq(once->expect_accept, again->expect_accept);
+    cr_expect_eq(once->expect, again->expect);
 }
 
 Test(plan, resumes_in_one_arm_what_another_brings)
@@ -170,12 +170,12 @@ Test(plan, expects_a_rejection_of_one_arm_only)
 
     for (size_t s = 0; s < plan.num_stages; s++) {
         for (size_t a = 0; a < plan.stages[s].num_arms; a++) {
-            num_rejected += plan.stages[s].arms[a].expect_accept ? 0 : 1;
+            num_rejected += plan.stages[s].arms[a].expect == EKB_EXPECT_ACCEPT ? 0 : 1;
         }
     }
 
     cr_expect_eq(num_rejected, 1);
-    cr_expect(!rejected->expect_accept);
+    cr_expect_eq(rejected->expect, EKB_EXPECT_REJECT);
     cr_expect_eq(rejected->client_eku, EKB_EKU_SERVER_AUTH);
     cr_expect_eq(rejected->policy.eku, EKB_EKU_ON);
 }
@@ -247,7 +247,7 @@ static void expect_alike(const struct ekb_plan_arm *a, const struct ekb_plan_arm
     cr_expect_eq(policy_a.name.kind, policy_b.name.kind, "%s, %s", a->name, b->name);
     cr_expect_eq(a->depth, b->depth, "%s, %s", a->name, b->name);
     cr_expect_eq(a->client_eku, b->client_eku, "%s, %s", a->name, b->name);
-    cr_expect_eq(a->expect_accept, b->expect_accept, "%s, %s", a->name, b->name);
+    cr_expect_eq(a->expect, b->expect, "%s, %s", a->name, b->name);
     cr_expect((except & EXCEPT_INJECTED) != 0 || a->inject_ns == b->inject_ns, "%s, %s", a->name,
               b->name);
     cr_expect((except & EXCEPT_PROBE) != 0 || a->probe == b->probe, "%s, %s", a->name, b->name);
@@ -515,7 +515,8 @@ Test(plan, has_clients_with_every_fault_in_rejects)
         const struct ekb_plan_arm *arm = &plan.stages[0].arms[a];
         const bool looks_up = arm->fault == EKB_CLIENT_FAULT_REVOKED || arm == with_crl;
         num_by_fault[arm->fault]++;
-        cr_expect_eq(arm->expect_accept, arm->fault == EKB_CLIENT_FAULT_NONE, "%s", arm->name);
+        cr_expect_eq(arm->expect == EKB_EXPECT_ACCEPT, arm->fault == EKB_CLIENT_FAULT_NONE, "%s",
+                     arm->name);
         cr_expect(ekb_policy_equal(&arm->policy, looks_up ? &with_crl->policy : &accepted->policy),
                   "%s", arm->name);
         cr_expect_eq(arm->policy.crl, looks_up ? EKB_CRL_ON : EKB_CRL_OFF, "%s", arm->name);

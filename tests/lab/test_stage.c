@@ -31,7 +31,7 @@ static struct ekb_client_arm arms[NUM_ARMS];
 static struct ekb_server_options server;
 static struct ekb_client_options client;
 static struct ekb_stage stage;
-static const uint8_t expect_accept[NUM_ARMS] = {1, 0};
+static const uint8_t expect[NUM_ARMS] = {1, 0};
 static const struct ekb_timeline timeline = {
     .slice_ns = 100 * EKB_NS_PER_MS, .num_slices = 8, .num_warmup = 2};
 static const struct ekb_timeline long_timeline = {.slice_ns = EKB_NS_PER_S, .num_slices = 300};
@@ -52,13 +52,14 @@ static void set_up(void)
                                          .num_listeners = NUM_ARMS,
                                          .max_connections = 64,
                                          .deadline_ns = 5 * EKB_NS_PER_S,
-                                         .expect_accept = expect_accept};
+                                         .expect = expect};
     cr_assert_eq(ekb_server_open(&server, NULL), EKB_OK);
     for (size_t i = 0; i < NUM_ARMS; i++) {
         arms[i] = (struct ekb_client_arm){.target = listeners[i].address,
                                           .store_path = stores.client,
                                           .version = EKB_TLS_1_3,
-                                          .expect_accept = expect_accept[i] != 0};
+                                          .expect = expect[i] != 0 ? EKB_EXPECT_ACCEPT
+                                                                   : EKB_EXPECT_REJECT};
     }
     arms[REJECTED].store_path = stores.wrong_eku;
     client = (struct ekb_client_options){.arms = arms,

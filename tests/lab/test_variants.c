@@ -90,7 +90,7 @@ Test(variants, stand_beside_the_main_one_and_its_twin)
     cr_expect_eq(made.server_workers, 3u);
     const struct ekb_plan_arm *rejected = &made.arms[made.num_arms - 1];
     cr_expect_str_eq(rejected->name, EKB_VARIANTS_REJECT_ARM);
-    cr_expect(!rejected->expect_accept);
+    cr_expect_eq(rejected->expect, EKB_EXPECT_REJECT);
     cr_expect_eq(rejected->client_eku, (unsigned)EKB_EKU_SERVER_AUTH);
     cr_expect_eq((made.num_slices - made.num_warmup) * made.slice_ns, 10 * EKB_NS_PER_S);
     cr_expect_float_eq(made.rate_per_s, 0, 1e-12);

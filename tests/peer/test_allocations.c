@@ -154,7 +154,7 @@ Test(allocations, nothing_is_allocated_by_our_code_once_the_workers_are_ready)
                          MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     *timeline = (struct ekb_timeline){
         .origin_ns = UINT64_MAX / 2, .slice_ns = 20 * EKB_NS_PER_S, .num_slices = 1};
-    const uint8_t expect_accept = 1;
+    const uint8_t expect = 1;
     struct ekb_tally *tallies[2] = {0};
     cr_assert(eq(int, ekb_tally_create(&tallies[0], 1, 1, 0), EKB_OK));
     cr_assert(eq(int, ekb_tally_create(&tallies[1], 1, 1, 0), EKB_OK));
@@ -167,13 +167,13 @@ Test(allocations, nothing_is_allocated_by_our_code_once_the_workers_are_ready)
                                                 .deadline_ns = 10 * EKB_NS_PER_S,
                                                 .timeline = timeline,
                                                 .tally = tallies[0],
-                                                .expect_accept = &expect_accept};
+                                                .expect = &expect};
     cr_assert(eq(int, ekb_server_open(&setup->server, NULL), EKB_OK));
     const struct ekb_client_arm arm = {.target = listener.address,
                                        .store_path = dir.path,
                                        .version = EKB_TLS_ANY,
                                        .kind = EKB_CLIENT_FULL,
-                                       .expect_accept = true};
+                                       .expect = EKB_EXPECT_ACCEPT};
     setup->client = (struct ekb_client_options){.arms = &arm,
                                                 .num_arms = 1,
                                                 .in_flight = 20,

@@ -53,7 +53,7 @@ static void set_up(void)
                                                .store_path = stores.client,
                                                .version = EKB_TLS_ANY,
                                                .kind = EKB_CLIENT_FULL,
-                                               .expect_accept = true};
+                                               .expect = EKB_EXPECT_ACCEPT};
     }
 }
 
@@ -120,7 +120,7 @@ static void expect_series_adds_up(void)
     uint64_t num_expected = 0;
     for (size_t i = 0; i < load.options.num_arms; i++) {
         const struct ekb_tally_arm *a = &load.options.tally->arms[i];
-        num_expected += load.arms[i].expect_accept ? a->accepted : a->rejected;
+        num_expected += load.arms[i].expect == EKB_EXPECT_ACCEPT ? a->accepted : a->rejected;
         sum.started -= a->started;
         sum.accepted -= a->accepted;
         sum.rejected -= a->rejected;
@@ -411,9 +411,12 @@ Test(client, reconciles_with_server_when_arms_differ)
     load.options.max_starts = 90;
     load.timeline.interval_ns = 50 * EKB_NS_PER_MS;
     load.options.in_flight = 16;
-    load.arms[0] = (struct ekb_client_arm){.store_path = stores.client, .expect_accept = true};
-    load.arms[1] = (struct ekb_client_arm){.store_path = stores.wrong_eku, .expect_accept = false};
-    load.arms[2] = (struct ekb_client_arm){.store_path = stores.wrong_eku, .expect_accept = true};
+    load.arms[0] =
+        (struct ekb_client_arm){.store_path = stores.client, .expect = EKB_EXPECT_ACCEPT};
+    load.arms[1] =
+        (struct ekb_client_arm){.store_path = stores.wrong_eku, .expect = EKB_EXPECT_REJECT};
+    load.arms[2] =
+        (struct ekb_client_arm){.store_path = stores.wrong_eku, .expect = EKB_EXPECT_ACCEPT};
     for (size_t i = 0; i < 3; i++) {
         load.arms[i].target = *served_address(&served, i);
         load.arms[i].version = EKB_TLS_1_3;
@@ -447,7 +450,7 @@ Test(client, is_rejected_when_it_has_no_certificate)
     load.arms[0].target = *served_address(&served, 0);
     load.arms[0].kind = EKB_CLIENT_CHEAP;
     load.arms[0].store_path = NULL;
-    load.arms[0].expect_accept = false;
+    load.arms[0].expect = EKB_EXPECT_REJECT;
 
     start();
     const enum ekb_err err = finish();
@@ -570,7 +573,7 @@ Test(client, keeps_no_samples_when_outcome_is_not_the_expected_one)
 {
     served_start(&served, stores.server, &(struct served_spec){0});
     load.arms[0].target = *served_address(&served, 0);
-    load.arms[0].expect_accept = false;
+    load.arms[0].expect = EKB_EXPECT_REJECT;
 
     start();
     cr_expect_eq(finish(), EKB_OK);

@@ -47,7 +47,7 @@ static void set_up(void)
         arms[i] = (struct ekb_client_arm){.store_path = stores.client,
                                           .version = EKB_TLS_1_3,
                                           .kind = EKB_CLIENT_CHEAP,
-                                          .expect_accept = true};
+                                          .expect = EKB_EXPECT_ACCEPT};
     }
 }
 
@@ -235,7 +235,7 @@ Test(client_arms, are_rejected_by_their_share)
         arms[0].share = 0.75;
         arms[1].share = 0.25;
         arms[1].store_path = stores.wrong_eku;
-        arms[1].expect_accept = false;
+        arms[1].expect = EKB_EXPECT_REJECT;
         arms[0].version = versions[i];
         arms[1].version = versions[i];
 
@@ -410,7 +410,7 @@ Test(client_arms, resume_beside_rejects)
     arms[1].share = 0.4;
     arms[2].share = 0.2;
     arms[2].store_path = stores.wrong_eku;
-    arms[2].expect_accept = false;
+    arms[2].expect = EKB_EXPECT_REJECT;
 
     run(3);
     served_stop(&served);

@@ -20,7 +20,7 @@
 static struct store_fixture stores;
 static struct ekb_timeline timeline = {
     .origin_ns = UINT64_MAX / 2, .slice_ns = EKB_NS_PER_S, .num_slices = 1, .num_warmup = 1};
-static const uint8_t expect_accept[1] = {1};
+static const uint8_t expect[1] = {1};
 static struct ekb_listener listener;
 static struct ekb_server_options options;
 static struct ekb_crew crew;
@@ -38,7 +38,7 @@ static void set_up(void)
                                           .max_connections = 64,
                                           .deadline_ns = 5 * EKB_NS_PER_S,
                                           .timeline = &timeline,
-                                          .expect_accept = expect_accept};
+                                          .expect = expect};
     for (size_t i = 0; i < NUM_WORKERS; i++) {
         workers[i] = (struct ekb_worker){.control_fd = -1, .ended = true};
     }

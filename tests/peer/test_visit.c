@@ -192,6 +192,16 @@ Test(visit, tells_that_nobody_is_there)
     ekb_visit_deinit(&visit);
 }
 
+// As an IPv6 address is to a machine without IPv6.
+Test(visit, tells_that_an_address_of_a_strange_family_cannot_be_reached)
+{
+    const struct ekb_address target = {.storage = {.ss_family = AF_APPLETALK},
+                                       .len = sizeof(struct sockaddr_storage)};
+    struct ekb_visit visit = visit_at(&target, stores.client, true);
+    cr_expect_eq(visit.err, EKB_CONNECT_UNREACHABLE, "%s", ekb_err_name(visit.err));
+    ekb_visit_deinit(&visit);
+}
+
 Test(visit, tells_of_a_server_that_hangs_up)
 {
     struct ekb_address target;

@@ -417,6 +417,139 @@ Test(bundle, is_refused_quickly_when_the_file_is_too_long)
     }
 }
 
+// Surveys.
+
+static const char bad_base64[] = "-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n";
+static const char malformed[] =
+    "-----BEGIN CERTIFICATE-----\nMAMCAQE=\n-----END CERTIFICATE-----\n";
+static const char endless[] = "-----BEGIN CERTIFICATE-----\nMAMC\n";
+static const char with_settings[] =
+    "-----BEGIN TRUSTED CERTIFICATE-----\nMAMC\n-----END TRUSTED CERTIFICATE-----\n";
+
+// one_text returns the leaf alone as PEM.
+static char *one_text(void)
+{
+    struct ekb_chain *one = ekb_chain_create();
+    cr_assert_eq(ekb_chain_append(one, pki.chain, 0), EKB_OK);
+    char *text = ekb_chain_to_pem(one);
+    ekb_chain_destroy(one);
+    return text;
+}
+
+static size_t count_lines(const char *text)
+{
+    size_t num = 0;
+    for (; *text != '\0'; text++) {
+        num += *text == '\n' ? 1 : 0;
+    }
+    return num;
+}
+
+// What is wrong with one block hides no other, and is told with its place; where everything is
+// wanted, nothing is read.
+Test(bundle, surveys_what_is_good_beside_what_is_not)
+{
+    static const struct {
+        const char *name;
+        const char *bad;
+        const char *what;
+    } cases[] = {
+        {"no base64", bad_base64, "is not base64"},
+        {"malformed", malformed, "is a malformed certificate"},
+        {"no end", endless, "has no end"},
+        {"trust settings", with_settings, "is a TRUSTED CERTIFICATE, which is not supported"},
+    };
+    char *good = one_text();
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct ekb_bundle bundle = {0};
+        char text[16384];
+        char wanted[1024];
+        (void)snprintf(text, sizeof text, "some text\n%s%s%s", good, cases[i].bad, good);
+        fixture_write_text(path, text);
+
+        const enum ekb_err err = ekb_bundle_survey(&bundle, path, NULL, NULL);
+
+        cr_assert_eq(err, EKB_OK, "%s: %s", cases[i].name, ekb_err_name(err));
+        cr_expect_eq(ekb_chain_len(bundle.chain), 2u, "%s: %zu certificates", cases[i].name,
+                     ekb_chain_len(bundle.chain));
+        cr_assert_eq(bundle.num_faults, 1u, "%s: %zu faults", cases[i].name, bundle.num_faults);
+        (void)snprintf(wanted, sizeof wanted, "%s: block 2, in line %zu, %s", path,
+                       count_lines(good) + 2, cases[i].what);
+        cr_expect_str_eq(bundle.faults[0].detail, wanted);
+        cr_expect_eq(ERR_peek_error(), 0u, "%s: the library's error queue is not empty",
+                     cases[i].name);
+        ekb_bundle_deinit(&bundle);
+        fails(cases[i].name, NULL, EKB_PARSE);
+    }
+    free(good);
+}
+
+// What has been decoded must not spoil the count of lines.
+Test(bundle, surveys_and_counts_lines_after_many_blocks)
+{
+    struct ekb_bundle bundle = {0};
+    char *good = one_text();
+    char text[32768];
+    char wanted[1024];
+    (void)snprintf(text, sizeof text, "%s%s%s%s%s", good, good, malformed, good, bad_base64);
+    fixture_write_text(path, text);
+
+    const enum ekb_err err = ekb_bundle_survey(&bundle, path, NULL, NULL);
+
+    cr_assert_eq(err, EKB_OK);
+    cr_assert_eq(bundle.num_faults, 2u);
+    (void)snprintf(wanted, sizeof wanted, "%s: block 5, in line %zu, is not base64", path,
+                   3 * count_lines(good) + 3 + 1);
+    cr_expect_str_eq(bundle.faults[1].detail, wanted);
+    ekb_bundle_deinit(&bundle);
+    free(good);
+}
+
+Test(bundle, surveys_and_counts_more_faults_than_it_keeps)
+{
+    struct ekb_bundle bundle = {0};
+    repeat(malformed);
+
+    const enum ekb_err err = ekb_bundle_survey(&bundle, path, NULL, NULL);
+
+    cr_assert_eq(err, EKB_OK);
+    cr_expect_eq(bundle.num_faults, EKB_CHAIN_MAX_FILE_LEN / strlen(malformed), "%zu faults",
+                 bundle.num_faults);
+    cr_expect_eq(ekb_chain_len(bundle.chain), 0u);
+    ekb_bundle_deinit(&bundle);
+}
+
+Test(bundle, surveys_as_many_certificates_as_a_file_may_have)
+{
+    struct ekb_bundle bundle = {0};
+    char *good = one_text();
+    repeat(good);
+
+    const enum ekb_err err = ekb_bundle_survey(&bundle, path, NULL, NULL);
+
+    cr_assert_eq(err, EKB_OK, "%s", ekb_err_name(err));
+    cr_expect_eq(ekb_chain_len(bundle.chain), (size_t)EKB_CHAIN_MAX_CERTS);
+    cr_assert_eq(bundle.num_faults, 1u, "%zu faults", bundle.num_faults);
+    cr_expect_eq(bundle.faults[0].err, EKB_TOO_BIG);
+    ekb_bundle_deinit(&bundle);
+    free(good);
+}
+
+Test(bundle, surveys_other_forms_as_it_reads_them)
+{
+    struct ekb_bundle bundle = {0};
+    size_t len = 0;
+    const uint8_t *der = ekb_chain_der(pki.chain, 0, &len);
+    fixture_write(path, der, len, 0600);
+    cr_expect_eq(ekb_bundle_survey(&bundle, path, NULL, NULL), EKB_OK);
+    cr_expect_eq(ekb_chain_len(bundle.chain), 1u);
+    ekb_bundle_deinit(&bundle);
+    fixture_write_text(path, "no certificate\n");
+    cr_expect_eq(ekb_bundle_survey(&bundle, path, NULL, NULL), EKB_PARSE);
+    write_pkcs12("horse");
+    cr_expect_eq(ekb_bundle_survey(&bundle, path, "dog", NULL), EKB_NEED_PASSWORD);
+}
+
 Test(bundle, is_released_when_zeroed)
 {
     struct ekb_bundle bundle = {0};

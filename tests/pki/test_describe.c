@@ -1,6 +1,7 @@
 #include "ekubench/pki/describe.h"
 
 #include "support/fixtures.h"
+#include "support/forge.h"
 
 #include <criterion/criterion.h>
 #include <openssl/asn1.h>
@@ -202,6 +203,34 @@ Test(describe, knows_a_root)
     cr_expect_str_eq(names_text, "");
     cr_expect_eq(description.key_kind, EKB_KEY_KIND_ED25519);
     fixture_pki_deinit(&pki);
+}
+
+// A name alone is no signature: two roots of one name, of which one has signed.
+Test(describe, tells_a_namesake_from_an_issuer)
+{
+    static const struct forgery ca = {
+        .subject = "ca", .issuer = "ca", .basic_constraints = "critical,CA:TRUE"};
+    static const struct forgery leaf_of_ca = {.subject = "leaf", .issuer = "ca"};
+    static const struct forgery leaf_of_other = {.subject = "leaf", .issuer = "other"};
+    EVP_PKEY *ca_key = forge_key();
+    EVP_PKEY *other_key = forge_key();
+    struct ekb_chain *issuer = forge(&ca, ca_key, ca_key);
+    struct ekb_chain *namesake = forge(&ca, other_key, other_key);
+    struct ekb_chain *leaf = forge(&leaf_of_ca, other_key, ca_key);
+    struct ekb_chain *other = forge(&leaf_of_other, other_key, ca_key);
+
+    cr_expect(ekb_chain_is_named_by(leaf, 0, issuer, 0));
+    cr_expect(ekb_chain_is_issued_by(leaf, 0, issuer, 0));
+    cr_expect(ekb_chain_is_named_by(leaf, 0, namesake, 0));
+    cr_expect_not(ekb_chain_is_issued_by(leaf, 0, namesake, 0));
+    cr_expect_not(ekb_chain_is_named_by(other, 0, issuer, 0));
+    cr_expect_not(ekb_chain_is_issued_by(other, 0, issuer, 0));
+    ekb_chain_destroy(other);
+    ekb_chain_destroy(leaf);
+    ekb_chain_destroy(namesake);
+    ekb_chain_destroy(issuer);
+    EVP_PKEY_free(other_key);
+    EVP_PKEY_free(ca_key);
 }
 
 Test(describe, names_kinds_of_keys)

@@ -312,6 +312,11 @@ static void other_level(struct ekb_policy *policy)
     policy->verify = EKB_VERIFY_PARSE;
 }
 
+static void optional(struct ekb_policy *policy)
+{
+    policy->cert = EKB_CERT_OPTIONAL;
+}
+
 static void other_depth(struct ekb_policy *policy)
 {
     policy->max_depth++;
@@ -354,6 +359,7 @@ static const struct {
     {"eku", other_eku},           {"verify", other_level}, {"max_depth", other_depth},
     {"eku_absent", other_absent}, {"crl on", crls_on},     {"crl off", crls_off},
     {"no name", no_name},         {"another", other_name}, {"kind of name", other_kind},
+    {"optional", optional},
 };
 
 static struct ekb_policy named_policy(void)

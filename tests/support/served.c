@@ -54,9 +54,9 @@ void served_start(struct served *out_served, const char *store_path, const struc
                     .tells_accepted = spec->tells_accepted},
         .worker = {.control_fd = -1, .ended = true},
     };
-    memset(out_served->expect_accept, 1, sizeof out_served->expect_accept);
+    memset(out_served->expect, 1, sizeof out_served->expect);
     out_served->options.listeners = out_served->listeners;
-    out_served->options.expect_accept = out_served->expect_accept;
+    out_served->options.expect = out_served->expect;
     out_served->options.timeline = &out_served->timeline;
     add_listener(out_served, spec->listeners[0] != NULL ? spec->listeners[0] : "");
     for (size_t i = 1; i < SERVED_MAX_LISTENERS && spec->listeners[i] != NULL; i++) {

@@ -17,7 +17,7 @@
 
 struct served {
     struct ekb_listener listeners[SERVED_MAX_LISTENERS];
-    uint8_t expect_accept[SERVED_MAX_LISTENERS];
+    uint8_t expect[SERVED_MAX_LISTENERS];
     struct ekb_timeline timeline; // Never begins.
     struct ekb_server_options options;
     struct ekb_worker worker;

@@ -387,6 +387,64 @@ Test(config, completes_the_handshake_when_it_has_a_server_name)
     ekb_tls_config_destroy(server);
 }
 
+// Clients without a certificate.
+
+// outcome_of returns what a server that asks in the way of `policy` makes of a client that presents
+// `presented`.
+static enum ekb_err outcome_of(const struct ekb_policy *policy, enum ekb_tls_version version,
+                               const struct ekb_identity *presented)
+{
+    struct tls_link link;
+    struct ekb_tls_options for_server = server_options();
+    struct ekb_tls_options for_client = client_options();
+    for_server.version = version;
+    for_server.policy = *policy;
+    for_client.version = version;
+    for_client.identity = presented;
+    struct ekb_tls_config *server = tls_config(&for_server);
+    struct ekb_tls_config *client = tls_config(&for_client);
+
+    tls_link_init(&link, client, server);
+    tls_link_run(&link);
+
+    const enum ekb_err err = ekb_endpoint_state(link.server) == EKB_ENDPOINT_READY
+                                 ? EKB_OK
+                                 : ekb_endpoint_error(link.server);
+    tls_link_deinit(&link);
+    ekb_tls_config_destroy(client);
+    ekb_tls_config_destroy(server);
+    return err;
+}
+
+Test(config, lets_in_who_has_no_certificate_when_one_is_optional)
+{
+    static const enum ekb_verify_level levels[] = {EKB_VERIFY_FULL, EKB_VERIFY_PARSE,
+                                                   EKB_VERIFY_RAW};
+    struct tls_self_signed entity;
+    tls_self_signed_init(&entity, EKB_KEY_P256, EKB_EKU_CLIENT_AUTH);
+    struct ekb_identity stranger = tls_self_signed_identity(&entity);
+    for (size_t i = 0; i < 6; i++) {
+        const enum ekb_tls_version version = i % 2 == 0 ? EKB_TLS_1_2 : EKB_TLS_1_3;
+        struct ekb_policy policy = ekb_policy_default();
+        policy.verify = levels[i / 2];
+
+        const enum ekb_err without = outcome_of(&policy, version, NULL);
+        policy.cert = EKB_CERT_OPTIONAL;
+        const enum ekb_err let_in = outcome_of(&policy, version, NULL);
+        const enum ekb_err with = outcome_of(&policy, version, &identity);
+        const enum ekb_err bad = outcome_of(&policy, version, &stranger);
+
+        const char *const level = ekb_verify_level_name(policy.verify);
+        cr_expect_eq(without, EKB_TLS_NO_CERTIFICATE, "%s: %s", level, ekb_err_name(without));
+        cr_expect_eq(let_in, EKB_OK, "%s: %s", level, ekb_err_name(let_in));
+        cr_expect_eq(with, EKB_OK, "%s: %s", level, ekb_err_name(with));
+        cr_expect_eq(bad, policy.verify == EKB_VERIFY_FULL ? EKB_VERIFY_SELF_SIGNED_LEAF : EKB_OK,
+                     "%s: what is presented is judged all the same: %s", level, ekb_err_name(bad));
+    }
+    tls_identity_deinit(&stranger);
+    tls_self_signed_deinit(&entity);
+}
+
 // Observers.
 
 struct observed {

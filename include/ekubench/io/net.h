@@ -23,6 +23,17 @@ struct ekb_address {
 EKB_NODISCARD enum ekb_err ekb_address_parse(struct ekb_address *out_address, const char *text,
                                              struct ekb_fail *reterr_fail);
 
+// The addresses of a name, in the order in which the system would have them tried.
+#define EKB_ADDRESSES_MAX 8
+struct ekb_addresses {
+    struct ekb_address all[EKB_ADDRESSES_MAX];
+    size_t num; // Beyond the maximum they are left out.
+};
+
+// ekb_address_resolve is ekb_address_parse for all addresses of the name: at least one.
+EKB_NODISCARD enum ekb_err ekb_address_resolve(struct ekb_addresses *out_addresses,
+                                               const char *text, struct ekb_fail *reterr_fail);
+
 // ekb_address_format writes `address` in the form that ekb_address_parse reads.
 const char *ekb_address_format(char out_text[EKB_ADDRESS_TEXT_LEN],
                                const struct ekb_address *address);

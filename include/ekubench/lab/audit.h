@@ -12,6 +12,7 @@
 #include "ekubench/pki/describe.h"
 #include "ekubench/store/link.h"
 #include "ekubench/store/release.h"
+#include "ekubench/store/store.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -38,19 +39,55 @@ enum ekb_audit_pki {
     EKB_AUDIT_SELF_SIGNED,
 };
 
-// What a certificate is good for on a link.
+// What a certificate is good for on a link, the worst last.
 enum ekb_audit_link {
     EKB_AUDIT_NO_PART, // It has none in it.
+    EKB_AUDIT_UNUSED,  // It is the client store's, and the release has no such store.
     EKB_AUDIT_WORKS,
     EKB_AUDIT_BREAKS,
 };
 
+// Whether it is used in mutual TLS, as a client's.
+enum ekb_audit_mtls {
+    EKB_MTLS_NO,
+    EKB_MTLS_PERHAPS, // Its usages, or the release, allow it; nobody knows its role.
+    EKB_MTLS_YES,
+};
+
 enum ekb_audit_advice {
-    EKB_ADVICE_NOT_AFFECTED,
-    EKB_ADVICE_KEEP,
-    EKB_ADVICE_ACT,      // Public, and used as a client's.
-    EKB_ADVICE_FIND_OUT, // Nobody knows whether it is public, or what it is used for.
+    EKB_ADVICE_NOT_AFFECTED, // Of a private CA, or nobody's.
+    EKB_ADVICE_KEEP,         // Public, for servers only.
+    EKB_ADVICE_ACT,          // Public, and used as a client's: by the item's steps.
+    EKB_ADVICE_FIND_CA,      // Nobody knows whether it is public,
+    EKB_ADVICE_FIND_ROLE,    // or, of a public one, whether a client uses it.
+    EKB_ADVICE_UNUSED,       // The release has no client store.
+    EKB_ADVICE_CA,           // A CA's, which nobody presents.
     EKB_ADVICE_EXPIRED,
+};
+
+// What can be done of a public certificate that a client uses, as a set.
+enum {
+    EKB_STEP_ROOT = 1 << 0,    // A: another root, which still gives both usages.
+    EKB_STEP_RENEW = 1 << 1,   // B: renewal before the deadline, and none by itself after it.
+    EKB_STEP_PRIVATE = 1 << 2, // C: a private CA; for a core node, not for an edge.
+    EKB_STEP_UPGRADE = 1 << 3, // D: a release that takes serverAuth alone, or has two stores.
+};
+
+// The dates after which public certificates change.
+enum ekb_audit_date {
+    EKB_DATE_LETS_ENCRYPT, // Its classic profile gives no clientAuth.
+    EKB_DATE_200_DAYS,     // Public certificates live so long at most.
+    EKB_DATE_CLIENT_AUTH,  // Public CAs give no clientAuth.
+    EKB_DATE_CHROME,       // It distrusts public certificates with both usages.
+    EKB_AUDIT_NUM_DATES
+};
+
+// What the upload gate says.
+struct ekb_audit_gate {
+    bool asked;              // It would go into that store.
+    struct ekb_fail refusal; // EKB_OK: it is let in.
+    bool switch_admits;      // An edge node whose EnableServerEkuUpload is on lets it in.
+    bool copy_admits;        // As a copy of the server's certificate it goes in.
 };
 
 struct ekb_audit_item {
@@ -60,14 +97,22 @@ struct ekb_audit_item {
     struct ekb_description certificate;
     char root[256]; // Its subject; "": not known.
     enum ekb_audit_pki pki;
-    int64_t days_left;  // At the time of the audit; negative: it is over.
-    bool is_valid;      // At that time.
-    bool may_be_client; // Its usages allow it.
+    // For what verification takes it, EKB_EKU_SERVER_AUTH and EKB_EKU_CLIENT_AUTH: its own usages,
+    // as far as those of the intermediates above it in its file allow them.
+    unsigned good_for;
+    int64_t days_left; // At the time of the audit; negative: it is over.
+    bool is_valid;     // At that time, and so are those intermediates.
     // By release and EKU checking mode (on, off): what it is good for in its roles, or, without
-    // any, in all that its usages are for.
+    // any, in all that it is good for. A node with one store presents its server's certificate as a
+    // client, too.
     enum ekb_audit_link links[EKB_RELEASE_NUM][2][EKB_LINK_NUM];
-    bool breaks; // A link of the release and mode of the audit, in a role that is known.
+    // The next four are by the release and mode of the audit.
+    bool breaks; // A link, in a role that is known.
+    enum ekb_audit_mtls mtls;
+    struct ekb_audit_gate gates[EKB_STORE_NUM_SIDES];
     enum ekb_audit_advice advice;
+    unsigned steps; // EKB_STEP_*, of EKB_ADVICE_ACT.
+    unsigned dates; // 1 << enum ekb_audit_date: those that change something for it.
 };
 
 // What is told: an item, or what could not be read, and why (`problem`; `item` is NULL).
@@ -79,6 +124,7 @@ struct ekb_audit_options {
     enum ekb_eku_mode mode;                // On or off.
     int64_t at;                            // Seconds since the epoch.
     unsigned roles;                        // Of certificates in files; 0: not known.
+    unsigned nodes;                        // 1 << enum ekb_node_kind: whose they are; 0: not known.
     const char *password;                  // For PKCS #12, or NULL.
     const struct ekb_chain *public_roots;  // NULL: none are known.
     const struct ekb_chain *private_roots; // NULL.
@@ -94,31 +140,48 @@ struct ekb_audit_totals {
     uint64_t cas;          // Left out.
     uint64_t unreadable;   // Told.
     uint64_t without;      // Files without a certificate.
+    uint64_t hidden;       // Files and directories that were not looked at, for their names.
     uint64_t breaking;
     uint64_t to_act;
 };
 
 // ekb_audit_path looks at the file or the directory `path` and all that is under it: PEM, DER, PKCS
-// #12, stores. Names that begin with a dot are left out below it. What cannot be read is told and
-// counted. EKB_NOMEM.
+// #12, stores. Names that begin with a dot are left out below it, and counted. What cannot be read
+// is told and counted; of a PEM file, block by block. EKB_NOMEM.
 EKB_NODISCARD enum ekb_err ekb_audit_path(struct ekb_audit_totals *totals,
                                           const struct ekb_audit_options *options, const char *path,
                                           struct ekb_fail *reterr_fail);
 
-// ekb_audit_server looks at the server `target` (ADDR:PORT): at all certificates that it has.
-// EKB_NOMEM, EKB_TLS_INTERNAL.
+// ekb_audit_server looks at the server `target` (ADDR:PORT): at all certificates that it has under
+// that name. EKB_NOMEM, EKB_TLS_INTERNAL.
 EKB_NODISCARD enum ekb_err ekb_audit_server(struct ekb_audit_totals *totals,
                                             const struct ekb_audit_options *options,
                                             const char *target, struct ekb_fail *reterr_fail);
 
 // ekb_audit_judge fills what follows from certificate `index` of `chain`, whose issuers may be in
-// `chain` too; `item` has source, place and roles. Pure.
-void ekb_audit_judge(struct ekb_audit_item *item, const struct ekb_audit_options *options,
-                     const struct ekb_chain *chain, size_t index);
+// `chain` too; `item` has source, place and roles. It looks at nothing else. EKB_NOMEM.
+EKB_NODISCARD enum ekb_err ekb_audit_judge(struct ekb_audit_item *item,
+                                           const struct ekb_audit_options *options,
+                                           const struct ekb_chain *chain, size_t index);
 
-// ekb_audit_pki_name returns "public", "private", "self-signed" or "unknown"; ekb_audit_advice_text
-// what to do, in words. String literals.
+// ekb_audit_pki_name returns "public", "private", "self-signed" or "unknown"; ekb_audit_mtls_name
+// "yes", "no" or "perhaps"; ekb_audit_link_name "works", "breaks", "unused" or "-". String
+// literals.
 const char *ekb_audit_pki_name(enum ekb_audit_pki pki);
-const char *ekb_audit_advice_text(enum ekb_audit_advice advice);
+const char *ekb_audit_mtls_name(enum ekb_audit_mtls mtls);
+const char *ekb_audit_link_name(enum ekb_audit_link link);
+
+// ekb_audit_advice_text writes what to do with `item`, in one sentence; ekb_audit_gate_text what
+// the gate of a store says ("accepted", "refused: ..."). Both return `out_text`.
+#define EKB_AUDIT_TEXT_LEN 512
+const char *ekb_audit_advice_text(char out_text[EKB_AUDIT_TEXT_LEN],
+                                  const struct ekb_audit_item *item);
+const char *ekb_audit_gate_text(char out_text[EKB_AUDIT_TEXT_LEN],
+                                const struct ekb_audit_gate *gate);
+
+// ekb_audit_date_time returns when `date` is, in seconds since the epoch; ekb_audit_date_text what
+// it means, as it is said at the time `at`: a string literal.
+int64_t ekb_audit_date_time(enum ekb_audit_date date);
+const char *ekb_audit_date_text(enum ekb_audit_date date, int64_t at);
 
 #endif

@@ -46,6 +46,7 @@ struct ekb_deployment_node {
     struct ekb_release_node rules;
     bool has_mode;    // The mode is its own, not the deployment's,
     bool has_release; // and so is the release, which must be the same.
+    bool has_minted;  // Something is said of certificates or trust that are to be made.
     struct ekb_deployment_identity server;
     struct ekb_deployment_identity second; // A second server certificate, of a far end.
     struct ekb_deployment_identity client;
@@ -73,6 +74,12 @@ struct ekb_deployment_expectation {
     char what[EKB_DEPLOYMENT_NAME_LEN]; // A link's name, or "mra".
     enum ekb_expected expected;
     char reason[64]; // A stable code (ekb_err_name) or an alert's name, if one is named; "".
+    bool has_depth; // The position, 0 = leaf, of the certificate that was refused is between these:
+    unsigned min_depth;
+    unsigned max_depth;
+    bool asks;         // The responder asks for the initiator's certificate, and gets an answer.
+    char log[128];     // The end that refuses the other logs a line with this in it; "".
+    char details[192]; // All that is said after the status, as it is said.
     // In which runs: of one release, of one mode; all if not set.
     bool has_release;
     enum ekb_release release;
@@ -97,6 +104,10 @@ struct ekb_deployment {
     size_t num_expectations;
 };
 
+// The links of which MRA is made: it works if and only if all of them do.
+#define EKB_DEPLOYMENT_NUM_MRA 4
+extern const enum ekb_link ekb_deployment_mra[EKB_DEPLOYMENT_NUM_MRA];
+
 // ekb_deployment_read reads the INI file `path`; ekb_deployment_parse reads `text`, which is called
 // `name` in messages. EKB_PARSE, with the line and what is wanted there; EKB_USAGE for what makes
 // no deployment (C and E of different releases, a link between nodes that it is not for); errors of
@@ -115,8 +126,15 @@ EKB_NODISCARD enum ekb_err ekb_deployment_open(struct ekb_deployment *out_deploy
                                                const char *name_or_path,
                                                struct ekb_fail *reterr_fail);
 
+// ekb_deployment_check_release returns EKB_USAGE, and why, if C or E is said to run another release
+// than `release`: they must run the same.
+EKB_NODISCARD enum ekb_err ekb_deployment_check_release(const struct ekb_deployment *deployment,
+                                                        enum ekb_release release,
+                                                        struct ekb_fail *reterr_fail);
+
 // ekb_deployment_expect returns what is expected of `what` under that release and mode; NULL:
-// nothing is said. What is said without a release is about those of the deployment.
+// nothing is said. What is said without a release is about those of the deployment. Of several that
+// fit, it is the narrowest, wherever it stands: of a release and a mode, of a release, of a mode.
 const struct ekb_deployment_expectation *
 ekb_deployment_expect(const struct ekb_deployment *deployment, const char *what,
                       enum ekb_release release, enum ekb_eku_mode mode);

@@ -25,4 +25,11 @@ enum ekb_expected ekb_foretell_link(const struct ekb_deployment *deployment,
                                     const struct ekb_deployment_link *link,
                                     enum ekb_release release, enum ekb_eku_mode mode);
 
+// ekb_foretell_mra returns what follows for MRA of the states of its links: `states` has one for
+// each link of `deployment`, foretold or seen. It fails if one of the four kinds does
+// (ekb_deployment_mra), and of a kind each link must be active. EKB_EXPECTED_UNKNOWN if a kind is
+// not there, or nothing is known of a link and none fails.
+enum ekb_expected ekb_foretell_mra(const struct ekb_deployment *deployment,
+                                   const enum ekb_expected *states);
+
 #endif

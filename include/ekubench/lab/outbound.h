@@ -14,11 +14,13 @@
 #include <stdint.h>
 
 // ekb_outbound_preferences returns what decides which certificate a server with an RSA and an ECDSA
-// one sends: signature algorithms (TLS 1.3) and suites (TLS 1.2), either kind first.
+// one sends: signature algorithms (TLS 1.3) and suites (TLS 1.2), either kind first. All that the
+// library has is offered, but for Triple-DES and SHA-1 signatures; RSA keys that are for PSS alone
+// (rsa_pss_pss_*) and TLS before 1.2 it does not know.
 struct ekb_tls_preferences ekb_outbound_preferences(bool ecdsa_first);
 
-// ekb_outbound_only_preferences returns preferences with which a server can only send a certificate
-// of that kind.
+// ekb_outbound_only returns preferences with which a server can only send a certificate of that
+// kind.
 struct ekb_tls_preferences ekb_outbound_only(bool ecdsa);
 
 // What is found of a server's chain: first the chain, then, if it is good, the name.

@@ -60,7 +60,7 @@ struct ekb_plan_arm {
     bool bare_tcp;      // No TLS: the bytes of arm 0's handshake. The last arm of a floor stage.
     bool tickets;       // The server gives tickets, and the client keeps them,
     bool resumes; // for this arm, whose connections resume: of the stage's first with tickets.
-    bool expect_accept;
+    enum ekb_expect expect;
 };
 
 // A contrast of a stage's own, beside those that are known by the names of arms (lab/effects).
@@ -101,7 +101,6 @@ struct ekb_plan {
     // Borrowed.
     const char *scenario;
     const char *release;
-    const char *left_out; // Links that are no load, and why; "".
     uint64_t seed;
     enum ekb_tls_version version;
     struct ekb_tls_preferences preferences; // Of both sides; borrowed.

@@ -7,6 +7,7 @@
 
 #include "ekubench/base/err.h"
 #include "ekubench/lab/deployment.h"
+#include "ekubench/lab/outbound.h"
 #include "ekubench/peer/event.h"
 #include "ekubench/store/link.h"
 #include "ekubench/tls/config.h"
@@ -35,6 +36,8 @@ struct ekb_scenario_end {
     // Which of its node's stores holds a certificate of that serial: "server", "client", "both",
     // "second", or "" if none does.
     char store[8];
+    enum ekb_store_side role; // Of which store it has to be, and
+    bool has_one;             // whether that store has one.
     struct ekb_link_demand demand;
 };
 
@@ -48,10 +51,15 @@ struct ekb_scenario_link {
     int alert;                      // That was sent; -1: none.
     char event[EKB_EVENT_TEXT_LEN]; // The responder's line of the event log; "": none.
     struct ekb_tls_trace trace;     // Of the initiator.
-    int verify_depth; // Of the responder's certificate, if the initiator has refused it; else -1.
+    bool asks;                      // The responder has asked for a certificate, in its turn.
+    // Position, 0 = leaf, of the certificate that was refused; -1: none was, or it is not known.
+    int verify_depth;
+    // What the initiator logs of a server that it has refused, where it logs that: a line or two.
+    char outbound[EKB_OUTBOUND_LOG_LEN];
     enum ekb_expected expected;
     bool is_foretold; // Nothing was said of it: the rules say so.
-    char expected_reason[64];
+    // Else what was said; of the deployment.
+    const struct ekb_deployment_expectation *said;
     bool has_roles; // Each end presented what is in the store of its role, by the serial number.
     bool matches;   // All of that, and what is expected.
 };
@@ -71,9 +79,12 @@ struct ekb_scenario_run {
     enum ekb_tls_version version;
     struct ekb_scenario_link links[EKB_DEPLOYMENT_MAX_LINKS];
     size_t num_links;
-    struct ekb_fail refusals[EKB_DEPLOYMENT_MAX_NODES][EKB_STORE_NUM_SIDES]; // Of the gate.
+    struct ekb_fail refusals[EKB_DEPLOYMENT_MAX_NODES][EKB_STORE_NUM_SIDES]; // Of the gate,
+    struct ekb_fail second_refusals[EKB_DEPLOYMENT_MAX_NODES]; // and of second certificates.
     enum ekb_scenario_mra mra;
-    enum ekb_expected expected_mra;
+    enum ekb_expected
+        expected_mra;     // As it is said, or as it follows from what the links are to be.
+    bool mra_is_foretold; // Nothing was said of it.
     bool mra_matches;
     bool matches; // All of it.
 };
@@ -89,7 +100,7 @@ struct ekb_scenario_terms {
 
 // ekb_scenario_run makes the deployment, runs its links one after another and fills `*out_run`.
 // What fails as it may is no error. Errors of ekb_site_create, ekb_server_open and
-// ekb_worker_spawn; // EKB_WORKER_DIED, EKB_NO_IO_URING; EKB_STOPPED.
+// ekb_worker_spawn; EKB_WORKER_DIED, EKB_NO_IO_URING; EKB_STOPPED.
 EKB_NODISCARD enum ekb_err ekb_scenario_run(struct ekb_scenario_run *out_run,
                                             const struct ekb_deployment *deployment,
                                             const struct ekb_scenario_terms *terms,

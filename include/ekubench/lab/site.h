@@ -24,8 +24,11 @@ struct ekb_site_terms {
 struct ekb_site;
 
 // ekb_site_create makes the site. What the gate refuses is no error: the node goes on without it,
-// as a real one does (ekb_site_refusal). Release with `ekb_site_destroy` (NULL is legal).
-// EKB_EXISTS if there is something in the directory; errors of pki/mint, store/admin and base/file.
+// as a real one does (ekb_site_refusal). Under a release of one store nothing is in the client
+// stores: such a node presents its server certificate (ekb_release_client_side). Release with
+// `ekb_site_destroy` (NULL is legal). EKB_USAGE if a node is said to run another release;
+// EKB_EXISTS if there is something in the directory; errors of ekb_store_find for a store that is
+// to be used as it is, of pki/mint, store/admin and base/file.
 EKB_NODISCARD enum ekb_err ekb_site_create(struct ekb_site **out_site,
                                            const struct ekb_deployment *deployment,
                                            const struct ekb_site_terms *terms,
@@ -33,14 +36,15 @@ EKB_NODISCARD enum ekb_err ekb_site_create(struct ekb_site **out_site,
 void ekb_site_destroy(struct ekb_site *site);
 
 // ekb_site_store returns the directory of the store of `node`; ekb_site_second that of its second
-// server certificate, or NULL. Both are borrowed.
+// server certificate, or NULL: it has none, or the gate has refused it. Both are borrowed.
 const char *ekb_site_store(const struct ekb_site *site, size_t node);
 const char *ekb_site_second(const struct ekb_site *site, size_t node);
 
 // ekb_site_refusal returns why the gate has refused the certificate of `side` of `node`; its code
-// is EKB_OK if it has not.
+// is EKB_OK if it has not. ekb_site_second_refusal is the same for the second server certificate.
 const struct ekb_fail *ekb_site_refusal(const struct ekb_site *site, size_t node,
                                         enum ekb_store_side side);
+const struct ekb_fail *ekb_site_second_refusal(const struct ekb_site *site, size_t node);
 
 // ekb_site_rules returns the rules that `node` is under.
 struct ekb_release_node ekb_site_rules(const struct ekb_site *site, size_t node);

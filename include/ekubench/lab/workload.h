@@ -2,9 +2,8 @@
 // for each EKU checking mode that makes a difference to a link.
 //
 // First every link is made once, as a scenario (lab/scenario): what is not as it is expected to be
-// is not worth measuring, and what comes of a link is what the measurement then expects of it. A
-// link whose initiator refuses the responder is no load: its handshakes end before there is
-// anything to verify.
+// is not worth measuring, and what comes of a link is what the measurement then expects of it: that
+// the initiator is accepted, or rejected, or that it refuses the responder.
 
 #ifndef EKUBENCH_LAB_WORKLOAD_H
 #define EKUBENCH_LAB_WORKLOAD_H
@@ -31,8 +30,8 @@ struct ekb_workload;
 // where the release has that switch. Arms are called "LINK-on", "LINK-off" and "LINK-none" (no
 // usage asked for: the baseline) where the responder goes by its mode, else "LINK". `deployment`
 // must outlive the workload; release with `ekb_workload_destroy` (NULL is legal). EKB_USAGE if no
-// link is a load, if there are more arms than a plan has, or if a link does not do what is expected
-// of it; errors of ekb_scenario_run and ekb_site_create.
+// link is a connection, if there are more arms than a plan has, or if a link does not do what is
+// expected of it; errors of ekb_scenario_run and ekb_site_create.
 EKB_NODISCARD enum ekb_err ekb_workload_create(struct ekb_workload **out_workload,
                                                const struct ekb_deployment *deployment,
                                                const struct ekb_workload_terms *terms,
@@ -51,10 +50,6 @@ const struct ekb_plan_arm *ekb_workload_find(const struct ekb_workload *workload
 // ekb_workload_link_of returns the name of the link of `arm`, which is one of the workload's.
 const char *ekb_workload_link_of(const struct ekb_workload *workload,
                                  const struct ekb_plan_arm *arm);
-
-// ekb_workload_left_out names the links that are no load, and why: "traffic-server (C refuses CUCM:
-// ...)"; "" if there is none. Borrowed.
-const char *ekb_workload_left_out(const struct ekb_workload *workload);
 
 // ekb_workload_apply makes `plan`, which is "quick" or "standard", one of this workload: its stage
 // of costs has all arms, an A/A control, and contrasts of the modes of each link; its stage of load

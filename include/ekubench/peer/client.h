@@ -62,7 +62,7 @@ struct ekb_client_arm {
     bool resumes;
     uint16_t session_arm;
     const struct ekb_flights *flights; // No TLS: as many bytes, in TCP slices only. NULL: TLS.
-    bool expect_accept; // Else a rejection is what is expected, and what is measured.
+    enum ekb_expect expect;
 };
 
 struct ekb_client_options {

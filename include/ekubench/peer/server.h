@@ -78,8 +78,7 @@ struct ekb_server_options {
     uint64_t deadline_ns;                // Handshake, and waiting for the client's close.
     const struct ekb_timeline *timeline; // Shared with the parent.
     struct ekb_tally *tally;
-    const uint8_t
-        *expect_accept; // By arm: 1 if its connections are expected to be accepted, else rejected.
+    const uint8_t *expect; // By arm, enum ekb_expect.
     // Floor slices: the client store whose handshake with listener `floor_listener` is made in
     // memory. NULL: none.
     const char *floor_client_store;

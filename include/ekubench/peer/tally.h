@@ -19,6 +19,16 @@
 
 #define EKB_TALLY_NUM_ALERTS 256
 
+// What is expected of the connections of an arm: only what ends so is measured.
+enum ekb_expect {
+    EKB_EXPECT_REJECT, // The server rejects the client.
+    EKB_EXPECT_ACCEPT,
+    EKB_EXPECT_REFUSE, // The client refuses the server.
+};
+
+// ekb_expect_name returns "reject", "accept" or "refuse".
+const char *ekb_expect_name(enum ekb_expect expect);
+
 // Samples of one quantity: exact moments beside the histogram.
 struct ekb_distribution {
     struct ekb_moments moments;

@@ -7,11 +7,18 @@
 #include "ekubench/pki/cert.h"
 #include "ekubench/pki/key.h"
 
-// Both newly allocated, or NULL.
+#include <stddef.h>
+
+// More faults than this of one file are counted, not kept.
+#define EKB_BUNDLE_MAX_FAULTS 16
+
+// All newly allocated, or NULL.
 struct ekb_bundle {
     struct ekb_chain *chain;
     struct ekb_key *key;
     struct ekb_fail key_fault; // Why there is no key although one was brought; else EKB_OK.
+    struct ekb_fail *faults;   // Of ekb_bundle_survey: what could not be read, and where it stands.
+    size_t num_faults;         // All of them.
 };
 
 // How often a PKCS #12 file may have a hash iterated, all of its parts together: a second or two.
@@ -27,6 +34,13 @@ struct ekb_bundle {
 // certificate says more about it.
 EKB_NODISCARD enum ekb_err ekb_bundle_read(struct ekb_bundle *out_bundle, const char *path,
                                            const char *password, struct ekb_fail *reterr_fail);
+
+// ekb_bundle_survey is ekb_bundle_read for whoever can do without, and without the key: of a PEM
+// file whatever is wrong with one block is kept in `faults`, and is no error. The chain may be
+// empty then. Of more than EKB_CHAIN_MAX_CERTS certificates the first ones are read. A file without
+// certificates and without faults is EKB_PARSE.
+EKB_NODISCARD enum ekb_err ekb_bundle_survey(struct ekb_bundle *out_bundle, const char *path,
+                                             const char *password, struct ekb_fail *reterr_fail);
 void ekb_bundle_deinit(struct ekb_bundle *bundle);
 
 #endif

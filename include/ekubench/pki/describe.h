@@ -69,9 +69,11 @@ EKB_NODISCARD enum ekb_err ekb_chain_usages(struct ekb_texts *out_usages,
 const char *ekb_key_kind_format(char out_text[EKB_KEY_KIND_TEXT_LEN], enum ekb_key_kind kind,
                                 unsigned bits);
 
-// ekb_chain_is_issued_by is true if certificate `issuer` (of `issuers`) is named as the issuer of
-// certificate `index` (of `chain`), its key identifier fits if both have one, and its key signed
-// it.
+// ekb_chain_is_named_by is true if certificate `issuer` (of `issuers`) is named as the issuer of
+// certificate `index` (of `chain`), and its key identifier fits if both have one.
+// ekb_chain_is_issued_by wants its key to have signed it, too, which takes much longer to see.
+bool ekb_chain_is_named_by(const struct ekb_chain *chain, size_t index,
+                           const struct ekb_chain *issuers, size_t issuer);
 bool ekb_chain_is_issued_by(const struct ekb_chain *chain, size_t index,
                             const struct ekb_chain *issuers, size_t issuer);
 

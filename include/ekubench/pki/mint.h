@@ -15,6 +15,7 @@
 #include "ekubench/pki/cert.h"
 #include "ekubench/pki/key.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -79,5 +80,9 @@ EKB_NODISCARD enum ekb_err ekb_mint_self_signed(struct ekb_chain **out_chain,
 EKB_NODISCARD enum ekb_err ekb_ca_issue(struct ekb_chain **out_chain, struct ekb_key **out_key,
                                         const struct ekb_ca *ca, const struct ekb_mint_leaf *spec,
                                         struct ekb_fail *reterr_fail);
+
+// ekb_mint_is_dns_name is true if `name` is a host name, or "*." and a host name (RFC 1123, RFC
+// 6125).
+bool ekb_mint_is_dns_name(const char *name);
 
 #endif

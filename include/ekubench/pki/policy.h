@@ -65,13 +65,21 @@ enum ekb_verify_level {
     EKB_VERIFY_NUM_LEVELS
 };
 
+// Whether a client must have the certificate for which it is asked. It says nothing about what the
+// certificate is worth: one that is presented is judged as the rest of the policy says.
+enum ekb_cert_mode {
+    EKB_CERT_REQUIRED,
+    EKB_CERT_OPTIONAL, // A client that has none is let in.
+};
+
 // The number of certificates above the leaf that a policy allows by default.
 #define EKB_POLICY_DEFAULT_MAX_DEPTH 32
 
 struct ekb_policy {
     enum ekb_eku_mode eku;
     enum ekb_verify_level verify;
-    unsigned max_depth; // Certificates above the leaf, the root included; 1 to INT_MAX.
+    enum ekb_cert_mode cert; // At every level that asks for one.
+    unsigned max_depth;      // Certificates above the leaf, the root included; 1 to INT_MAX.
     enum ekb_eku_absent eku_absent;
     enum ekb_crl_mode crl;
     struct ekb_name name;

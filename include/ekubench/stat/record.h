@@ -75,7 +75,7 @@ struct ekb_record_arm {
     char key[EKB_RECORD_NAME_LEN];     // Key type of the client's chain, "p256".
     char client_eku[64];               // EKUs in the client's leaf.
     char tls[8];                       // "1.2", "1.3", "any"
-    char expect[8];                    // "accept", "reject"
+    char expect[8];                    // "accept", "reject", "refuse"
     uint64_t identities;               // How many its clients present in all.
     char pick[32];                     // By which rule they pick one; "" = there is one.
     struct ekb_record_outcomes client; // The arm's `handshakes`, `failures`, `alerts`.

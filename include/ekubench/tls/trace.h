@@ -19,8 +19,14 @@ struct ekb_tls_trace {
 };
 
 // What some are.
+#define EKB_TLS_MESSAGE_CLIENT_HELLO 1
+#define EKB_TLS_MESSAGE_SERVER_HELLO 2
 #define EKB_TLS_MESSAGE_CERTIFICATE 11
 #define EKB_TLS_MESSAGE_CERTIFICATE_REQUEST 13
+#define EKB_TLS_MESSAGE_SERVER_HELLO_DONE 14
+// Follows every client's certificate, and no empty list of them.
+#define EKB_TLS_MESSAGE_CERTIFICATE_VERIFY 15
+#define EKB_TLS_MESSAGE_FINISHED 20
 
 // ekb_tls_message_name returns the name in the RFC ("ClientHello"), "message" if it is not known
 // here.

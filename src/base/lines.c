@@ -1,0 +1,67 @@
+#include "ekubench/base/lines.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+// char_len returns how many bytes the character at `text` has; 0: it is no printable one. Shortest
+// forms only, no surrogates: what others (JSON) take for UTF-8.
+static size_t char_len(const char *text)
+{
+    const uint8_t *byte = (const uint8_t *)text;
+    const size_t len = byte[0] < 0x80 ? 1 : byte[0] < 0xe0 ? 2 : byte[0] < 0xf0 ? 3 : 4;
+    uint32_t code = len == 1 ? byte[0] : byte[0] & (0x7fU >> len);
+    if (len > 1 && (byte[0] < 0xc2 || byte[0] > 0xf4)) {
+        return 0;
+    }
+    for (size_t i = 1; i < len; i++) { // Ends at the zero, which is no continuation.
+        if ((byte[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+        code = code << 6 | (byte[i] & 0x3fU);
+    }
+    const bool is_control = (code < 0x20 && code != '\t') || (code >= 0x7f && code < 0xa0);
+    const bool is_short = (len == 3 && code < 0x800) || (len == 4 && code < 0x10000);
+    const bool is_code = code <= 0x10ffff && (code < 0xd800 || code > 0xdfff);
+    return is_control || is_short || !is_code ? 0 : len;
+}
+
+// is_printable looks at a line of `len` bytes; a carriage return may end it.
+static bool is_printable(const char *text, size_t len)
+{
+    size_t at = 0;
+    if (len > 0 && text[len - 1] == '\r') {
+        len--;
+    }
+    while (at < len) {
+        const size_t one = char_len(text + at);
+        if (one == 0) {
+            return false;
+        }
+        at += one;
+    }
+    return true;
+}
+
+char *ekb_lines_read(char *out_text, int size, struct ekb_lines *lines)
+{
+    if (lines->next[0] == '\0') {
+        return NULL;
+    }
+    const size_t len = strcspn(lines->next, "\n");
+    const size_t all = len + (lines->next[len] == '\n' ? 1 : 0);
+    lines->line++;
+    lines->is_indented = lines->next[0] == ' ' || lines->next[0] == '\t';
+    lines->wanted[0] = '\0';
+    if (all >= (size_t)size) {
+        (void)snprintf(lines->wanted, sizeof lines->wanted, "the line is longer than %d characters",
+                       size - 2);
+    } else if (!is_printable(lines->next, len)) {
+        (void)snprintf(lines->wanted, sizeof lines->wanted,
+                       "the line has a control character, or is not UTF-8");
+    }
+    (void)snprintf(out_text, (size_t)size, "%.*s", (int)all, lines->next);
+    lines->next += all;
+    return out_text;
+}

@@ -1,0 +1,107 @@
+#!/usr/bin/env bash
+#
+# The manual page and the completions say what --help says, all of it and nothing else; words that are mistyped:
+# tests/cli/test_manual.sh EKUBENCH
+# exit status: 0 passed, 1 failed
+
+set -euo pipefail
+
+if (($# != 1)); then
+    echo 'usage: tests/cli/test_manual.sh EKUBENCH' >&2
+    exit 2
+fi
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
+# shellcheck source=tests/cli/lib.sh
+source "$root/tests/cli/lib.sh" "$1"
+PATH=$(dirname -- "$bin"):$PATH
+
+"$bin" manual >"$dir/page"
+commands=$("$bin" --help | sed -n 's/^  \([a-z]*\)  *.*/\1/p')
+[[ $(wc -w <<<"$commands") -ge 13 ]] || fail "commands: $commands"
+
+# in_manual COMMAND: the page's part about it.
+in_manual() {
+    awk -v wanted="$1" '/^\.S[SH]/ { inside = ($0 == ".SS " wanted) } inside' "$dir/page"
+}
+
+# The long options of a command, each where it is described.
+options_of_help() {
+    "$bin" "$1" --help | sed -n 's/^  \(-[A-Za-z?], \|    \)--\([a-z][a-z0-9-]*\).*/\2/p' |
+        sed '/^help$/d; /^usage$/d' | sort
+}
+options_of_manual() {
+    in_manual "$1" | sed -n 's/\\-/-/g; s/^\\fB-[a-z].*, \\fB--\([a-z0-9-]*\)\\fR.*/\1/p; s/^\\fB--\([a-z0-9-]*\)\\fR.*/\1/p' |
+        sort
+}
+options_of_bash() {
+    sed -n "s/^    $1) options='--help --usage *\([^']*\)'.*/\1/p" "$dir/bash" | tr ' ' '\n' | sed 's/^--//' |
+        sed '/^$/d' | sort
+}
+
+"$bin" completion bash >"$dir/bash"
+"$bin" completion zsh >"$dir/zsh"
+total=0
+for command in $commands; do
+    options_of_help "$command" >"$dir/help"
+    options_of_manual "$command" >"$dir/manual"
+    options_of_bash "$command" >"$dir/completed"
+    total=$((total + $(wc -l <"$dir/help")))
+    diff "$dir/help" "$dir/manual" >"$dir/diff" || fail "$command: --help and the manual: $(cat -- "$dir/diff")"
+    diff "$dir/help" "$dir/completed" >"$dir/diff" || fail "$command: --help and bash: $(cat -- "$dir/diff")"
+    while read -r option; do
+        grep -qF -- "--$option" <(sed -n "/^    $command)/,/^        ;;/p" "$dir/zsh") ||
+            fail "$command: zsh does not complete --$option"
+    done <"$dir/help"
+done
+((total > 100)) || fail "only $total options were compared"
+
+# The page is one that roff reads without a complaint.
+if command -v groff >/dev/null; then
+    groff -man -Tascii -ww "$dir/page" >"$dir/out" 2>"$dir/err"
+    [[ ! -s $dir/err ]] || fail "groff: $(head -n 3 -- "$dir/err")"
+    grep -q -- 'ekubench capacity' "$dir/out" || fail 'the page does not tell of capacity'
+fi
+"$bin" --version | grep -q 'BoringSSL .*liburing .*HdrHistogram_c .*jansson .*zlib' || fail '--version'
+
+# complete_bash WORD...: what bash offers for the last word.
+complete_bash() {
+    # shellcheck disable=SC2016 # For that shell.
+    bash -c 'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _ekubench; echo "${COMPREPLY[*]}"' \
+        complete "$dir/bash" "$@"
+}
+offers() {
+    local wanted=$1
+    shift
+    [[ $(complete_bash "$@") == "$wanted" ]] || fail "$*: bash offers \"$(complete_bash "$@")\", not \"$wanted\""
+}
+offers 'capacity' ekubench cap
+offers '--scenario' ekubench measure --sce
+offers 'accept reject' ekubench load --expect ''
+offers 'reject' ekubench load --expect r
+offers '1.2 1.3' ekubench measure --tls 1
+offers 'X15.4 X15.5' ekubench audit --release X15
+offers 'list show run' ekubench scenario ''
+offers 'condition-2.1' ekubench scenario run condition-2
+offers 'condition-4' ekubench measure --scenario = condition-4
+if command -v zsh >/dev/null; then
+    zsh -n "$dir/zsh" || fail 'zsh cannot read its completion'
+fi
+
+# Mistyped words.
+run ekubench mesure
+expect 'a command' 2
+says 'a command' 'did you mean measure?'
+run ekubench measure --plna quick
+expect 'an option' 2
+says 'an option' 'did you mean --plan?'
+run ekubench frobnicate
+expect 'no command' 2
+grep -q 'did you mean' "$dir/err" && fail 'something was suggested for frobnicate'
+run ekubench help audit
+expect 'help' 0
+says 'help' 'Usage: ekubench audit'
+run ekubench help adit
+expect 'help of a mistyped one' 2
+says 'help of a mistyped one' 'did you mean audit?'
+
+finish
