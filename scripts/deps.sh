@@ -180,7 +180,8 @@ main() {
         zlib1g-dev libcriterion-dev git ca-certificates xz-utils)
     while (($# > 0)); do
         case $1 in
-        --test) packages+=(clang-format clang-tidy shellcheck python3-jsonschema openssl procps curl nginx-light haproxy tcpdump valgrind libxml2-utils) ;;
+        --test) packages+=(clang-format clang-tidy shellcheck python3-jsonschema openssl procps curl nginx-light haproxy tcpdump valgrind
+            gnuplot-nox libxml2-utils tidy) ;;
         --fuzz) packages+=(clang libclang-rt-dev) ;;
         --valgrind) packages+=(valgrind) ;;
         *) usage ;;

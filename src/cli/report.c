@@ -72,8 +72,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
 
 static const struct argp_option options[] = {
     {"format", 'f', "NAME", 0,
-     "text (default), json, markdown, csv, hgrm, hlog, junit, github-benchmark, bencher, "
-     "openmetrics",
+     "text (default), json, markdown, html, csv, hgrm, hlog, junit, github-benchmark, "
+     "bencher, openmetrics",
      1},
     {"json", OPTION_JSON, NULL, 0, "The same as --format json", 1},
     {"output", 'o', "FILE", 0,
@@ -89,13 +89,14 @@ static const struct argp_option options[] = {
 };
 
 static const char doc[] =
-    "Report a result: a file, or a directory with result.json. Of several, text, markdown, csv, "
-    "junit and openmetrics hold all, side by side.\v"
+    "Report a result: a file, or a directory with result.json. Of several, text, markdown, "
+    "html, csv, junit and openmetrics hold all, side by side.\v"
     "The same results give the same bytes, whenever and wherever. Exit status: 0 done, clean or "
     "not; 2 wrong usage, or no such result.\n\nExamples:\n"
     "  ekubench report results/latest\n"
     "  ekubench report result.json --format markdown >>\"$GITHUB_STEP_SUMMARY\"\n"
     "  ekubench report before after --format markdown\n"
+    "  ekubench report results/latest --format html -o report.html\n"
     "  ekubench report result.json --format junit -o ekubench.xml\n"
     "  ekubench report result.json --format hgrm --arm load/on | less\n"
     "  ekubench report result.json --format hgrm -o percentiles\n"

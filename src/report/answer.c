@@ -10,9 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void say(struct report_answer *answer, const char *format, ...) EKB_PRINTF(2, 3);
-
-static void say(struct report_answer *answer, const char *format, ...)
+void report_say(struct report_answer *answer, const char *format, ...)
 {
     va_list args;
     if (answer->num_sentences == REPORT_MAX_SENTENCES) {
@@ -56,7 +54,8 @@ static void say_eku(struct report_answer *answer, const struct ekb_record_effect
     char amount[96];
     char cold[96];
     char difference[96];
-    say(answer,
+    report_say(
+        answer,
         "The EKU check costs the server %s per certificate with warm caches and %s at the first "
         "look, timed inside the handshake; a whole handshake with the check differs from one "
         "without by %s of server CPU: %s.",
@@ -92,13 +91,13 @@ void report_answer_costs(struct report_answer *answer, const struct ekb_record *
         char all[96];
         char each[96];
         char saved[128];
-        say(answer,
-            "What costs is the certificate itself: one-way TLS takes %s of server CPU, a "
-            "verified client %s, each further certificate in its chain %s; and a client "
-            "rejected for its EKU takes %s than an accepted one.",
-            report_amount(base, &one_way->server_cpu_interval),
-            report_amount(all, &mutual->server_cpu_interval), report_amount(each, &slope->estimate),
-            report_change(saved, &reject->estimate));
+        report_say(answer,
+                   "What costs is the certificate itself: one-way TLS takes %s of server CPU, a "
+                   "verified client %s, each further certificate in its chain %s; and a client "
+                   "rejected for its EKU takes %s than an accepted one.",
+                   report_amount(base, &one_way->server_cpu_interval),
+                   report_amount(all, &mutual->server_cpu_interval),
+                   report_amount(each, &slope->estimate), report_change(saved, &reject->estimate));
     }
 }
 
@@ -136,19 +135,19 @@ void report_answer_capacity(struct report_answer *answer, const struct ekb_recor
     }
     (void)ekb_units_format_ns(limit, (double)capacity->limit_ns);
     if (capacity->lower_per_s > 0) {
-        say(answer,
-            "%.0f handshakes/s meet the objective (the %gth percentile of latency at most "
-            "%s, %g %% errors); %s.%s",
-            capacity->lower_per_s, capacity->percentile, limit, 100.0 * capacity->max_error_share,
-            upper, limiter);
+        report_say(answer,
+                   "%.0f handshakes/s meet the objective (the %gth percentile of latency at most "
+                   "%s, %g %% errors); %s.%s",
+                   capacity->lower_per_s, capacity->percentile, limit,
+                   100.0 * capacity->max_error_share, upper, limiter);
     }
     for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
         if (strcmp(states[i].state, capacity->state) == 0 && !record->interrupted) {
-            say(answer, "%s", states[i].meaning);
+            report_say(answer, "%s", states[i].meaning);
         }
     }
     if (capacity->lower_per_s > 0 && !capacity->validated) {
-        say(answer, "Not validated.");
+        report_say(answer, "Not validated.");
     }
 }
 
@@ -168,12 +167,12 @@ static void say_latency(struct report_answer *answer, const struct ekb_record_ar
     (void)ekb_units_format_ns(p50, (double)latency->p50.value);
     (void)ekb_units_format_ns(p99, (double)latency->p99.value);
     if (latency->p50.known && latency->p99.known) {
-        say(answer, "Latency of %s: median %s, 99th percentile %s, at most %s.", arm->name, p50,
-            p99, max);
+        report_say(answer, "Latency of %s: median %s, 99th percentile %s, at most %s.", arm->name,
+                   p50, p99, max);
     } else if (latency->p50.known) {
-        say(answer, "Latency of %s: median %s, at most %s.", arm->name, p50, max);
+        report_say(answer, "Latency of %s: median %s, at most %s.", arm->name, p50, max);
     } else {
-        say(answer, "Latency of %s: at most %s.", arm->name, max);
+        report_say(answer, "Latency of %s: at most %s.", arm->name, max);
     }
 }
 
@@ -185,11 +184,12 @@ void report_answer_load(struct report_answer *answer, const struct ekb_record *r
                             strcmp(row->stage, EKB_STAGE_FLOOR) != 0 &&
                             strcmp(row->stage, EKB_STAGE_PILOT) != 0;
         if (is_all && row->interval_known) {
-            say(answer, "Under load (stage %s) %.0f handshakes/s [%.0f, %.0f] were accepted.",
-                row->stage, row->accepted_per_s, row->interval.low, row->interval.high);
+            report_say(answer,
+                       "Under load (stage %s) %.0f handshakes/s [%.0f, %.0f] were accepted.",
+                       row->stage, row->accepted_per_s, row->interval.low, row->interval.high);
         } else if (is_all && isfinite(row->accepted_per_s)) {
-            say(answer, "Under load (stage %s) %.0f handshakes/s were accepted.", row->stage,
-                row->accepted_per_s);
+            report_say(answer, "Under load (stage %s) %.0f handshakes/s were accepted.", row->stage,
+                       row->accepted_per_s);
         }
     }
     if (record->num_arms == 1) {
@@ -205,6 +205,6 @@ void report_answer_all(struct report_answer *answer, const struct ekb_record *re
     }
     report_answer_load(answer, record);
     if (answer->num_sentences == 0) {
-        say(answer, "No answer: what was asked for was not measured.");
+        report_say(answer, "No answer: what was asked for was not measured.");
     }
 }

@@ -8,12 +8,15 @@
 
 #include <stddef.h>
 
-#define REPORT_MAX_SENTENCES 6
+#define REPORT_MAX_SENTENCES 16
 
 struct report_answer {
     char sentences[REPORT_MAX_SENTENCES][1024];
     size_t num_sentences;
 };
+
+// report_say appends a sentence, or several that belong together, if there is room.
+void report_say(struct report_answer *answer, const char *format, ...) EKB_PRINTF(2, 3);
 
 // These append what a measurement of costs, a search for capacity, and a load say, and nothing if
 // the record has nothing of it. report_answer_all does whatever there is, and says so if there is

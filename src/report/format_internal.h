@@ -12,6 +12,7 @@ typedef enum ekb_err report_write(FILE *out, const struct ekb_report_set *set,
 report_write report_write_text;
 report_write report_write_json;
 report_write report_write_markdown;
+report_write report_write_html;
 report_write report_write_csv;
 report_write report_write_hgrm;
 report_write report_write_hlog;

@@ -46,7 +46,7 @@ static void write_head(FILE *out, const struct ekb_record *record)
     }
 }
 
-static void write_outcomes(FILE *out, const struct ekb_record *record)
+void text_say_outcomes(struct report_answer *answer, const struct ekb_record *record)
 {
     uint64_t started = 0;
     uint64_t accepted = 0;
@@ -61,10 +61,17 @@ static void write_outcomes(FILE *out, const struct ekb_record *record)
         failed += client->failed;
         unfinished += client->unfinished;
     }
-    text_wrapped(
-        out, "%llu handshakes: %llu accepted, %llu rejected, %llu failed, %llu unfinished.",
+    report_say(
+        answer, "%llu handshakes: %llu accepted, %llu rejected, %llu failed, %llu unfinished.",
         (unsigned long long)started, (unsigned long long)accepted, (unsigned long long)rejected,
         (unsigned long long)failed, (unsigned long long)unfinished);
+}
+
+static void write_outcomes(FILE *out, const struct ekb_record *record)
+{
+    struct report_answer said = {.num_sentences = 0};
+    text_say_outcomes(&said, record);
+    text_write_said(out, &said);
     for (size_t i = 0; i < record->num_arms; i++) {
         const struct ekb_record_arm *arm = &record->arms[i];
         const bool expected = strcmp(arm->expect, "accept") != 0;
@@ -82,7 +89,7 @@ static void write_outcomes(FILE *out, const struct ekb_record *record)
     }
 }
 
-static void write_controls(FILE *out, const struct ekb_record *record)
+void text_say_controls(struct report_answer *answer, const struct ekb_record *record)
 {
     const struct ekb_record_effect *server =
         text_find_effect(record, EKB_EFFECT_CONTROL, EKB_METRIC_SERVER_CPU, NULL);
@@ -92,16 +99,16 @@ static void write_controls(FILE *out, const struct ekb_record *record)
         text_find_effect(record, EKB_EFFECT_CONTROL, EKB_METRIC_WALL, NULL);
     char text[64];
     if (server != NULL) {
-        text_wrapped(out, "A/A control (the same arm twice), server: difference %s us.",
-                     text_interval(text, &server->estimate, text_us));
+        report_say(answer, "A/A control (the same arm twice), server: difference %s us.",
+                   text_interval(text, &server->estimate, text_us));
     }
     if (client != NULL) {
-        text_wrapped(out, "A/A control, client: difference %s us.",
-                     text_interval(text, &client->estimate, text_us));
+        report_say(answer, "A/A control, client: difference %s us.",
+                   text_interval(text, &client->estimate, text_us));
     }
     if (blocks != NULL) {
-        text_wrapped(out, "A/A control, blocks: wall time per handshake differs by %s %%.",
-                     text_interval(text, &blocks->estimate, text_plain));
+        report_say(answer, "A/A control, blocks: wall time per handshake differs by %s %%.",
+                   text_interval(text, &blocks->estimate, text_plain));
     }
 }
 
@@ -109,7 +116,9 @@ static void write_validity(FILE *out, const struct ekb_record *record)
 {
     text_rule(out, "Validity");
     write_outcomes(out, record);
-    write_controls(out, record);
+    struct report_answer said = {.num_sentences = 0};
+    text_say_controls(&said, record);
+    text_write_said(out, &said);
     if (record->host.steal_percent.known) {
         text_wrapped(out, "The hypervisor took %.1f %% of the machine during the run.",
                      record->host.steal_percent.value);

@@ -9,15 +9,6 @@
 #include <stdbool.h>
 #include <string.h>
 
-static void write_answer(FILE *out, const struct ekb_record *record)
-{
-    struct report_answer answer = {.num_sentences = 0};
-    report_answer_capacity(&answer, record);
-    for (size_t i = 0; i < answer.num_sentences; i++) {
-        text_wrapped(out, "%s", answer.sentences[i]);
-    }
-}
-
 // write_spread adds the range of the percentile over the long trials at the answer's rate, if there
 // are any.
 static void write_spread(char out_text[96], const struct ekb_record_capacity *capacity)
@@ -41,7 +32,7 @@ static void write_spread(char out_text[96], const struct ekb_record_capacity *ca
     }
 }
 
-static void write_costs(FILE *out, const struct ekb_record_capacity *capacity)
+static void say_costs(struct report_answer *answer, const struct ekb_record_capacity *capacity)
 {
     char server[EKB_UNITS_TEXT_LEN];
     char client[EKB_UNITS_TEXT_LEN];
@@ -50,34 +41,34 @@ static void write_costs(FILE *out, const struct ekb_record_capacity *capacity)
     const bool is_ours = capacity->server_cpu_ns.known && capacity->server_utilisation.known;
     if (is_ours && capacity->blocks_known) {
         const struct ekb_estimate *busy = &capacity->utilisation_blocks;
-        text_wrapped(out,
-                     "CPU per handshake there, kernel included, with intervals over the "
-                     "validation's blocks: server %s us, client %s us; the server's %llu core%s "
-                     "%.0f %% busy [%.0f, %.0f].",
-                     text_interval(server_us, &capacity->server_cpu_blocks, text_us),
-                     text_interval(client_us, &capacity->client_cpu_blocks, text_us),
-                     (unsigned long long)capacity->server_cores,
-                     capacity->server_cores == 1 ? " was" : "s were",
-                     100.0 * capacity->server_utilisation.value, 100.0 * busy->low,
-                     100.0 * busy->high);
+        report_say(answer,
+                   "CPU per handshake there, kernel included, with intervals over the "
+                   "validation's blocks: server %s us, client %s us; the server's %llu core%s "
+                   "%.0f %% busy [%.0f, %.0f].",
+                   text_interval(server_us, &capacity->server_cpu_blocks, text_us),
+                   text_interval(client_us, &capacity->client_cpu_blocks, text_us),
+                   (unsigned long long)capacity->server_cores,
+                   capacity->server_cores == 1 ? " was" : "s were",
+                   100.0 * capacity->server_utilisation.value, 100.0 * busy->low,
+                   100.0 * busy->high);
     } else if (is_ours) {
-        text_wrapped(out,
-                     "CPU per handshake there, kernel included: server %s, client %s; the server's "
-                     "%llu core%s %.0f %% busy.",
-                     ekb_units_format_ns(server, capacity->server_cpu_ns.value),
-                     ekb_units_format_ns(client, capacity->client_cpu_ns.value),
-                     (unsigned long long)capacity->server_cores,
-                     capacity->server_cores == 1 ? " was" : "s were",
-                     100.0 * capacity->server_utilisation.value);
+        report_say(answer,
+                   "CPU per handshake there, kernel included: server %s, client %s; the server's "
+                   "%llu core%s %.0f %% busy.",
+                   ekb_units_format_ns(server, capacity->server_cpu_ns.value),
+                   ekb_units_format_ns(client, capacity->client_cpu_ns.value),
+                   (unsigned long long)capacity->server_cores,
+                   capacity->server_cores == 1 ? " was" : "s were",
+                   100.0 * capacity->server_utilisation.value);
     } else {
-        text_wrapped(out,
-                     "CPU per handshake there, kernel included: client %s. The server is not ours: "
-                     "its CPU is unknown, and no cores are projected.",
-                     ekb_units_format_ns(client, capacity->client_cpu_ns.value));
+        report_say(answer,
+                   "CPU per handshake there, kernel included: client %s. The server is not ours: "
+                   "its CPU is unknown, and no cores are projected.",
+                   ekb_units_format_ns(client, capacity->client_cpu_ns.value));
     }
 }
 
-static void write_ceiling(FILE *out, const struct ekb_record_capacity *capacity)
+static void say_ceiling(struct report_answer *answer, const struct ekb_record_capacity *capacity)
 {
     uint64_t in_flight = 0;
     double best = 0;
@@ -88,12 +79,12 @@ static void write_ceiling(FILE *out, const struct ekb_record_capacity *capacity)
         }
     }
     if (in_flight > 0) {
-        text_wrapped(out, "A closed loop reaches %.0f/s, with %llu in flight.",
-                     capacity->ceiling_per_s, (unsigned long long)in_flight);
+        report_say(answer, "A closed loop reaches %.0f/s, with %llu in flight.",
+                   capacity->ceiling_per_s, (unsigned long long)in_flight);
     }
 }
 
-static void write_validation(FILE *out, const struct ekb_record_capacity *capacity)
+static void say_validation(struct report_answer *answer, const struct ekb_record_capacity *capacity)
 {
     char latency[EKB_UNITS_TEXT_LEN];
     char spread[96];
@@ -102,14 +93,13 @@ static void write_validation(FILE *out, const struct ekb_record_capacity *capaci
         return;
     }
     write_spread(spread, capacity);
-    text_wrapped(out, "Validated for %.3g s: %gth percentile %s%s.",
-                 (double)capacity->validation.duration_ns / 1e9, capacity->percentile,
-                 ekb_units_format_ns(latency, (double)capacity->validation.latency_ns.value),
-                 spread);
-    write_costs(out, capacity);
+    report_say(answer, "Validated for %.3g s: %gth percentile %s%s.",
+               (double)capacity->validation.duration_ns / 1e9, capacity->percentile,
+               ekb_units_format_ns(latency, (double)capacity->validation.latency_ns.value), spread);
+    say_costs(answer, capacity);
 }
 
-static void write_projection(FILE *out, const struct ekb_record_capacity *capacity)
+static void say_projection(struct report_answer *answer, const struct ekb_record_capacity *capacity)
 {
     char headroom[64];
     if (!capacity->target_per_s.known) {
@@ -123,14 +113,14 @@ static void write_projection(FILE *out, const struct ekb_record_capacity *capaci
                        100.0 / (1.0 - capacity->headroom.value));
     }
     if (capacity->target_cores.known) {
-        text_wrapped(out,
-                     "PROJECTED, not measured: %.0f/s need %.0f server cores at that utilisation, "
-                     "or %.0f machines like this one with a client on it; %s.",
-                     capacity->target_per_s.value, capacity->target_cores.value,
-                     capacity->target_machines.value, headroom);
+        report_say(answer,
+                   "PROJECTED, not measured: %.0f/s need %.0f server cores at that utilisation, "
+                   "or %.0f machines like this one with a client on it; %s.",
+                   capacity->target_per_s.value, capacity->target_cores.value,
+                   capacity->target_machines.value, headroom);
     } else {
-        text_wrapped(out, "PROJECTED, not measured: %.0f/s need %.0f servers like that one; %s.",
-                     capacity->target_per_s.value, capacity->target_machines.value, headroom);
+        report_say(answer, "PROJECTED, not measured: %.0f/s need %.0f servers like that one; %s.",
+                   capacity->target_per_s.value, capacity->target_machines.value, headroom);
     }
 }
 
@@ -141,25 +131,25 @@ static const char *write_rate(char out_text[64], const struct ekb_estimate *rate
     return out_text;
 }
 
-static void write_mix_costs(FILE *out, const struct ekb_record_mix *mix)
+static void say_mix_costs(struct report_answer *answer, const struct ekb_record_mix *mix)
 {
     char first[64];
     char second[64];
     if (mix->rejected_known) {
-        text_wrapped(out,
-                     "A client that is rejected for its EKU costs the server %s us (measured).",
-                     text_interval(first, &mix->rejected_cpu_ns, text_us));
+        report_say(answer,
+                   "A client that is rejected for its EKU costs the server %s us (measured).",
+                   text_interval(first, &mix->rejected_cpu_ns, text_us));
     }
     if (mix->resumed_known) {
-        text_wrapped(out,
-                     "One that resumes costs it %s us, and the full handshake that gave it the "
-                     "ticket %s us (measured).",
-                     text_interval(first, &mix->resumed_cpu_ns, text_us),
-                     text_interval(second, &mix->tickets_cpu_ns, text_us));
+        report_say(answer,
+                   "One that resumes costs it %s us, and the full handshake that gave it the "
+                   "ticket %s us (measured).",
+                   text_interval(first, &mix->resumed_cpu_ns, text_us),
+                   text_interval(second, &mix->tickets_cpu_ns, text_us));
     }
 }
 
-static void write_mix(FILE *out, const struct ekb_record_mix *mix)
+static void say_mix(struct report_answer *answer, const struct ekb_record_mix *mix)
 {
     char shares[96];
     char rate[64];
@@ -172,21 +162,21 @@ static void write_mix(FILE *out, const struct ekb_record_mix *mix)
                        ? "%g %% of the load rejected and %g %% of the rest resumed"
                        : "%g %% of the load rejected",
                    100.0 * mix->reject_share, 100.0 * mix->resume_share);
-    write_mix_costs(out, mix);
+    say_mix_costs(answer, mix);
     if (mix->target_cores.known) {
         (void)snprintf(cores, sizeof cores, "; the target needs %.0f cores",
                        mix->target_cores.value);
     }
     if (mix->rate_known) {
-        text_wrapped(out, "PROJECTED, not measured, with %s: %s/s, of which %.0f/s are accepted%s.",
-                     shares, write_rate(rate, &mix->rate_per_s), mix->accepted_per_s, cores);
+        report_say(answer,
+                   "PROJECTED, not measured, with %s: %s/s, of which %.0f/s are accepted%s.",
+                   shares, write_rate(rate, &mix->rate_per_s), mix->accepted_per_s, cores);
     } else {
-        text_wrapped(out, "With %s: unknown.", shares);
+        report_say(answer, "With %s: unknown.", shares);
     }
 }
 
-// is_at_least is true if a search ended for other reasons than the server's.
-static bool is_at_least(const struct ekb_record_variant *variant)
+bool text_is_at_least(const struct ekb_record_variant *variant)
 {
     return variant->searched && isinf(variant->upper_per_s) &&
            (strcmp(variant->state, "generator") == 0 || strcmp(variant->state, "exhausted") == 0);
@@ -207,7 +197,7 @@ static void write_variant(FILE *out, const struct ekb_record_variant *variant)
     }
     if (variant->searched && variant->lower_per_s > 0) {
         (void)snprintf(searched, sizeof searched, "%.0f%s", variant->lower_per_s,
-                       is_at_least(variant) ? "+" : "");
+                       text_is_at_least(variant) ? "+" : "");
     } else if (variant->searched) {
         (void)snprintf(searched, sizeof searched, "none");
     }
@@ -241,7 +231,7 @@ static void write_variants(FILE *out, const struct ekb_record_capacity *capacity
     bool any_at_least = false;
     for (size_t i = 0; i < capacity->num_variants; i++) {
         write_variant(out, &capacity->variants[i]);
-        any_at_least = any_at_least || is_at_least(&capacity->variants[i]);
+        any_at_least = any_at_least || text_is_at_least(&capacity->variants[i]);
     }
     if (any_at_least) {
         text_wrapped(out,
@@ -299,8 +289,8 @@ static void write_trials(FILE *out, const struct ekb_record_capacity *capacity)
     }
 }
 
-// write_subject says what was measured, and by what kind of client.
-static void write_subject(FILE *out, const struct ekb_record *record)
+// say_subject says what was measured, and by what kind of client.
+static void say_subject(struct report_answer *answer, const struct ekb_record *record)
 {
     const struct ekb_record_arm *arm = record->num_arms > 0 ? &record->arms[0] : NULL;
     const char *client = record->plan.num_stages > 0 ? record->plan.stages[0].client : "";
@@ -310,29 +300,37 @@ static void write_subject(FILE *out, const struct ekb_record *record)
                        (unsigned long long)arm->identities, arm->pick);
     }
     if (client[0] != '\0') {
-        text_wrapped(
-            out, "The server is %s, the client %s one%s; accepted is what it confirms: %s.",
+        report_say(
+            answer, "The server is %s, the client %s one%s; accepted is what it confirms: %s.",
             record->plan.target[0] != '\0' ? record->plan.target : "ekubench's own",
             strcmp(client, "full") == 0 ? "a full" : "a cheap", identities, record->plan.confirm);
     }
 }
 
+void text_say_capacity(struct report_answer *answer, const struct ekb_record *record)
+{
+    const struct ekb_record_capacity *capacity = &record->capacity;
+    if (record->interrupted) {
+        report_say(answer, "The search was interrupted.");
+    }
+    say_subject(answer, record);
+    say_validation(answer, capacity);
+    say_ceiling(answer, capacity);
+    say_projection(answer, capacity);
+    say_mix(answer, &capacity->mix);
+}
+
 void text_write_capacity(FILE *out, const struct ekb_record *record)
 {
     const struct ekb_record_capacity *capacity = &record->capacity;
+    struct report_answer said = {.num_sentences = 0};
     if (!capacity->known) {
         return;
     }
     text_rule(out, "Capacity");
-    write_answer(out, record);
-    if (record->interrupted) {
-        text_wrapped(out, "The search was interrupted.");
-    }
-    write_subject(out, record);
-    write_validation(out, capacity);
-    write_ceiling(out, capacity);
-    write_projection(out, capacity);
-    write_mix(out, &capacity->mix);
+    report_answer_capacity(&said, record);
+    text_say_capacity(&said, record);
+    text_write_said(out, &said);
     write_trials(out, capacity);
     write_variants(out, capacity);
 }

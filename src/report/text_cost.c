@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <string.h>
 
-static const struct ekb_record_arm *cost_arm(const struct ekb_record *record, const char *mode,
-                                             unsigned long long depth)
+const struct ekb_record_arm *text_find_cost_arm(const struct ekb_record *record, const char *mode,
+                                                unsigned long long depth)
 {
     char name[EKB_RECORD_NAME_LEN];
     (void)snprintf(name, sizeof name, "%s-d%llu", mode, depth);
@@ -25,12 +25,19 @@ void text_write_answer(FILE *out, const struct ekb_record *record)
     if (answer.num_sentences > 0) {
         text_rule(out, "The answer");
     }
-    for (size_t i = 0; i < answer.num_sentences; i++) {
-        text_wrapped(out, "%s", answer.sentences[i]);
-    }
+    text_write_said(out, &answer);
 }
 
 // The ladder.
+
+const struct text_rung text_rungs[TEXT_NUM_RUNGS] = {
+    {"+ certificate requested and parsed", "+ certificate parsed", "parse-d1 - one-way"},
+    {"+ chain verified, no EKU check", "+ chain verified", "none-d1 - parse-d1"},
+    {"+ EKU off (serverAuth)", "+ EKU off", "off-d1 - none-d1"},
+    {"+ EKU on (clientAuth) instead", "+ EKU on instead", "on-d1 - off-d1"},
+    {"+ name checked", "+ name checked", "name-d1 - on-d1"},
+    {"+ CRL checked", "+ CRL checked", "crl-d1 - name-d1"},
+};
 
 static const char *added(char out_text[64], const struct ekb_record *record, const char *metric,
                          const char *contrast)
@@ -97,12 +104,9 @@ void text_write_ladder(FILE *out, const struct ekb_record *record)
                  (unsigned long long)text_find_stage(record, EKB_STAGE_COST)->in_flight);
     (void)fprintf(out, "\n%-36s  %-24s  %-22s  %6s\n", "", "server", "client", "bytes");
     write_level(out, one_way);
-    write_rung(out, record, "+ certificate requested and parsed", "parse-d1 - one-way");
-    write_rung(out, record, "+ chain verified, no EKU check", "none-d1 - parse-d1");
-    write_rung(out, record, "+ EKU off (serverAuth)", "off-d1 - none-d1");
-    write_rung(out, record, "+ EKU on (clientAuth) instead", "on-d1 - off-d1");
-    write_rung(out, record, "+ name checked", "name-d1 - on-d1");
-    write_rung(out, record, "+ CRL checked", "crl-d1 - name-d1");
+    for (size_t i = 0; i < TEXT_NUM_RUNGS; i++) {
+        write_rung(out, record, text_rungs[i].label, text_rungs[i].contrast);
+    }
 }
 
 // Depth.
@@ -152,9 +156,10 @@ static bool begins_with(const char *text, const char *begin)
     return strncmp(text, begin, strlen(begin)) == 0;
 }
 
-// write_straightness says whether each further certificate costs as much as the one before: from
+// say_straightness says whether each further certificate costs as much as the one before: from
 // one to the next the cost grows by twice the coefficient of the second degree.
-static void write_straightness(FILE *out, const char *label, const struct ekb_record_effect *curve)
+static void say_straightness(struct report_answer *answer, const char *label,
+                             const struct ekb_record_effect *curve)
 {
     char change[128];
     if (curve == NULL) {
@@ -168,17 +173,17 @@ static void write_straightness(FILE *out, const char *label, const struct ekb_re
     (void)report_change(change, &growth);
     if (begins_with(verdict, "slower") || begins_with(verdict, "faster") ||
         begins_with(verdict, "more") || begins_with(verdict, "less")) {
-        text_wrapped(out, "%s: No: each further certificate costs %s than the one before.", label,
-                     change);
+        report_say(answer, "%s: No: each further certificate costs %s than the one before.", label,
+                   change);
     } else if (begins_with(verdict, "equivalent") || begins_with(verdict, "no detectable")) {
-        text_wrapped(out, "%s: Yes, as far as this run can see: each costs %s than the last.",
-                     label, change);
+        report_say(answer, "%s: Yes, as far as this run can see: each costs %s than the last.",
+                   label, change);
     } else {
-        text_wrapped(out, "%s: No answer; %s.", label, verdict);
+        report_say(answer, "%s: No answer; %s.", label, verdict);
     }
 }
 
-static void write_linearity(FILE *out, const struct ekb_record *record)
+void text_say_linearity(struct report_answer *answer, const struct ekb_record *record)
 {
     const struct ekb_record_effect *client = text_find_effect(
         record, EKB_EFFECT_LINEARITY, EKB_METRIC_SERVER_CPU, EKB_CONTRAST_CLIENT_CURVE);
@@ -187,10 +192,10 @@ static void write_linearity(FILE *out, const struct ekb_record *record)
     if (client == NULL && server == NULL) {
         return;
     }
-    text_wrapped(out, "Is it a straight line? Of the client's chain the server's CPU is asked, of "
-                      "the server's the client's.");
-    write_straightness(out, "Client's chain", client);
-    write_straightness(out, "Server's chain", server);
+    report_say(answer, "Is it a straight line? Of the client's chain the server's CPU is asked, of "
+                       "the server's the client's.");
+    say_straightness(answer, "Client's chain", client);
+    say_straightness(answer, "Server's chain", server);
 }
 
 // depth_is_known is true if there is anything to be put into the tables of depths.
@@ -202,7 +207,8 @@ static bool depth_is_known(const struct ekb_record *record)
         text_find_effect(record, EKB_EFFECT_SERVER_DEPTH, EKB_METRIC_CLIENT_CPU, NULL) != NULL;
     for (size_t i = 0; i < TEXT_NUM_DEPTHS; i++) {
         for (size_t mode = 0; mode < sizeof modes / sizeof modes[0]; mode++) {
-            const struct ekb_record_arm *arm = cost_arm(record, modes[mode], text_depths[i]);
+            const struct ekb_record_arm *arm =
+                text_find_cost_arm(record, modes[mode], text_depths[i]);
             known = known || (arm != NULL && arm->server_cpu_interval_known);
         }
     }
@@ -225,7 +231,8 @@ static void write_slope_lines(FILE *out, const struct ekb_record *record)
 void text_write_depth(FILE *out, const struct ekb_record *record)
 {
     // With one depth there is none.
-    if (cost_arm(record, "on", 1) == NULL || cost_arm(record, "on", text_depths[1]) == NULL ||
+    if (text_find_cost_arm(record, "on", 1) == NULL ||
+        text_find_cost_arm(record, "on", text_depths[1]) == NULL ||
         text_find_stage(record, EKB_STAGE_COST) == NULL) {
         return;
     }
@@ -241,9 +248,9 @@ void text_write_depth(FILE *out, const struct ekb_record *record)
                   "no EKU check");
     for (size_t i = 0; i < TEXT_NUM_DEPTHS; i++) {
         (void)fprintf(out, "depth %-8llu", text_depths[i]);
-        write_cost_cell(out, cost_arm(record, "on", text_depths[i]));
-        write_cost_cell(out, cost_arm(record, "off", text_depths[i]));
-        write_cost_cell(out, cost_arm(record, "none", text_depths[i]));
+        write_cost_cell(out, text_find_cost_arm(record, "on", text_depths[i]));
+        write_cost_cell(out, text_find_cost_arm(record, "off", text_depths[i]));
+        write_cost_cell(out, text_find_cost_arm(record, "none", text_depths[i]));
         (void)fputc('\n', out);
     }
     (void)fprintf(out, "%-14s", "+1 certificate");
@@ -252,12 +259,14 @@ void text_write_depth(FILE *out, const struct ekb_record *record)
     write_slope_cell(out, record, EKB_CONTRAST_DEPTH_NONE);
     (void)fputc('\n', out);
     write_slope_lines(out, record);
-    write_linearity(out, record);
+    struct report_answer said = {.num_sentences = 0};
+    text_say_linearity(&said, record);
+    text_write_said(out, &said);
 }
 
 // Resumption.
 
-void text_write_resumed(FILE *out, const struct ekb_record *record)
+void text_say_resumed(struct report_answer *answer, const struct ekb_record *record)
 {
     const struct ekb_record_arm *resumed =
         ekb_record_find_arm(record, EKB_STAGE_COST, EKB_ARM_RESUMED);
@@ -273,14 +282,22 @@ void text_write_resumed(FILE *out, const struct ekb_record *record)
         client == NULL || tickets == NULL) {
         return;
     }
-    text_rule(out, "What does a resumed handshake cost?");
-    text_wrapped(
-        out,
-        "By ticket, nothing presented or verified: %s us of server CPU. Compared to a full "
-        "handshake: server %s us, client %s us. Giving the tickets costs the server %s us "
-        "in a full one.",
-        text_interval(level, &resumed->server_cpu_interval, text_us),
-        text_signed_interval(texts[0], server, text_us),
-        text_signed_interval(texts[1], client, text_us),
-        text_signed_interval(texts[2], tickets, text_us));
+    report_say(answer,
+               "By ticket, nothing presented or verified: %s us of server CPU. Compared to a full "
+               "handshake: server %s us, client %s us. Giving the tickets costs the server %s us "
+               "in a full one.",
+               text_interval(level, &resumed->server_cpu_interval, text_us),
+               text_signed_interval(texts[0], server, text_us),
+               text_signed_interval(texts[1], client, text_us),
+               text_signed_interval(texts[2], tickets, text_us));
+}
+
+void text_write_resumed(FILE *out, const struct ekb_record *record)
+{
+    struct report_answer said = {.num_sentences = 0};
+    text_say_resumed(&said, record);
+    if (said.num_sentences > 0) {
+        text_rule(out, "What does a resumed handshake cost?");
+        text_write_said(out, &said);
+    }
 }

@@ -9,20 +9,30 @@
 // Two ways to time the check that differ by less than this factor agree (docs/method.md).
 #define MAX_APART 2.0
 
-static void write_channel(FILE *out, const char *label, const struct ekb_record_effect *effect,
-                          struct text_unit unit, const char *unit_name)
+const char *text_short_verdict(char out_text[EKB_RECORD_TEXT_LEN],
+                               const struct ekb_record_effect *effect)
 {
-    char interval[64];
-    char smallest[32];
-    char verdict[EKB_RECORD_TEXT_LEN];
-    if (effect == NULL) {
-        return;
-    }
-    (void)snprintf(smallest, sizeof smallest, "%.2g", effect->mde / unit.divisor);
-    (void)snprintf(verdict, sizeof verdict, "%.*s", (int)strcspn(effect->verdict, ":;["),
+    (void)snprintf(out_text, EKB_RECORD_TEXT_LEN, "%.*s", (int)strcspn(effect->verdict, ":;["),
                    effect->verdict);
-    (void)fprintf(out, "%-36s %-22s %-2s %7s  %s\n", label,
-                  text_signed_interval(interval, effect, unit), unit_name, smallest, verdict);
+    return out_text;
+}
+
+static void write_channels(FILE *out, const struct ekb_record *record,
+                           enum text_channel_group group)
+{
+    struct text_channel channels[TEXT_MAX_CHANNELS];
+    const size_t num_channels = text_list_channels(channels, record, group);
+    for (size_t i = 0; i < num_channels; i++) {
+        const struct text_channel *channel = &channels[i];
+        char interval[64];
+        char smallest[32];
+        char verdict[EKB_RECORD_TEXT_LEN];
+        (void)snprintf(smallest, sizeof smallest, "%.2g",
+                       channel->effect->mde / channel->unit.divisor);
+        (void)fprintf(out, "%-36s %-22s %-2s %7s  %s\n", channel->label,
+                      text_signed_interval(interval, channel->effect, channel->unit),
+                      channel->unit_name, smallest, text_short_verdict(verdict, channel->effect));
+    }
 }
 
 // has_both is true if the stage has the arms of the two modes that are compared.
@@ -81,9 +91,10 @@ static const char *write_timers(char out_text[128], const struct ekb_estimate *t
     return out_text;
 }
 
-// write_agreement compares the channels: the check as timed must lie in every interval of what was
-// measured from outside, and the two ways to time it must not differ by more than a factor of two.
-static void write_agreement(FILE *out, const struct ekb_record *record)
+// text_say_agreement compares the channels: the check as timed must lie in every interval of what
+// was measured from outside, and the two ways to time it must not differ by more than a factor of
+// two.
+void text_say_agreement(struct report_answer *answer, const struct ekb_record *record)
 {
     const struct ekb_record_effect *timer = text_find_effect(
         record, EKB_EFFECT_COMPONENT, EKB_METRIC_PURPOSE, EKB_CONTRAST_PURPOSE_TIMER);
@@ -106,26 +117,86 @@ static void write_agreement(FILE *out, const struct ekb_record *record)
     const bool hit = handshakes.num_hit == handshakes.num && blocks.num_hit == blocks.num;
     const bool agree =
         hit && times_apart(timer->estimate.estimate, repeats->estimate.estimate) < MAX_APART;
-    text_wrapped(out, "The channels %s: %.0f ns for each certificate below the root %s of %s%s.",
-                 agree ? "agree" : "do not agree", check_ns,
-                 hit ? "lie in every interval" : "are not in every interval",
-                 blocks.num > 0 ? "what was measured from outside" : "the per-handshake channel",
-                 write_timers(timers, &timer->estimate, &repeats->estimate));
+    report_say(answer, "The channels %s: %.0f ns for each certificate below the root %s of %s%s.",
+               agree ? "agree" : "do not agree", check_ns,
+               hit ? "lie in every interval" : "are not in every interval",
+               blocks.num > 0 ? "what was measured from outside" : "the per-handshake channel",
+               write_timers(timers, &timer->estimate, &repeats->estimate));
 }
 
-static void write_component_rows(FILE *out, const struct ekb_record *record)
+// add_channel adds one if it is known.
+static size_t add_channel(struct text_channel *channels, size_t num_channels, const char *label,
+                          const struct ekb_record_effect *effect)
+{
+    if (effect == NULL) {
+        return num_channels;
+    }
+    struct text_channel *channel = &channels[num_channels];
+    const bool is_share =
+        strcmp(effect->metric, EKB_METRIC_WALL) == 0 || strcmp(effect->metric, EKB_METRIC_P99) == 0;
+    const bool is_part = strcmp(effect->metric, EKB_METRIC_PURPOSE) == 0;
+    *channel = (struct text_channel){.effect = effect,
+                                     .unit = is_share || is_part ? text_plain : text_us,
+                                     .unit_name = is_share ? "%" : (is_part ? "ns" : "us")};
+    (void)snprintf(channel->label, sizeof channel->label, "%s", label);
+    return num_channels + 1;
+}
+
+static size_t list_component(struct text_channel *channels, const struct ekb_record *record)
 {
     static const char *const rows[][2] = {
         {"component, per certificate: timer", EKB_CONTRAST_PURPOSE_TIMER},
         {"component, the same, first look", EKB_CONTRAST_PURPOSE_FIRST},
         {"component, leaf: slope over repeats", EKB_CONTRAST_PURPOSE_SLOPE},
     };
+    size_t num = 0;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        write_channel(
-            out, rows[i][0],
-            text_find_effect(record, EKB_EFFECT_COMPONENT, EKB_METRIC_PURPOSE, rows[i][1]),
-            text_plain, "ns");
+        num = add_channel(
+            channels, num, rows[i][0],
+            text_find_effect(record, EKB_EFFECT_COMPONENT, EKB_METRIC_PURPOSE, rows[i][1]));
     }
+    return num;
+}
+
+static size_t list_handshakes(struct text_channel *channels, const struct ekb_record *record)
+{
+    size_t num = 0;
+    for (size_t i = 0; i < TEXT_NUM_DEPTHS; i++) {
+        char label[64];
+        (void)snprintf(label, sizeof label, "per handshake, server CPU, depth %llu",
+                       text_depths[i]);
+        num = add_channel(channels, num, label, depth_effect(record, i));
+    }
+    return num;
+}
+
+static size_t list_blocks(struct text_channel *channels, const struct ekb_record *record)
+{
+    static const char *const rows[][2] = {
+        {"blocks, server CPU, kernel included", EKB_METRIC_SERVER_CPU},
+        {"blocks, wall time per handshake", EKB_METRIC_WALL},
+        {"blocks, 99th percentile of latency", EKB_METRIC_P99},
+    };
+    size_t num = 0;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        num = add_channel(channels, num, rows[i][0],
+                          text_find_effect(record, EKB_EFFECT_LOAD, rows[i][1], NULL));
+    }
+    return num;
+}
+
+size_t text_list_channels(struct text_channel out_channels[TEXT_MAX_CHANNELS],
+                          const struct ekb_record *record, enum text_channel_group group)
+{
+    switch (group) {
+    case TEXT_COMPONENT:
+        return list_component(out_channels, record);
+    case TEXT_HANDSHAKES:
+        return list_handshakes(out_channels, record);
+    case TEXT_BLOCKS:
+        return list_blocks(out_channels, record);
+    }
+    return 0;
 }
 
 static void write_handshake_rows(FILE *out, const struct ekb_record *record)
@@ -134,29 +205,17 @@ static void write_handshake_rows(FILE *out, const struct ekb_record *record)
         has_both(record, EKB_STAGE_COST, "on-d1", "none-d1")) {
         (void)fprintf(out, "%-36s %s\n", "per handshake", "too few undisturbed slices");
     }
-    for (size_t i = 0; i < TEXT_NUM_DEPTHS; i++) {
-        char label[64];
-        (void)snprintf(label, sizeof label, "per handshake, server CPU, depth %llu",
-                       text_depths[i]);
-        write_channel(out, label, depth_effect(record, i), text_us, "us");
-    }
+    write_channels(out, record, TEXT_HANDSHAKES);
 }
 
 static void write_block_rows(FILE *out, const struct ekb_record *record)
 {
-    const struct ekb_record_effect *server =
-        text_find_effect(record, EKB_EFFECT_LOAD, EKB_METRIC_SERVER_CPU, NULL);
-    const struct ekb_record_effect *wall =
-        text_find_effect(record, EKB_EFFECT_LOAD, EKB_METRIC_WALL, NULL);
-    const struct ekb_record_effect *p99 =
-        text_find_effect(record, EKB_EFFECT_LOAD, EKB_METRIC_P99, NULL);
-    if (server == NULL && wall == NULL && p99 == NULL &&
+    struct text_channel channels[TEXT_MAX_CHANNELS];
+    if (text_list_channels(channels, record, TEXT_BLOCKS) == 0 &&
         has_both(record, EKB_STAGE_LOAD, "on", "none")) {
         (void)fprintf(out, "%-36s %s\n", "blocks", "too few undisturbed quadruples");
     }
-    write_channel(out, "blocks, server CPU, kernel included", server, text_us, "us");
-    write_channel(out, "blocks, wall time per handshake", wall, text_plain, "%");
-    write_channel(out, "blocks, 99th percentile of latency", p99, text_plain, "%");
+    write_channels(out, record, TEXT_BLOCKS);
 }
 
 static bool is_without_verdict(const struct ekb_record_effect *effect)
@@ -166,8 +225,9 @@ static bool is_without_verdict(const struct ekb_record_effect *effect)
            strchr(effect->verdict, ':') != NULL;
 }
 
-// write_missing_verdicts says why there is none, for which the table has no room: each reason once.
-static void write_missing_verdicts(FILE *out, const struct ekb_record *record)
+// text_say_missing_verdicts says why there is none, for which the table has no room: each reason
+// once.
+void text_say_missing_verdicts(struct report_answer *answer, const struct ekb_record *record)
 {
     for (size_t i = 0; i < record->num_effects; i++) {
         const struct ekb_record_effect *effect = &record->effects[i];
@@ -177,13 +237,12 @@ static void write_missing_verdicts(FILE *out, const struct ekb_record *record)
                             strcmp(record->effects[j].verdict, effect->verdict) == 0);
         }
         if (is_without_verdict(effect) && !said) {
-            text_wrapped(out, "Above, %s.", effect->verdict);
+            report_say(answer, "Above, %s.", effect->verdict);
         }
     }
 }
 
-// eku_is_known is true if any channel has seen the check.
-static bool eku_is_known(const struct ekb_record *record)
+bool text_eku_is_known(const struct ekb_record *record)
 {
     return text_find_eku_effect(record, NULL) != NULL ||
            text_find_effect(record, EKB_EFFECT_COMPONENT, EKB_METRIC_PURPOSE, NULL) != NULL ||
@@ -192,7 +251,7 @@ static bool eku_is_known(const struct ekb_record *record)
 
 void text_write_eku(FILE *out, const struct ekb_record *record)
 {
-    const bool known = eku_is_known(record);
+    const bool known = text_eku_is_known(record);
     if (!known && !has_both(record, EKB_STAGE_COST, "on-d1", "none-d1")) {
         return;
     }
@@ -204,9 +263,11 @@ void text_write_eku(FILE *out, const struct ekb_record *record)
     (void)fprintf(out, "%-36s %-22s %-2s %7s  %s\n", "EKU checking on - no check",
                   "[95 % interval]", "", "least", "verdict");
     (void)fprintf(out, "%-36s %-22s %-2s %7s\n", "", "", "", "seen");
-    write_component_rows(out, record);
+    write_channels(out, record, TEXT_COMPONENT);
     write_handshake_rows(out, record);
     write_block_rows(out, record);
-    write_missing_verdicts(out, record);
-    write_agreement(out, record);
+    struct report_answer said = {.num_sentences = 0};
+    text_say_missing_verdicts(&said, record);
+    text_say_agreement(&said, record);
+    text_write_said(out, &said);
 }

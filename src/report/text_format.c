@@ -42,6 +42,13 @@ void text_wrapped(FILE *out, const char *format, ...)
     (void)fputc('\n', out);
 }
 
+void text_write_said(FILE *out, const struct report_answer *answer)
+{
+    for (size_t i = 0; i < answer->num_sentences; i++) {
+        text_wrapped(out, "%s", answer->sentences[i]);
+    }
+}
+
 const struct ekb_record_stage *text_find_stage(const struct ekb_record *record, const char *name)
 {
     for (size_t i = 0; i < record->plan.num_stages; i++) {
@@ -131,15 +138,23 @@ const char *text_signed_interval(char out_text[64], const struct ekb_record_effe
     return out_text;
 }
 
-void text_not_measured(FILE *out, const struct ekb_record *record, const char *stage_name)
+void text_say_not_measured(struct report_answer *answer, const struct ekb_record *record,
+                           const char *stage_name)
 {
     const struct ekb_record_stage *stage = text_find_stage(record, stage_name);
     if (record->interrupted) {
-        text_wrapped(out, "Not measured: the run was interrupted; see Validity.");
+        report_say(answer, "Not measured: the run was interrupted; see Validity.");
     } else if (stage != NULL && stage->num_slices > 0 && stage->num_slices_dropped == 0) {
-        text_wrapped(out, "Not measured: too few slices.");
+        report_say(answer, "Not measured: too few slices.");
     } else {
-        text_wrapped(out, "Not measured: other work or the hypervisor disturbed its slices; see "
-                          "Validity.");
+        report_say(answer, "Not measured: other work or the hypervisor disturbed its slices; see "
+                           "Validity.");
     }
+}
+
+void text_not_measured(FILE *out, const struct ekb_record *record, const char *stage_name)
+{
+    struct report_answer said = {.num_sentences = 0};
+    text_say_not_measured(&said, record, stage_name);
+    text_write_said(out, &said);
 }

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-static bool is_twin(const struct ekb_record_arm *arm)
+bool text_is_twin(const struct ekb_record_arm *arm)
 {
     const char *ending = strstr(arm->name, "-again");
     return ending != NULL && strcmp(ending, "-again") == 0;
@@ -24,8 +24,7 @@ static const char *write_latency(char out_text[32], const struct ekb_record_arm 
     return out_text;
 }
 
-// outcome_of says what becomes of the client, or of the server.
-static const char *outcome_of(const struct ekb_record_arm *arm)
+const char *text_outcome_of(const struct ekb_record_arm *arm)
 {
     return strcmp(arm->expect, "accept") == 0   ? "accepted"
            : strcmp(arm->expect, "reject") == 0 ? "rejected"
@@ -38,7 +37,7 @@ static void write_link(FILE *out, const struct ekb_record_arm *arm)
     char client[64];
     char p50[32];
     char p99[32];
-    (void)fprintf(out, "%-26s  %-8s  %-21s  %-21s  %6s  %6s\n", arm->name, outcome_of(arm),
+    (void)fprintf(out, "%-26s  %-8s  %-21s  %-21s  %6s  %6s\n", arm->name, text_outcome_of(arm),
                   write_level(server, arm->server_cpu_interval_known, &arm->server_cpu_interval),
                   write_level(client, arm->client_cpu_interval_known, &arm->client_cpu_interval),
                   write_latency(p50, arm, arm->latency_ns.p50),
@@ -49,11 +48,9 @@ static void write_contrast(FILE *out, const struct ekb_record_effect *effect)
 {
     char interval[64];
     char verdict[EKB_RECORD_TEXT_LEN];
-    (void)snprintf(verdict, sizeof verdict, "%.*s", (int)strcspn(effect->verdict, ":;["),
-                   effect->verdict);
     (void)fprintf(out, "%-40s  %-21s  %6.2g  %s\n", effect->contrast,
                   text_signed_interval(interval, effect, text_us), effect->mde / text_us.divisor,
-                  verdict);
+                  text_short_verdict(verdict, effect));
 }
 
 // write_contrasts writes those that answer `question`, in server CPU.
@@ -91,7 +88,7 @@ void text_write_links(FILE *out, const struct ekb_record *record)
                   "responder's CPU", "initiator's CPU", "p50", "p99");
     for (size_t i = 0; i < record->num_arms; i++) {
         const struct ekb_record_arm *arm = &record->arms[i];
-        if (strcmp(arm->stage, EKB_STAGE_COST) == 0 && !is_twin(arm)) {
+        if (strcmp(arm->stage, EKB_STAGE_COST) == 0 && !text_is_twin(arm)) {
             write_link(out, arm);
         }
     }

@@ -103,25 +103,32 @@ static const char *write_total_rate(char out_text[64], const struct ekb_record *
     return out_text;
 }
 
-static void write_side(FILE *out, const char *name, const struct ekb_record_cpu *cpu)
+void text_say_side(struct report_answer *answer, const char *name, const struct ekb_record_cpu *cpu)
 {
     char memory[EKB_UNITS_TEXT_LEN];
     char spent[EKB_UNITS_TEXT_LEN];
+    char workers[32] = "";
+    char connection[64] = "";
     if (cpu == NULL || !cpu->per_handshake_ns.known || !cpu->busy_percent.known) {
         return;
     }
-    (void)fprintf(out, "%s: ", name);
     if (cpu->workers > 1) {
-        (void)fprintf(out, "%llu workers, ", (unsigned long long)cpu->workers);
+        (void)snprintf(workers, sizeof workers, "%llu workers, ", (unsigned long long)cpu->workers);
     }
-    (void)fprintf(out, "%.0f %% of CPU %s busy, %s per handshake, kernel included",
-                  cpu->busy_percent.value, cpu->cpu_list,
-                  ekb_units_format_ns(spent, cpu->per_handshake_ns.value));
     if (cpu->memory_per_connection_bytes.known) {
-        (void)fprintf(out, "; %s a connection",
-                      ekb_units_format_bytes(memory, cpu->memory_per_connection_bytes.value));
+        (void)snprintf(connection, sizeof connection, "; %s a connection",
+                       ekb_units_format_bytes(memory, cpu->memory_per_connection_bytes.value));
     }
-    (void)fputc('\n', out);
+    report_say(answer, "%s: %s%.0f %% of CPU %s busy, %s per handshake, kernel included%s", name,
+               workers, cpu->busy_percent.value, cpu->cpu_list,
+               ekb_units_format_ns(spent, cpu->per_handshake_ns.value), connection);
+}
+
+static void write_side(FILE *out, const char *name, const struct ekb_record_cpu *cpu)
+{
+    struct report_answer said = {.num_sentences = 0};
+    text_say_side(&said, name, cpu);
+    text_write_said(out, &said);
 }
 
 static void write_load_rows(FILE *out, const struct ekb_record *record,
@@ -223,19 +230,26 @@ void text_write_floors(FILE *out, const struct ekb_record *record)
     write_floor_row(out, "client", &record->client_floor);
 }
 
-static void write_shape(FILE *out, const struct ekb_record_stage *stage)
+void text_say_shape(struct report_answer *answer, const struct ekb_record_stage *stage)
 {
     const struct ekb_record_open_loop *loop = &stage->open_loop;
     if (!loop->known) {
-        text_wrapped(out, "Closed loop, %llu in flight.", (unsigned long long)stage->in_flight);
+        report_say(answer, "Closed loop, %llu in flight.", (unsigned long long)stage->in_flight);
         return;
     }
-    text_wrapped(out,
-                 "Open loop, %s arrivals: %.0f/s planned, %.0f/s offered, at most %llu in flight. "
-                 "Latency is from the planned start; uncorrected it is from the actual one, as a "
-                 "client that falls behind its schedule would report it.",
-                 loop->arrivals, loop->planned_per_s, loop->offered_per_s,
-                 (unsigned long long)stage->in_flight);
+    report_say(answer,
+               "Open loop, %s arrivals: %.0f/s planned, %.0f/s offered, at most %llu in flight. "
+               "Latency is from the planned start; uncorrected it is from the actual one, as a "
+               "client that falls behind its schedule would report it.",
+               loop->arrivals, loop->planned_per_s, loop->offered_per_s,
+               (unsigned long long)stage->in_flight);
+}
+
+static void write_shape(FILE *out, const struct ekb_record_stage *stage)
+{
+    struct report_answer said = {.num_sentences = 0};
+    text_say_shape(&said, stage);
+    text_write_said(out, &said);
 }
 
 static void write_steps(FILE *out, const char *name, bool known, const struct ekb_estimate *cpu)
@@ -300,19 +314,24 @@ static const char *meaning_of(const char *confirm)
     return "the client's own handshake ended (in TLS 1.3 the server may still reject)";
 }
 
-// write_negotiated says what was chosen of what was offered, and what clients present.
-static void write_negotiated(FILE *out, const struct ekb_record *record)
+// text_say_negotiated says what was chosen of what was offered, and what clients present.
+void text_say_negotiated(struct report_answer *answer, const struct ekb_record *record)
 {
     const struct ekb_record_arm *arm = &record->arms[0];
+    report_say(answer, "Target %s, %s client, accepted means: %s.", record->plan.target,
+               text_find_stage(record, arm->stage) != NULL
+                   ? text_find_stage(record, arm->stage)->client
+                   : "unknown",
+               meaning_of(record->plan.confirm));
     if (record->plan.group[0] != '\0' && record->plan.server_signature[0] != '\0') {
-        text_wrapped(out, "Negotiated: group %s, the server signs with %s.", record->plan.group,
-                     record->plan.server_signature);
+        report_say(answer, "Negotiated: group %s, the server signs with %s.", record->plan.group,
+                   record->plan.server_signature);
     } else if (record->plan.group[0] != '\0') {
-        text_wrapped(out, "Negotiated: group %s.", record->plan.group);
+        report_say(answer, "Negotiated: group %s.", record->plan.group);
     }
     if (arm->identities > 1) {
-        text_wrapped(out, "Clients present %llu identities, picked by %s.",
-                     (unsigned long long)arm->identities, arm->pick);
+        report_say(answer, "Clients present %llu identities, picked by %s.",
+                   (unsigned long long)arm->identities, arm->pick);
     }
 }
 
@@ -325,10 +344,10 @@ void text_write_foreign_load(FILE *out, const struct ekb_record *record)
     if (stage == NULL) {
         return;
     }
-    text_wrapped(out, "Target %s, %s client, accepted means: %s.", record->plan.target,
-                 stage->client, meaning_of(record->plan.confirm));
-    write_negotiated(out, record);
-    write_shape(out, stage);
+    struct report_answer said = {.num_sentences = 0};
+    text_say_negotiated(&said, record);
+    text_say_shape(&said, stage);
+    text_write_said(out, &said);
     write_latency_head(out, "latency in ms");
     for (size_t i = 0; i < record->num_arms; i++) {
         write_latency_row(out, record, &record->arms[i]);

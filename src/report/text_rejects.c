@@ -26,24 +26,22 @@ static const char *write_comparison(char out_text[256], const struct ekb_record 
     return out_text;
 }
 
-// write_one is for a record in which one kind of client is rejected.
-static void write_one(FILE *out, const struct ekb_record *record,
-                      const struct ekb_record_arm *rejected)
+void text_say_reject(struct report_answer *answer, const struct ekb_record *record)
 {
+    const struct ekb_record_arm *rejected =
+        ekb_record_find_arm(record, EKB_STAGE_COST, EKB_ARM_REJECT_EKU);
     char level[64];
     char comparison[256];
-    text_wrapped(out, "EKU checking on, a leaf without clientAuth: %s us of server CPU.%s",
-                 text_interval(level, &rejected->server_cpu_interval, text_us),
-                 write_comparison(comparison, record));
+    if (rejected != NULL && rejected->server_cpu_interval_known) {
+        report_say(answer, "EKU checking on, a leaf without clientAuth: %s us of server CPU.%s",
+                   text_interval(level, &rejected->server_cpu_interval, text_us),
+                   write_comparison(comparison, record));
+    }
 }
 
 // Several kinds.
 
-static const struct kind {
-    const char *label;
-    const char *arm;
-    const char *control; // NULL: it is one.
-} kinds[] = {
+const struct text_kind text_kinds[TEXT_NUM_KINDS] = {
     {"accepted", EKB_ARM_ACCEPT, NULL},
     {"accepted, CRL consulted", EKB_ARM_ACCEPT_CRL, NULL},
     {"usage not clientAuth", EKB_ARM_REJECT_EKU, EKB_ARM_ACCEPT},
@@ -52,19 +50,27 @@ static const struct kind {
     {"revoked, CRL consulted", EKB_ARM_REJECT_REVOKED, EKB_ARM_ACCEPT_CRL},
     {"no certificate", EKB_ARM_REJECT_NONE, EKB_ARM_ACCEPT},
 };
-#define NUM_KINDS (sizeof kinds / sizeof kinds[0])
 
-static const struct ekb_record_arm *arm_of(const struct ekb_record *record, const struct kind *kind)
+const struct ekb_record_arm *text_find_kind(const struct ekb_record *record,
+                                            const struct text_kind *kind)
 {
     return ekb_record_find_arm(record, EKB_STAGE_COST, kind->arm);
 }
 
-// num_rejected returns how many kinds are rejected in the record.
-static size_t num_rejected(const struct ekb_record *record)
+const struct ekb_record_effect *text_find_kind_effect(const struct ekb_record *record,
+                                                      const struct text_kind *kind)
+{
+    char contrast[EKB_RECORD_TEXT_LEN];
+    (void)snprintf(contrast, sizeof contrast, "%s - %s", kind->arm, kind->control);
+    return text_find_effect(record, EKB_EFFECT_REJECT, EKB_METRIC_SERVER_CPU, contrast);
+}
+
+size_t text_num_rejected(const struct ekb_record *record)
 {
     size_t num = 0;
-    for (size_t i = 0; i < NUM_KINDS; i++) {
-        num += kinds[i].control != NULL && arm_of(record, &kinds[i]) != NULL ? 1 : 0;
+    for (size_t i = 0; i < TEXT_NUM_KINDS; i++) {
+        num +=
+            text_kinds[i].control != NULL && text_find_kind(record, &text_kinds[i]) != NULL ? 1 : 0;
     }
     return num;
 }
@@ -72,8 +78,8 @@ static size_t num_rejected(const struct ekb_record *record)
 static bool any_is_known(const struct ekb_record *record)
 {
     bool known = false;
-    for (size_t i = 0; i < NUM_KINDS; i++) {
-        const struct ekb_record_arm *arm = arm_of(record, &kinds[i]);
+    for (size_t i = 0; i < TEXT_NUM_KINDS; i++) {
+        const struct ekb_record_arm *arm = text_find_kind(record, &text_kinds[i]);
         known = known || (arm != NULL && arm->server_cpu_interval_known);
     }
     return known;
@@ -87,8 +93,7 @@ static const char *write_latency(char out_text[32], const struct ekb_record_arm 
     return out_text;
 }
 
-// alert_of returns the alert that most clients of the arm got.
-static const char *alert_of(const struct ekb_record_arm *arm)
+const char *text_alert_of(const struct ekb_record_arm *arm)
 {
     const struct ekb_record_count *most = NULL;
     for (size_t i = 0; i < arm->client.alerts.num_items; i++) {
@@ -98,26 +103,22 @@ static const char *alert_of(const struct ekb_record_arm *arm)
     return most != NULL ? most->name : "";
 }
 
-static void write_row(FILE *out, const struct ekb_record *record, const struct kind *kind,
+static void write_row(FILE *out, const struct ekb_record *record, const struct text_kind *kind,
                       const struct ekb_record_arm *arm)
 {
     char level[64] = "-";
     char difference[64] = "";
     char p50[32];
     char p99[32];
-    char contrast[EKB_RECORD_TEXT_LEN];
     if (arm->server_cpu_interval_known) {
         (void)text_interval(level, &arm->server_cpu_interval, text_us);
     }
     if (kind->control != NULL) {
-        (void)snprintf(contrast, sizeof contrast, "%s - %s", kind->arm, kind->control);
-        (void)text_signed_interval(
-            difference,
-            text_find_effect(record, EKB_EFFECT_REJECT, EKB_METRIC_SERVER_CPU, contrast), text_us);
+        (void)text_signed_interval(difference, text_find_kind_effect(record, kind), text_us);
     }
     (void)fprintf(out, "%-24s  %-22s  %-23s  %6s  %6s  %s\n", kind->label, level, difference,
                   write_latency(p50, arm, arm->latency_ns.p50),
-                  write_latency(p99, arm, arm->latency_ns.p99), alert_of(arm));
+                  write_latency(p99, arm, arm->latency_ns.p99), text_alert_of(arm));
 }
 
 static void write_table(FILE *out, const struct ekb_record *record)
@@ -132,23 +133,25 @@ static void write_table(FILE *out, const struct ekb_record *record)
                  "consulted for both or for neither.");
     (void)fprintf(out, "\n%-24s  %-22s  %-23s  %6s  %6s  %s\n", "client", "server CPU",
                   "difference", "p50", "p99", "alert");
-    for (size_t i = 0; i < NUM_KINDS; i++) {
-        const struct ekb_record_arm *arm = arm_of(record, &kinds[i]);
+    for (size_t i = 0; i < TEXT_NUM_KINDS; i++) {
+        const struct ekb_record_arm *arm = text_find_kind(record, &text_kinds[i]);
         if (arm != NULL) {
-            write_row(out, record, &kinds[i], arm);
+            write_row(out, record, &text_kinds[i], arm);
         }
     }
 }
 
 void text_write_rejects(FILE *out, const struct ekb_record *record)
 {
-    const struct ekb_record_arm *only =
-        ekb_record_find_arm(record, EKB_STAGE_COST, EKB_ARM_REJECT_EKU);
-    if (num_rejected(record) > 1) {
+    struct report_answer said = {.num_sentences = 0};
+    if (text_num_rejected(record) > 1) {
         text_rule(out, TITLE);
         write_table(out, record);
-    } else if (only != NULL && only->server_cpu_interval_known) {
+        return;
+    }
+    text_say_reject(&said, record);
+    if (said.num_sentences > 0) {
         text_rule(out, TITLE);
-        write_one(out, record, only);
+        text_write_said(out, &said);
     }
 }

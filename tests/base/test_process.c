@@ -125,3 +125,51 @@ Test(process, is_not_found_when_there_is_no_such_program)
     cr_expect_eq(ekb_process_start(&pid, absent_path, NULL, &fail), EKB_NOT_FOUND);
     cr_expect_eq(ekb_process_start(&pid, not_executable, NULL, &fail), EKB_SYSTEM);
 }
+
+// Filters.
+
+static enum ekb_err filter(char **out_text, const char *script, const char *input)
+{
+    const char *const words[] = {"sh", "-c", script, NULL};
+    struct ekb_fail fail = {0};
+    return ekb_process_filter(out_text, words, NULL, input, 10 * EKB_NS_PER_S, &fail);
+}
+
+Test(process, filters_a_text)
+{
+    char *text = NULL;
+
+    cr_assert_eq(filter(&text, "tr a-z A-Z", "one\ntwo"), EKB_OK);
+
+    cr_expect_str_eq(text, "ONE\nTWO");
+    free(text);
+}
+
+// More than a pipe holds, both ways.
+Test(process, filters_more_than_a_pipe_holds)
+{
+    const size_t len = 1 << 20;
+    char *input = malloc(len + 1);
+    char *text = NULL;
+    cr_assert_not_null(input);
+    memset(input, 'x', len);
+    input[len] = '\0';
+
+    cr_assert_eq(filter(&text, "cat; cat", input), EKB_OK);
+
+    cr_expect_str_eq(text, input);
+    free(text);
+    free(input);
+}
+
+Test(process, says_what_became_of_a_filter)
+{
+    static const char *const missing[] = {"ekubench-no-such-program", NULL};
+    static const char *const slow[] = {"sleep", "30", NULL};
+    char *text = NULL;
+
+    cr_expect_eq(filter(&text, "cat; exit 3", "x"), EKB_SYSTEM);
+    cr_expect_eq(ekb_process_filter(&text, missing, NULL, "", EKB_NS_PER_S, NULL), EKB_NOT_FOUND);
+    cr_expect_eq(ekb_process_filter(&text, slow, NULL, "", EKB_NS_PER_MS, NULL), EKB_DEADLINE);
+    cr_expect_null(text);
+}

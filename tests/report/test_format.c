@@ -63,7 +63,7 @@ Test(format, has_each_name_once_and_says_what_it_is_for)
         cr_expect_gt(strlen(format->extension), 1);
         num++;
     }
-    cr_expect_eq(num, 10);
+    cr_expect_eq(num, 11);
     cr_expect_null(ekb_report_format_find("pdf"));
 }
 

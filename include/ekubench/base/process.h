@@ -24,4 +24,12 @@ EKB_NODISCARD enum ekb_err ekb_process_start(pid_t *out_pid, const char *const *
 EKB_NODISCARD enum ekb_err ekb_process_wait(int *out_status, pid_t pid, uint64_t limit_ns,
                                             const volatile sig_atomic_t *stop);
 
+// ekb_process_filter runs a program of ekb_process_start that reads all of `input_text` as its
+// input, and stores what it has written to its output, newly allocated; free it with `free`. It has
+// `limit_ns` to end. EKB_NOT_FOUND if there is no such program, EKB_DEADLINE, EKB_NOMEM;
+// EKB_SYSTEM, also if its exit status is not 0.
+EKB_NODISCARD enum ekb_err ekb_process_filter(char **out_text, const char *const *words,
+                                              char *const *variables, const char *input_text,
+                                              uint64_t limit_ns, struct ekb_fail *reterr_fail);
+
 #endif

@@ -2,7 +2,7 @@
 // docs/formats.md describes each.
 //
 // A format is a pure function of what is in the files: no clock, no environment, no terminal. The
-// same results give the same bytes.
+// same results give the same bytes; of HTML, if the same gnuplot draws its plots.
 
 #ifndef EKUBENCH_REPORT_FORMAT_H
 #define EKUBENCH_REPORT_FORMAT_H

@@ -1,0 +1,394 @@
+// What a reader has to know of a run before and after its numbers: whether they can be trusted,
+// where they come from, and how to make them again.
+
+#include "report/html_internal.h"
+
+#include "ekubench/base/units.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+// Validity.
+
+static void write_list(FILE *out, size_t num_lines, const char (*lines)[EKB_RECORD_TEXT_LEN])
+{
+    if (num_lines == 0) {
+        return;
+    }
+    (void)fputs("<ul>\n", out);
+    for (size_t i = 0; i < num_lines; i++) {
+        (void)fputs("<li>", out);
+        html_text(out, "%s", lines[i]);
+        (void)fputs("</li>\n", out);
+    }
+    (void)fputs("</ul>\n", out);
+}
+
+static void write_failures(struct html_page *page, const struct ekb_record *record)
+{
+    static const char *const columns[] = {"arm", "handshakes", "<ended by", "<expected", NULL};
+    bool is_first = true;
+    for (size_t i = 0; i < record->num_arms; i++) {
+        const struct ekb_record_arm *arm = &record->arms[i];
+        for (size_t j = 0; j < arm->client.failures.num_items; j++) {
+            if (is_first) {
+                html_table(page, "Handshakes that were not accepted", columns);
+                is_first = false;
+            }
+            html_row(page->out, "%s/%s", arm->stage, arm->name);
+            html_cell(page->out, "%llu", (unsigned long long)arm->client.failures.items[j].count);
+            html_words(page->out, "%s", arm->client.failures.items[j].name);
+            html_words(page->out, "%s", strcmp(arm->expect, "accept") != 0 ? "yes" : "NO");
+            html_row_end(page->out);
+        }
+    }
+    if (!is_first) {
+        html_table_end(page->out);
+    }
+}
+
+static void write_box(FILE *out, const struct ekb_record *record)
+{
+    const bool clean = ekb_record_is_clean(record);
+    (void)fprintf(out, "<div class=\"box %s\">\n<p><strong>%s</strong> ", clean ? "good" : "bad",
+                  clean ? "Clean." : "Not clean.");
+    html_text(out, "%s%s",
+              clean ? "Nothing speaks against these numbers."
+                    : "Do not trust these numbers, for these reasons:",
+              record->interrupted ? " The run was interrupted before its plan was done." : "");
+    (void)fputs("</p>\n", out);
+    write_list(out, record->num_reasons, (const char(*)[EKB_RECORD_TEXT_LEN])record->reasons);
+    if (record->num_notes > 0) {
+        (void)fputs("<p>What a reader should know all the same:</p>\n", out);
+        write_list(out, record->num_notes, (const char(*)[EKB_RECORD_TEXT_LEN])record->notes);
+    }
+    (void)fputs("</div>\n", out);
+}
+
+void html_write_validity(struct html_page *page)
+{
+    FILE *out = page->out;
+    html_section(out, "validity", "Can the numbers be trusted?");
+    html_reading(out, "What the run found out about itself. The A/A control is the same treatment "
+                      "measured twice, as if it were two: an interval without 0 in it would mean "
+                      "that the measurement sees differences where there are none.");
+    for (size_t i = 0; i < page->set->num_results; i++) {
+        const struct ekb_record *record = page->set->results[i].record;
+        struct report_answer said = {.num_sentences = 0};
+        if (page->set->num_results > 1) {
+            (void)fputs("<h3>", out);
+            html_text(out, "(%zu) %s", i + 1, page->set->results[i].label);
+            (void)fputs("</h3>\n", out);
+        }
+        write_box(out, record);
+        text_say_outcomes(&said, record);
+        text_say_controls(&said, record);
+        if (record->host.steal_percent.known) {
+            report_say(&said, "The hypervisor took %.1f %% of the machine during the run.",
+                       record->host.steal_percent.value);
+        }
+        html_write_said(out, &said);
+        write_failures(page, record);
+    }
+    html_section_end(out);
+}
+
+// Environment.
+
+static void write_fact(FILE *out, const char *name, const char *format, ...) EKB_PRINTF(3, 4);
+
+static void write_fact(FILE *out, const char *name, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (text[0] != '\0') {
+        html_row(out, "%s", name);
+        html_words(out, "%s", text);
+        html_row_end(out);
+    }
+}
+
+static void write_environment(struct html_page *page, const struct ekb_record *record)
+{
+    static const char *const columns[] = {"environment", "<value", NULL};
+    FILE *out = page->out;
+    char memory[EKB_UNITS_TEXT_LEN];
+    html_table(page, "The machine and the program", columns);
+    if (record->host.cpus > 0) {
+        write_fact(out, "processor", "%llu x %s", (unsigned long long)record->host.cpus,
+                   record->host.cpu_model[0] != '\0' ? record->host.cpu_model : "(unknown)");
+    }
+    write_fact(out, "memory", "%s",
+               record->host.memory_bytes > 0
+                   ? ekb_units_format_bytes(memory, (double)record->host.memory_bytes)
+                   : "");
+    write_fact(out, "virtual machine", "%s",
+               record->host.virtual_machine_known ? (record->host.virtual_machine ? "yes" : "no")
+                                                  : "unknown");
+    write_fact(out, "kernel", "%s", record->host.kernel);
+    write_fact(out, "clock source", "%s", record->host.clocksource);
+    write_fact(out, "congestion control", "%s", record->host.congestion_control);
+    write_fact(out, "ekubench", "%s, commit %s, %s, %s, %s", record->build.version,
+               record->build.git, record->build.build_type, record->build.compiler,
+               record->build.flags);
+    write_fact(out, "BoringSSL", "%s, API %llu, %s assembly", record->build.boringssl_revision,
+               (unsigned long long)record->build.boringssl_api_version,
+               record->build.boringssl_assembly ? "with" : "WITHOUT");
+    write_fact(out, "other libraries", "liburing %s, HdrHistogram_c %s, jansson %s, zlib %s",
+               record->build.liburing, record->build.hdr_histogram, record->build.jansson,
+               record->build.zlib);
+    write_fact(out, "TLS", "%s, %s", record->plan.tls,
+               record->plan.cipher[0] != '\0' ? record->plan.cipher : "cipher unknown");
+    write_fact(out, "groups", "%s%s%s", record->plan.groups,
+               record->plan.group[0] != '\0' ? "; negotiated: " : "", record->plan.group);
+    write_fact(out, "key", "%s", record->plan.key);
+    write_fact(out, "server signs with", "%s", record->plan.server_signature);
+    write_fact(out, "workers", "%llu of the server, %llu of the client",
+               (unsigned long long)record->plan.server_workers,
+               (unsigned long long)record->plan.client_workers);
+    html_table_end(out);
+}
+
+// Parts of a merged result.
+
+static void write_parts(struct html_page *page, const struct ekb_record *record)
+{
+    static const char *const columns[] = {"part",     "<began", "took", "handshakes",
+                                          "<machine", "<clean", NULL};
+    FILE *out = page->out;
+    char text[EKB_UNITS_TEXT_LEN];
+    if (record->num_parts == 0) {
+        return;
+    }
+    html_table(page, "The results that this one was merged from", columns);
+    for (size_t i = 0; i < record->num_parts; i++) {
+        const struct ekb_record_part *part = &record->parts[i];
+        html_row(out, "%zu", i + 1);
+        html_words(out, "%s", part->started_at);
+        html_cell(out, "%s", ekb_units_format_ns(text, (double)part->duration_ns));
+        html_cell(out, "%llu", (unsigned long long)part->started);
+        html_words(out, "%llu x %s, %s", (unsigned long long)part->cpus, part->cpu_model,
+                   part->kernel);
+        html_words(out, "%s", part->clean ? "yes" : "NO");
+        html_row_end(out);
+    }
+    html_table_end(out);
+}
+
+// Plan.
+
+static void write_stages(struct html_page *page, const struct ekb_record *record)
+{
+    static const char *const columns[] = {"stage",    "<load",           "under way", "warm-up",
+                                          "measured", "slices left out", NULL};
+    FILE *out = page->out;
+    char text[EKB_UNITS_TEXT_LEN];
+    if (record->plan.num_stages == 0) {
+        return;
+    }
+    html_table(page, "The stages of the plan", columns);
+    for (size_t i = 0; i < record->plan.num_stages; i++) {
+        const struct ekb_record_stage *stage = &record->plan.stages[i];
+        html_row(out, "%s", stage->name);
+        if (stage->open_loop.known) {
+            html_words(out, "open loop, %.0f/s, %s", stage->open_loop.planned_per_s,
+                       stage->open_loop.arrivals);
+        } else {
+            html_words(out, "%s", stage->shape[0] != '\0' ? stage->shape : "closed-loop");
+        }
+        html_cell(out, "%s%s", stage->open_loop.known ? "at most " : "",
+                  ekb_units_format_count(text, stage->in_flight));
+        html_cell(out, "%s", ekb_units_format_ns(text, (double)stage->warmup_ns));
+        html_cell(out, "%s", ekb_units_format_ns(text, (double)stage->duration_ns));
+        html_cell(out, "%llu of %llu", (unsigned long long)stage->num_slices_dropped,
+                  (unsigned long long)stage->num_slices);
+        html_row_end(out);
+    }
+    html_table_end(out);
+}
+
+static void write_arms(struct html_page *page, const struct ekb_record *record)
+{
+    static const char *const columns[] = {"arm",   "<EKU check", "<verified",
+                                          "depth", "<key",       "<client's EKUs",
+                                          "TLS",   "<expected",  NULL};
+    FILE *out = page->out;
+    if (record->num_arms == 0) {
+        return;
+    }
+    (void)fputs("<details>\n<summary>All arms</summary>\n", out);
+    html_table(page, "The arms: what was done in turn", columns);
+    for (size_t i = 0; i < record->num_arms; i++) {
+        const struct ekb_record_arm *arm = &record->arms[i];
+        html_row(out, "%s/%s", arm->stage, arm->name);
+        html_words(out, "%s", arm->eku[0] != '\0' ? arm->eku : "-");
+        html_words(out, "%s", arm->verify[0] != '\0' ? arm->verify : "-");
+        html_cell(out, "%llu", (unsigned long long)arm->depth);
+        html_words(out, "%s", arm->key[0] != '\0' ? arm->key : "-");
+        html_words(out, "%s", arm->client_eku[0] != '\0' ? arm->client_eku : "-");
+        html_cell(out, "%s", arm->tls);
+        html_words(out, "%s", arm->expect);
+        html_row_end(out);
+    }
+    html_table_end(out);
+    (void)fputs("</details>\n", out);
+}
+
+// How to make it again.
+
+// is_plain is true for words that a shell takes as they are, and no program for an option.
+static bool is_plain(const char *word)
+{
+    return word[0] != '\0' && word[0] != '-' &&
+           strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/:-") ==
+               strlen(word);
+}
+
+// write_option writes an option unless its value is the one that it has anyhow.
+static void write_option(FILE *out, const char *option, const char *value, const char *usual)
+{
+    if (is_plain(value) && strcmp(value, usual) != 0) {
+        html_text(out, " %s %s", option, value);
+    }
+}
+
+static void write_number(FILE *out, const char *option, uint64_t number, uint64_t usual)
+{
+    if (number != usual) {
+        html_text(out, " %s %llu", option, (unsigned long long)number);
+    }
+}
+
+// write_treatment writes what measure and capacity have in common.
+static void write_treatment(FILE *out, const struct ekb_record *record)
+{
+    const bool is_deployment = record->plan.scenario[0] != '\0';
+    html_text(out, " --seed %llu", (unsigned long long)record->plan.seed);
+    write_option(out, "--scenario", record->plan.scenario, "");
+    write_option(out, "--release", is_deployment ? record->plan.release : "", "");
+    write_option(out, "--tls", record->plan.tls, "1.3");
+    write_option(out, "--key", is_deployment ? "" : record->plan.key, "p256");
+    write_number(out, "--server-workers", record->plan.server_workers, 1);
+    write_number(out, "--client-workers", record->plan.client_workers, 1);
+}
+
+static void write_measure(FILE *out, const struct ekb_record *record)
+{
+    static const char *const built_in[] = {"quick", "standard", "rejects", "compare", "load"};
+    bool is_built_in = false;
+    for (size_t i = 0; i < sizeof built_in / sizeof built_in[0]; i++) {
+        is_built_in = is_built_in || strcmp(record->plan.name, built_in[i]) == 0;
+    }
+    html_text(out, "ekubench measure --plan %s%s",
+              is_plain(record->plan.name) ? record->plan.name : "plan", is_built_in ? "" : ".ini");
+    write_treatment(out, record);
+}
+
+static void write_capacity(FILE *out, const struct ekb_record *record)
+{
+    const struct ekb_record_capacity *capacity = &record->capacity;
+    (void)fputs("ekubench capacity", out);
+    if (is_plain(record->plan.target)) {
+        html_text(out, " %s", record->plan.target);
+    }
+    html_text(out, " --slo p%g=%.10gms", capacity->percentile, (double)capacity->limit_ns / 1e6);
+    if (capacity->target_per_s.known) {
+        html_text(out, " --target %.10g/s", capacity->target_per_s.value);
+    }
+    write_treatment(out, record);
+    if (record->plan.scenario[0] != '\0' && record->num_arms > 0) {
+        write_option(out, "--link", record->arms[0].name, "");
+    }
+}
+
+// is_steady is true for an open loop whose rate is always the same.
+static bool is_steady(const struct ekb_record_open_loop *loop)
+{
+    bool steady = loop->known;
+    for (size_t i = 0; i < loop->num_stretches; i++) {
+        const struct ekb_record_stretch *stretch = &loop->stretches[i];
+        steady = steady && !(stretch->begin_per_s < loop->planned_per_s) &&
+                 !(stretch->begin_per_s > loop->planned_per_s) &&
+                 !(stretch->end_per_s < loop->planned_per_s) &&
+                 !(stretch->end_per_s > loop->planned_per_s);
+    }
+    return steady;
+}
+
+static void write_load(FILE *out, const struct ekb_record *record)
+{
+    const struct ekb_record_stage *stage =
+        record->plan.num_stages > 0 ? &record->plan.stages[0] : NULL;
+    html_text(out, "ekubench load %s --store DIR --seed %llu",
+              is_plain(record->plan.target) ? record->plan.target : "ADDR:PORT",
+              (unsigned long long)record->plan.seed);
+    write_option(out, "--tls", record->plan.tls, "any");
+    write_number(out, "--client-workers", record->plan.client_workers, 1);
+    if (stage != NULL) {
+        if (is_steady(&stage->open_loop)) {
+            html_text(out, " --rate %.10g/s", stage->open_loop.planned_per_s);
+            write_option(out, "--arrivals", stage->open_loop.arrivals, "poisson");
+        }
+        html_text(out, " --in-flight %llu --duration %.10gs", (unsigned long long)stage->in_flight,
+                  (double)stage->duration_ns / 1e9);
+    }
+}
+
+static void write_command(FILE *out, const struct ekb_record *record)
+{
+    const char *kind = ekb_record_base_kind(record);
+    if (strcmp(kind, "capacity") == 0) {
+        write_capacity(out, record);
+    } else if (strcmp(kind, "load") == 0) {
+        write_load(out, record);
+    } else {
+        write_measure(out, record);
+    }
+    (void)fputc('\n', out);
+}
+
+static void write_again(struct html_page *page, const struct ekb_record *record)
+{
+    FILE *out = page->out;
+    html_paragraph(out,
+                   "This report was made from a result file, which has every number and the whole "
+                   "plan. On a machine like the one above, with the same versions, these commands "
+                   "measure the same again. Stores, policies and shapes of a load that a command "
+                   "has no short word for stand in the tables above.");
+    (void)fputs("<pre>", out);
+    if (is_plain(record->build.git)) {
+        const size_t len = strlen(record->build.git);
+        const bool is_dirty = len > 6 && strcmp(record->build.git + len - 6, "-dirty") == 0;
+        html_text(out, "git checkout %.*s%s\n", (int)(len - (is_dirty ? 6 : 0)), record->build.git,
+                  is_dirty ? "   # the sources were changed after it" : "");
+    }
+    write_command(out, record);
+    (void)fputs("</pre>\n", out);
+}
+
+void html_write_about(struct html_page *page)
+{
+    FILE *out = page->out;
+    html_section(out, "environment", "Where was it measured, and what?");
+    for (size_t i = 0; i < page->set->num_results; i++) {
+        const struct ekb_record *record = page->set->results[i].record;
+        if (page->set->num_results > 1) {
+            (void)fputs("<h3>", out);
+            html_text(out, "(%zu) %s", i + 1, page->set->results[i].label);
+            (void)fputs("</h3>\n", out);
+        }
+        write_environment(page, record);
+        write_parts(page, record);
+        write_stages(page, record);
+        write_arms(page, record);
+    }
+    html_section_end(out);
+    html_section(out, "again", "How to measure it again");
+    for (size_t i = 0; i < page->set->num_results; i++) {
+        write_again(page, page->set->results[i].record);
+    }
+    html_section_end(out);
+}

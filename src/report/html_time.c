@@ -1,0 +1,367 @@
+// The course of a load: rate and latency by second, and what the hypervisor took by block.
+
+#include "report/html_internal.h"
+
+#include <math.h>
+#include <string.h>
+
+// Fewer are no course.
+#define LEAST_INTERVALS 3
+
+static const struct ekb_record_interval *last_of(const struct ekb_record_series *series)
+{
+    return &series->intervals[series->num_intervals - 1];
+}
+
+static double seconds(uint64_t ns)
+{
+    return (double)ns / 1e9;
+}
+
+static double middle_s(const struct ekb_record_interval *interval)
+{
+    return seconds(interval->start_ns) + seconds(interval->duration_ns) / 2;
+}
+
+// A value of an interval, NaN where it is not known.
+typedef double value_of_interval(const struct ekb_record_interval *interval);
+
+static double due_per_s(const struct ekb_record_interval *interval)
+{
+    return (double)(interval->started + interval->dropped) / seconds(interval->duration_ns);
+}
+
+static double accepted_per_s(const struct ekb_record_interval *interval)
+{
+    return (double)interval->accepted / seconds(interval->duration_ns);
+}
+
+static double p50_ms(const struct ekb_record_interval *interval)
+{
+    return interval->p50_ns.known ? (double)interval->p50_ns.value / 1e6 : (double)NAN;
+}
+
+static double p99_ms(const struct ekb_record_interval *interval)
+{
+    return interval->p99_ns.known ? (double)interval->p99_ns.value / 1e6 : (double)NAN;
+}
+
+// write_intervals writes one value of each; where it is not known the line is broken. The remainder
+// at the end, too short for a rate, is left out.
+static void write_intervals(FILE *script, const char *name, const struct ekb_record_series *series,
+                            value_of_interval *value_of)
+{
+    (void)fprintf(script, "$%s << EOD\n", name);
+    for (size_t i = 0; i < series->num_intervals; i++) {
+        const struct ekb_record_interval *interval = &series->intervals[i];
+        if (interval->duration_ns < series->interval_ns / 2 || interval->duration_ns == 0) {
+            continue;
+        }
+        const double value = value_of(interval);
+        if (isnan(value)) {
+            (void)fputc('\n', script);
+        } else {
+            (void)fprintf(script, "%.6g %.6g\n", middle_s(interval), value);
+        }
+    }
+    (void)fputs("EOD\n", script);
+}
+
+// most_of returns the highest value, 1 if none is positive.
+static double most_of(const struct ekb_record_series *series, value_of_interval *value_of)
+{
+    double most = 0;
+    for (size_t i = 0; i < series->num_intervals; i++) {
+        if (series->intervals[i].duration_ns >= series->interval_ns / 2 &&
+            series->intervals[i].duration_ns > 0) {
+            most = fmax(most, value_of(&series->intervals[i]));
+        }
+    }
+    return most > 0 ? most : 1;
+}
+
+static void write_pair(struct html_plot *plot, const char *const names[2])
+{
+    for (size_t i = 0; i < 2; i++) {
+        (void)fprintf(plot->script, "%s$%s using 1:2 with lines", i == 0 ? "plot " : ", ",
+                      names[i]);
+        html_plot_line(plot, i);
+    }
+    (void)fputc('\n', plot->script);
+}
+
+static void plot_series(struct html_page *page, const struct ekb_record_stage *stage,
+                        const struct ekb_record_series *series)
+{
+    static const char *const rates[2] = {"accepted", "due"};
+    static const char *const latencies[2] = {"p99", "p50"};
+    struct html_plot plot;
+    char title[128];
+    if (!html_plot_begin(page, &plot, 440, HTML_LINES)) {
+        return;
+    }
+    write_intervals(plot.script, rates[0], series, accepted_per_s);
+    write_intervals(plot.script, rates[1], series, due_per_s);
+    write_intervals(plot.script, latencies[0], series, p99_ms);
+    write_intervals(plot.script, latencies[1], series, p50_ms);
+    (void)fprintf(plot.script,
+                  "set xrange [0:%.6g]\n"
+                  "set object rectangle from first 0, graph 0 to first %.6g, graph 1 behind fc rgb "
+                  "" HTML_PLOT_BAND " fs solid 1 noborder\n",
+                  seconds(last_of(series)->start_ns + last_of(series)->duration_ns),
+                  seconds(stage->warmup_ns));
+    html_plot_panel(&plot, 0, 2, fmax(most_of(series, due_per_s), most_of(series, accepted_per_s)));
+    (void)fputs("set format x ''\nset ylabel 'per second'\n", plot.script);
+    write_pair(&plot, rates);
+    html_plot_panel(&plot, 1, 2, fmax(most_of(series, p99_ms), most_of(series, p50_ms)));
+    (void)fputs("set format x '%g'\nset xlabel 's from the start of the stage'\n"
+                "set ylabel 'latency, ms'\n",
+                plot.script);
+    write_pair(&plot, latencies);
+    html_plot_name(&plot, 0, "above: accepted; below: p99 of latency");
+    html_plot_name(&plot, 1, "above: due (begun or dropped); below: median");
+    (void)snprintf(title, sizeof title, "Rate and latency over time, stage %s", stage->name);
+    html_plot_end(page, &plot, title,
+                  "Two panels over %.0f seconds: handshakes due and accepted per second, and the "
+                  "median and 99th percentile of latency. The warm-up at the beginning is shaded.",
+                  seconds(last_of(series)->start_ns + last_of(series)->duration_ns));
+}
+
+// Of at most that many rows of a table each is an interval; else several.
+#define MAX_ROWS 60
+
+static void table_series(struct html_page *page, const struct ekb_record_stage *stage,
+                         const struct ekb_record_series *series)
+{
+    static const char *const columns[] = {"from, s", "due/s",   "accepted/s", "rejected",
+                                          "failed",  "dropped", "under way",  "p50, ms",
+                                          "p99, ms", "max, ms", NULL};
+    const struct ekb_record_summary known = {.known = true};
+    FILE *out = page->out;
+    char caption[128];
+    if (series->num_intervals > MAX_ROWS) {
+        html_reading(out, "(%zu intervals: too many for a table here; result.json has them.)",
+                     series->num_intervals);
+        return;
+    }
+    (void)snprintf(caption, sizeof caption, "The course of stage %s", stage->name);
+    (void)fputs("<details>\n<summary>The same as a table</summary>\n", out);
+    html_table(page, caption, columns);
+    for (size_t i = 0; i < series->num_intervals; i++) {
+        const struct ekb_record_interval *interval = &series->intervals[i];
+        if (interval->duration_ns == 0) {
+            continue;
+        }
+        html_row(out, "%.3g", seconds(interval->start_ns));
+        html_cell(out, "%.0f", due_per_s(interval));
+        html_cell(out, "%.0f", accepted_per_s(interval));
+        html_cell(out, "%llu", (unsigned long long)interval->rejected);
+        html_cell(out, "%llu", (unsigned long long)interval->failed);
+        html_cell(out, "%llu", (unsigned long long)interval->dropped);
+        html_cell(out, "%llu", (unsigned long long)interval->in_flight);
+        html_cell_percentile(out, &known, interval->p50_ns, text_ms);
+        html_cell_percentile(out, &known, interval->p99_ns, text_ms);
+        html_cell_percentile(out, &known, interval->max_ns, text_ms);
+        html_row_end(out);
+    }
+    html_table_end(out);
+    (void)fputs("</details>\n", out);
+}
+
+// Blocks.
+
+static bool is_of(const struct ekb_record_block *block, const struct ekb_record_stage *stage)
+{
+    return strcmp(block->stage, stage->name) == 0;
+}
+
+typedef double value_of_block(const struct ekb_record_block *block);
+
+static double block_rate(const struct ekb_record_block *block)
+{
+    return block->accepted_per_s;
+}
+
+static double block_p99_ms(const struct ekb_record_block *block)
+{
+    return block->p99_ns.known ? (double)block->p99_ns.value / 1e6 : (double)NAN;
+}
+
+static double block_steal(const struct ekb_record_block *block)
+{
+    return block->steal_percent;
+}
+
+// arm_number returns by which series the blocks of an arm are drawn.
+static size_t arm_number(const struct ekb_record *record, const struct ekb_record_stage *stage,
+                         const char *name)
+{
+    size_t number = 0;
+    for (size_t i = 0; i < record->num_arms; i++) {
+        if (strcmp(record->arms[i].stage, stage->name) == 0) {
+            if (strcmp(record->arms[i].name, name) == 0) {
+                break;
+            }
+            number++;
+        }
+    }
+    return number % HTML_NUM_SERIES;
+}
+
+static double most_of_blocks(const struct ekb_record *record, const struct ekb_record_stage *stage,
+                             value_of_block *value_of)
+{
+    double most = 0;
+    for (size_t i = 0; i < record->num_blocks; i++) {
+        if (is_of(&record->blocks[i], stage)) {
+            most = fmax(most, value_of(&record->blocks[i]));
+        }
+    }
+    return most > 0 ? most : 1;
+}
+
+// write_blocks draws one value of all blocks, by number, in one panel.
+static void write_blocks(struct html_plot *plot, const struct ekb_record *record,
+                         const struct ekb_record_stage *stage, const char *name,
+                         value_of_block *value_of)
+{
+    for (size_t series = 0; series < HTML_NUM_SERIES; series++) {
+        size_t number = 0;
+        (void)fprintf(plot->script, "$%s%zu << EOD\n", name, series);
+        for (size_t i = 0; i < record->num_blocks; i++) {
+            const struct ekb_record_block *block = &record->blocks[i];
+            number += is_of(block, stage) ? 1 : 0;
+            if (is_of(block, stage) && !isnan(value_of(block)) &&
+                arm_number(record, stage, block->arm) == series) {
+                (void)fprintf(plot->script, "%zu %.6g\n", number, value_of(block));
+            }
+        }
+        (void)fputs("EOD\n", plot->script);
+    }
+    (void)fputs("plot 1/0 notitle", plot->script);
+    for (size_t series = 0; series < HTML_NUM_SERIES; series++) {
+        (void)fprintf(plot->script, ", $%s%zu using 1:2 with points", name, series);
+        html_plot_point(plot, series);
+    }
+    (void)fputc('\n', plot->script);
+}
+
+static void plot_blocks(struct html_page *page, const struct ekb_record_stage *stage, size_t num)
+{
+    const struct ekb_record *record = page->record;
+    struct html_plot plot;
+    char title[128];
+    if (!html_plot_begin(page, &plot, 520, HTML_POINTS)) {
+        return;
+    }
+    (void)fprintf(plot.script, "set xrange [0:%zu]\n", num + 1);
+    html_plot_panel(&plot, 0, 3, most_of_blocks(record, stage, block_rate));
+    (void)fputs("set format x ''\nset ylabel 'accepted/s'\n", plot.script);
+    write_blocks(&plot, record, stage, "rate", block_rate);
+    html_plot_panel(&plot, 1, 3, most_of_blocks(record, stage, block_p99_ms));
+    (void)fputs("set ylabel 'p99, ms'\n", plot.script);
+    write_blocks(&plot, record, stage, "late", block_p99_ms);
+    html_plot_panel(&plot, 2, 3, most_of_blocks(record, stage, block_steal));
+    (void)fputs("set format x '%g'\nset xlabel 'block, in the order of time'\n"
+                "set ylabel 'steal, %'\n",
+                plot.script);
+    write_blocks(&plot, record, stage, "steal", block_steal);
+    for (size_t i = 0; i < record->num_arms; i++) {
+        if (strcmp(record->arms[i].stage, stage->name) == 0) {
+            html_plot_name(&plot, arm_number(record, stage, record->arms[i].name), "%s",
+                           record->arms[i].name);
+        }
+    }
+    (void)snprintf(title, sizeof title, "Rate, latency and steal by block, stage %s", stage->name);
+    html_plot_end(page, &plot, title,
+                  "Three panels with a point for each of %zu blocks: accepted handshakes per "
+                  "second, 99th percentile of latency, and the share of the machine that the "
+                  "hypervisor took.",
+                  num);
+}
+
+static void table_blocks(struct html_page *page, const struct ekb_record_stage *stage)
+{
+    static const char *const columns[] = {"block",    "<arm",      "accepted/s", "p99, ms",
+                                          "steal, %", "waited, %", "<used",      NULL};
+    const struct ekb_record_summary known = {.known = true};
+    FILE *out = page->out;
+    char caption[128];
+    size_t number = 0;
+    (void)snprintf(caption, sizeof caption, "The blocks of stage %s", stage->name);
+    (void)fputs("<details>\n<summary>The blocks as a table</summary>\n", out);
+    html_table(page, caption, columns);
+    for (size_t i = 0; i < page->record->num_blocks; i++) {
+        const struct ekb_record_block *block = &page->record->blocks[i];
+        if (!is_of(block, stage)) {
+            continue;
+        }
+        html_row(out, "%zu", ++number);
+        html_words(out, "%s", block->arm);
+        html_cell(out, "%.0f", block->accepted_per_s);
+        html_cell_percentile(out, &known, block->p99_ns, text_ms);
+        html_cell(out, "%.1f", block->steal_percent);
+        html_cell(out, "%.1f", block->wait_percent);
+        html_words(out, "%s", block->disturbed ? "no: disturbed" : "yes");
+        html_row_end(out);
+    }
+    html_table_end(out);
+    (void)fputs("</details>\n", out);
+}
+
+// find_series returns that of a stage if it is long enough to be looked at, else NULL.
+static const struct ekb_record_series *find_series(const struct ekb_record *record,
+                                                   const struct ekb_record_stage *stage)
+{
+    const struct ekb_record_series *series = ekb_record_find_series(record, stage->name);
+    return series != NULL && series->num_intervals >= LEAST_INTERVALS ? series : NULL;
+}
+
+static size_t num_blocks_of(const struct ekb_record *record, const struct ekb_record_stage *stage)
+{
+    size_t num = 0;
+    for (size_t i = 0; i < record->num_blocks; i++) {
+        num += is_of(&record->blocks[i], stage) ? 1 : 0;
+    }
+    return num;
+}
+
+static void write_stage(struct html_page *page, const struct ekb_record_stage *stage)
+{
+    const struct ekb_record_series *series = find_series(page->record, stage);
+    const size_t num_blocks = num_blocks_of(page->record, stage);
+    if (series != NULL) {
+        plot_series(page, stage, series);
+        table_series(page, stage, series);
+    }
+    if (num_blocks > 0) {
+        plot_blocks(page, stage, num_blocks);
+        table_blocks(page, stage);
+    }
+}
+
+void html_write_time(struct html_page *page)
+{
+    const struct ekb_record *record = page->record;
+    bool known = false;
+    for (size_t i = 0; i < record->plan.num_stages; i++) {
+        const struct ekb_record_stage *stage = &record->plan.stages[i];
+        known = known || (html_stage_is_shown(record, stage) &&
+                          (find_series(record, stage) != NULL || num_blocks_of(record, stage) > 0));
+    }
+    if (!known) {
+        return;
+    }
+    html_section(page->out, "time", "Was it steady?");
+    html_reading(page->out,
+                 "What happened over time: a rate or latency that drifts or jumps makes every mean "
+                 "less certain. Steal is the share of the machine that the hypervisor gave to "
+                 "others; blocks that were disturbed by it, or by other work, are left out of the "
+                 "answers.");
+    for (size_t i = 0; i < record->plan.num_stages; i++) {
+        if (html_stage_is_shown(record, &record->plan.stages[i])) {
+            write_stage(page, &record->plan.stages[i]);
+        }
+    }
+    html_section_end(page->out);
+}

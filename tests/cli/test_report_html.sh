@@ -1,0 +1,234 @@
+#!/usr/bin/env bash
+#
+# `ekubench report --format html`: against its golden files without plots, for browsers, readers of
+# XML and people who hear it with them, and what names can do to it:
+# tests/cli/test_report_html.sh EKUBENCH [--update]
+# --update: write the golden files anew, to be looked at before they are committed.
+# exit status: 0 passed, 1 failed, 77 cannot be tested here
+
+set -euo pipefail
+
+if (($# < 1 || $# > 2)); then
+    echo 'usage: tests/cli/test_report_html.sh EKUBENCH [--update]' >&2
+    exit 2
+fi
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
+# shellcheck source=tests/cli/lib.sh
+source "$root/tests/cli/lib.sh" "$1"
+
+needs /usr/bin/python3
+needs gnuplot
+needs xmllint
+needs tidy
+
+update=${2:-}
+# Labels are the paths as they are given.
+cd -- "$root/tests/report/golden"
+
+# report FILE ARGUMENT... writes the page into FILE.
+report() {
+    local file=$1
+    shift
+    run ekubench report "$@" --format html -o "$file"
+    expect "$file" 0
+}
+
+# with_path PATH ARGUMENT... is ekubench where other programs are looked for in PATH.
+# shellcheck disable=SC2317 # `run` calls it.
+with_path() {
+    env -- "$mark" PATH="$1" "$bin" "${@:2}"
+}
+
+# Without gnuplot: tables, and what to install. Every byte is ours.
+for name in measure capacity load both; do
+    results=("$name.json")
+    [[ $name != both ]] || results=(load.json capacity.json)
+    run with_path "$dir/empty" report "${results[@]}" --format html
+    expect "$name without gnuplot" 0
+    says "$name without gnuplot" 'apt-get install gnuplot-nox'
+    if [[ $update == --update ]]; then
+        cp -- "$dir/out" "$name.html"
+    fi
+    cmp -- "$name.html" "$dir/out" >&2 || fail "$name.html is not what it was"
+    if grep -q '<svg' "$dir/out"; then
+        fail "$name without gnuplot has a plot"
+    fi
+    report "$dir/$name.html" "${results[@]}"
+done
+
+# The same results, the same page, whatever gnuplot's user has set.
+mkdir "$dir/home"
+printf 'set output "%s/stray"\nset terminal dumb\n' "$dir" >"$dir/home/.gnuplot"
+run env -- "$mark" HOME="$dir/home" GNUTERM=dumb LC_ALL=C.UTF-8 TZ=Asia/Tokyo "$bin" report measure.json --format html
+expect 'again' 0
+cmp -- "$dir/measure.html" "$dir/out" >&2 || fail 'the page is not the same again'
+[[ ! -e $dir/stray ]] || fail "gnuplot reads its user's settings"
+
+# One that fails, and one that writes something else: the tables are there, and it is said.
+mkdir "$dir/broken" "$dir/strange"
+# shellcheck disable=SC2016 # It is the script's own.
+printf '#!/bin/sh\nread -r line; test "$line" = exit\n' >"$dir/broken/gnuplot"
+printf '#!/bin/sh\necho "<p>no picture</p>"\n' >"$dir/strange/gnuplot"
+chmod +x "$dir/broken/gnuplot" "$dir/strange/gnuplot"
+for kind in broken strange; do
+    run with_path "$dir/$kind" report load.json --format html
+    expect "a $kind gnuplot" 0
+    says "a $kind gnuplot" 'gnuplot could not draw the plot'
+    says "a $kind gnuplot" '</html>'
+    if grep -q 'no picture' "$dir/out"; then
+        fail "a $kind gnuplot writes into the page"
+    fi
+done
+
+# Names that would be something else in HTML, in a script of gnuplot's, or to a shell.
+/usr/bin/python3 - "$dir" <<'PYTHON'
+import json
+import sys
+
+d = sys.argv[1]
+for name in ("measure", "load", "capacity"):
+    with open(f"{name}.json", encoding="utf-8") as file:
+        result = json.load(file)
+    evil = "a<script>\"x\"'&`touch pwned`$(touch pwned)\\n\n\x1b[31m{/Bold e}é\uffff"
+    stages = {stage["name"]: stage["name"] + "'\"<" for stage in result["plan"]["stages"]}
+    for rows in (result["arms"], result["plan"]["arms"], result["throughput"], result["series"], result["blocks"]):
+        for row in rows:
+            key = "name" if "name" in row else "arm"
+            if row.get(key) and name != "measure":
+                row[key] = evil[:45]
+    result["plan"]["name"] = evil[:45]
+    result["plan"]["target"] = evil[:45]
+    result["plan"]["scenario"] = evil[:45]
+    result["host"]["cpu_model"] = evil
+    result["build"]["git"] = "x; touch pwned"
+    result["validity"]["notes"] = [evil]
+    result["validity"]["clean"] = False
+    result["validity"]["reasons"] = ["</div></main>" + evil]
+    with open(f"{d}/evil-{name}.json", "w", encoding="utf-8") as file:
+        json.dump(result, file)
+PYTHON
+for name in measure load capacity; do
+    report "$dir/evil-$name.html" "$dir/evil-$name.json"
+done
+cp -- load.json "$dir/<b>&\"load\".json"
+report "$dir/evil-both.html" "$dir/<b>&\"load\".json" load.json
+[[ ! -e $dir/pwned && ! -e pwned ]] || fail 'a name is run by a shell'
+
+# The commands that measure it again are ones.
+for name in measure load; do
+    mapfile -t words < <(sed -n 's/^\(<pre>\)\?ekubench //p' "$name.html" | tr ' ' '\n')
+    ((${#words[@]} > 3)) || fail "$name: how is it measured again? ${words[*]}"
+    run ekubench "${words[@]}" --print-plan
+    expect "$name: ${words[*]}" 0
+done
+
+# Well-formed by two that know nothing of one another.
+for file in "$dir"/*.html "$PWD"/*.html; do
+    xmllint --noout --nonet "$file" 2>"$dir/words" || fail "xmllint, $file: $(head -n 3 "$dir/words")"
+    tidy -quiet -errors -utf8 "$file" >"$dir/words" 2>&1 || true
+    [[ ! -s $dir/words ]] || fail "tidy, $file: $(head -n 3 "$dir/words")"
+done
+
+if ! /usr/bin/python3 - "$dir" <<'PYTHON'
+import re
+import sys
+import xml.etree.ElementTree as tree
+from collections import Counter
+
+d = sys.argv[1]
+H = "{http://www.w3.org/1999/xhtml}"
+S = "{http://www.w3.org/2000/svg}"
+PLOTS = {"measure": 9, "capacity": 2, "load": 3, "both": 0, "evil-measure": 9, "evil-load": 3, "evil-capacity": 2,
+         "evil-both": 2}
+
+
+def text(element):
+    return "".join(element.itertext()) if element is not None else ""
+
+
+def look(name):
+    with open(f"{d}/{name}.html", encoding="utf-8") as file:
+        source = file.read()
+    page = tree.fromstring(source.split("\n", 1)[1])
+    everything = list(page.iter())
+    style = text(page.find(f".//{H}style"))
+
+    # Whole in itself: nothing is run, nothing is fetched.
+    tags = {element.tag.split("}")[1] for element in everything}
+    assert not tags & {"script", "link", "img", "iframe", "object", "image", "foreignObject"}, tags
+    assert not re.search(r"url\(|@import", style), "the style sheet fetches"
+    for element in everything:
+        for key, value in element.attrib.items():
+            assert not key.startswith("on") and key not in ("src", "style"), (key, value)
+            if key.endswith("href") or "url(" in value:
+                assert value.startswith(("#", "url(#")), (key, value)
+
+    # Names of elements: each is one, and every reference meets one.
+    ids = Counter(element.get("id") for element in everything if element.get("id"))
+    assert set(ids.values()) == {1}, [key for key, count in ids.items() if count > 1]
+    for element in everything:
+        wanted = (element.get("aria-labelledby") or "").split()
+        wanted += re.findall(r"#([\w-]+)", element.get("href") or "")
+        for key, value in element.attrib.items():
+            wanted += re.findall(r"url\(#([^)]*)\)", value)
+        assert set(wanted) <= set(ids), set(wanted) - set(ids)
+
+    # For whoever hears it.
+    assert page.get("lang") == "en"
+    assert page.find(f".//{H}meta[@name='viewport']") is not None
+    levels = [int(e.tag[-1]) for e in everything if re.fullmatch(re.escape(H) + "h[1-6]", e.tag)]
+    assert levels[0] == 1 and levels.count(1) == 1, levels
+    assert all(b <= a + 1 for a, b in zip(levels, levels[1:])), levels
+    for table in page.iter(f"{H}table"):
+        assert text(table.find(f"{H}caption")), "a table without a caption"
+        width = len(table.findall(f"{H}thead/{H}tr/{H}th[@scope='col']"))
+        for row in table.findall(f"{H}tbody/{H}tr"):
+            assert len(row) == width and row[0].get("scope") == "row", (width, text(row))
+    plots = list(page.iter(f"{S}svg"))
+    assert len(plots) == PLOTS[name], (name, len(plots))
+    for plot in plots:
+        assert plot.get("role") == "img" and text(plot[0]) and text(plot[1])
+        assert plot[0].tag == f"{S}title" and plot[1].tag == f"{S}desc"
+
+    # In light, dark and on paper: colours are variables, and each is there for all three.
+    used = set(re.findall(r"var\((--\w+)\)", source))
+    for which in (":root{color-scheme:light dark", "dark){:root{", "print{:root{"):
+        block = style[style.index(which):]
+        assert used <= set(re.findall(r"(--\w+):", block[:block.index("}")])), which
+    for plot in plots:
+        for element in plot.iter():
+            for key in ("fill", "stroke", "color"):
+                value = element.get(key, "none")
+                assert value in ("none", "currentColor") or value.startswith("var(--"), (key, value)
+    return page, source
+
+
+for name in PLOTS:
+    look(name)
+
+# What is in a name comes out as it went in.
+evil = "a<script>\"x\"'&`touch pwned`$(touch pwned)\\n??[31m{/Bold e}é\uffff".replace("\uffff", "?")
+for name in ("load", "measure", "capacity"):
+    page, source = look(f"evil-{name}")
+    assert evil in text(page), name
+    assert "</div></main>" + evil in text(page), name
+    # Nor does a name get into a picture.
+    own = [tree.tostring(plot) for plot in look(name)[0].iter(f"{S}svg")]
+    for plot in page.iter(f"{S}svg"):
+        assert "touch" not in "".join(text(e) for e in list(plot)[2:]), name
+    assert len(own) == len(list(page.iter(f"{S}svg")))
+    commands = text(page.find(f".//{H}pre"))
+    assert "touch" not in commands, commands
+assert '<b>&"load".json' in text(look("evil-both")[0])
+
+# The answer comes first, and then whether it can be trusted.
+page, source = look("measure")
+ids = [e.get("id") for e in page.iter(f"{H}section")]
+assert ids[:4] == ["validity", "ladder", "eku", "depth"], ids
+assert ids[-2:] == ["environment", "again"], ids
+PYTHON
+then
+    fail 'the page'
+fi
+
+finish
