@@ -29,16 +29,16 @@ static struct report_number smaller(const struct report_number *number)
 static void write_benchmark(FILE *out, const struct report_number *number,
                             const struct ekb_record *record)
 {
-    char text[192];
+    char text[320];
+    // One number for both sides is what there is room for: the larger.
+    const double width = fmax(number->high - number->value, number->value - number->low);
     (void)snprintf(text, sizeof text, "%s %s", number->of, number->metric);
     (void)fputs("  {\"name\": ", out);
     report_json_text(out, text);
     (void)fprintf(out, ", \"unit\": \"%s\", \"value\": ", number->unit);
     report_json_real(out, number->value);
-    if (number->interval_known) {
-        // One number for both sides is what there is room for: the larger.
-        (void)fprintf(out, ", \"range\": \"\\u00b1 %.3g\"",
-                      fmax(number->high - number->value, number->value - number->low));
+    if (number->interval_known && isfinite(width)) {
+        (void)fprintf(out, ", \"range\": \"\\u00b1 %.3g\"", width);
     }
     (void)snprintf(text, sizeof text, "%s %s, TLS %s, %s, %s%s", record->kind, record->plan.name,
                    record->plan.tls, record->plan.key, record->build.git,

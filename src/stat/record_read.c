@@ -476,7 +476,7 @@ static enum ekb_err check_schema(json_t *value, struct ekb_fail *reterr_fail)
     if (strcmp(schema, EKB_RECORD_SCHEMA) != 0) {
         return ekb_fail_say(reterr_fail, EKB_PARSE,
                             "a result of schema %.20s, but this ekubench reads schema %s",
-                            schema + sizeof family - 1, EKB_RECORD_SCHEMA + sizeof family - 1);
+                            &schema[sizeof family - 1], &EKB_RECORD_SCHEMA[sizeof family - 1]);
     }
     return EKB_OK;
 }

@@ -127,7 +127,7 @@ import sys
 
 with open(sys.argv[1], encoding="utf-8") as file:
     result = json.load(file)
-evil = 'a|b<script>"x"&,\\`*[l](u)@me\n\x1b[31m\u0085é\uffff'
+evil = 'a|b<script>"x"&,\\`*[l](u)@me\n\x1b[31m\u0085\u00e9\uffff'
 for arm in result["arms"] + result["plan"]["arms"]:
     arm["name"] = evil
 for row in result["throughput"]:
@@ -149,7 +149,7 @@ import sys
 import xml.etree.ElementTree as tree
 
 d = sys.argv[1]
-name = 'a|b<script>"x"&,\\`*[l](u)@me??[31m??é\uffff'
+name = 'a|b<script>"x"&,\\`*[l](u)@me??[31m??\u00e9\uffff'
 
 
 def text(suffix):

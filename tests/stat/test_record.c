@@ -1168,6 +1168,19 @@ Test(record, refuses_what_is_no_such_result_and_says_where)
     }
 }
 
+Test(record, refuses_a_histogram_of_other_samples)
+{
+    struct ekb_record_summary other = summary_of_range(7);
+    struct ekb_fail fail;
+
+    const enum ekb_err err =
+        reading(edited("arms.0.latency_ns.hdr", json_string(other.hdr)), &fail);
+
+    cr_expect_eq(err, EKB_PARSE);
+    cr_expect_not_null(strstr(fail.detail, "of as many samples as"), "%s", fail.detail);
+    free(other.hdr);
+}
+
 Test(record, refuses_what_is_no_json)
 {
     static const char *const texts[] = {"",
