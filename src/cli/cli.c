@@ -21,9 +21,15 @@
 #define HELP_WIDTH 80
 #define MIN_HELP_WIDTH 45
 
+const struct argp_option *ekb_cli_options(const struct argp *argp)
+{
+    static const struct argp_option none = {0};
+    return argp->options != NULL ? argp->options : &none;
+}
+
 const struct argp_option *ekb_cli_find_option(const struct argp *argp, const char *name, size_t len)
 {
-    for (const struct argp_option *option = argp->options; option->name != NULL; option++) {
+    for (const struct argp_option *option = ekb_cli_options(argp); option->name != NULL; option++) {
         if (strlen(option->name) == len && memcmp(option->name, name, len) == 0) {
             return option;
         }
@@ -33,7 +39,7 @@ const struct argp_option *ekb_cli_find_option(const struct argp *argp, const cha
 
 const struct argp_option *ekb_cli_find_key(const struct argp *argp, int key)
 {
-    for (const struct argp_option *option = argp->options; option->name != NULL; option++) {
+    for (const struct argp_option *option = ekb_cli_options(argp); option->name != NULL; option++) {
         if (option->key == key) {
             return option;
         }
@@ -56,7 +62,7 @@ static bool takes_next(const struct argp *argp, const char *letters)
 const char *ekb_cli_suggest_option(const struct argp *argp, const char *word, size_t len)
 {
     struct ekb_cli_suggestion suggestion = {.word = word, .len = len};
-    for (const struct argp_option *option = argp->options; option->name != NULL; option++) {
+    for (const struct argp_option *option = ekb_cli_options(argp); option->name != NULL; option++) {
         ekb_cli_suggest(&suggestion, option->name);
     }
     ekb_cli_suggest(&suggestion, "help");

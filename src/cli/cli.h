@@ -70,8 +70,12 @@ extern const struct argp ekb_cli_verify_argp;
 
 // ekb_cli_parse runs argp over the arguments with messages prefixed "ekubench <command>". It ends
 // the process with status 2 on wrong usage, an abbreviated option included, and with 0 after
-// --help. `argp` has options.
+// --help.
 void ekb_cli_parse(const struct argp *argp, int argc, char **argv, void *input);
+
+// ekb_cli_options returns the options of `argp`, which may have none: the list ends with one
+// without a name.
+const struct argp_option *ekb_cli_options(const struct argp *argp);
 
 // ekb_cli_find_option returns the option with that long name, NULL if there is none.
 const struct argp_option *ekb_cli_find_option(const struct argp *argp, const char *name,

@@ -34,10 +34,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     }
 }
 
-static const struct argp_option options[] = {{0}};
-
-const struct argp ekb_cli_completion_argp = {
-    .options = options, .parser = parse, .args_doc = "bash|zsh", .doc = doc};
+const struct argp ekb_cli_completion_argp = {.parser = parse, .args_doc = "bash|zsh", .doc = doc};
 
 static bool is_shown(const struct argp_option *option)
 {
@@ -95,7 +92,7 @@ static bool takes_scenario(const struct argp_option *option)
 
 static void print_bash_values(const struct ekb_cli_command *command)
 {
-    for (const struct argp_option *option = command->argp->options; option->name != NULL;
+    for (const struct argp_option *option = ekb_cli_options(command->argp); option->name != NULL;
          option++) {
         if (!is_shown(option) || option->arg == NULL) {
             continue;
@@ -116,7 +113,7 @@ static void print_bash_values(const struct ekb_cli_command *command)
 static void print_bash_options(const struct ekb_cli_command *command)
 {
     (void)printf("    %s) options='--help --usage", command->name);
-    for (const struct argp_option *option = command->argp->options; option->name != NULL;
+    for (const struct argp_option *option = ekb_cli_options(command->argp); option->name != NULL;
          option++) {
         if (is_shown(option)) {
             (void)printf(" --%s", option->name);
@@ -224,7 +221,7 @@ static void print_zsh_option(const struct argp_option *option)
 static void print_zsh_command(const struct ekb_cli_command *command)
 {
     (void)printf("    %s)\n        _arguments -s '--help[describe it]'", command->name);
-    for (const struct argp_option *option = command->argp->options; option->name != NULL;
+    for (const struct argp_option *option = ekb_cli_options(command->argp); option->name != NULL;
          option++) {
         if (is_shown(option)) {
             print_zsh_option(option);

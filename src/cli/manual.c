@@ -24,9 +24,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     return ARGP_ERR_UNKNOWN;
 }
 
-static const struct argp_option options[] = {{0}};
-
-const struct argp ekb_cli_manual_argp = {.options = options, .parser = parse, .doc = doc};
+const struct argp ekb_cli_manual_argp = {.parser = parse, .doc = doc};
 
 // put writes `len` characters so that roff prints them as they are; `is_begin`: of a line.
 static void put(const char *text, size_t len, bool is_begin)
@@ -120,7 +118,7 @@ static void put_command(const struct ekb_cli_command *command)
     put_usage(command);
     (void)printf(".PP\n");
     put_line(text, rest != NULL ? (size_t)(rest - text) : strlen(text));
-    for (const struct argp_option *option = command->argp->options; option->name != NULL;
+    for (const struct argp_option *option = ekb_cli_options(command->argp); option->name != NULL;
          option++) {
         if ((option->flags & OPTION_HIDDEN) == 0) {
             put_option(option);
