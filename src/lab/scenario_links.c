@@ -90,6 +90,7 @@ static enum ekb_err make_client(struct ekb_tls_config **out_config,
         .identity = ekb_store_identity(store, runner->out->links[index].initiator.role),
         .trust = ekb_store_trust(store),
         .policy = initiator.policy,
+        .goes_by_mode = true,
         .sni = initiator.sni};
     err = ekb_tls_config_create(out_config, &tls, reterr_fail);
     ekb_store_destroy(store);

@@ -2,6 +2,7 @@
 
 #include "ekubench/lab/scenario.h"
 #include "ekubench/lab/site.h"
+#include "ekubench/pki/verify.h"
 #include "ekubench/store/link.h"
 #include "ekubench/store/store.h"
 #include "lab/scenario_internal.h"
@@ -59,14 +60,23 @@ static enum ekb_err take_identity(struct ekb_plan_link *link, struct ekb_plan_ar
 
 // Arms.
 
-static bool has_arm(const struct ekb_workload *workload, const char *name)
+// find_arm returns the arm called `name`, or NULL.
+static const struct workload_arm *find_arm(const struct ekb_workload *workload, const char *name)
 {
     for (size_t i = 0; i < workload->num_arms; i++) {
         if (strcmp(workload->arms[i].plan.name, name) == 0) {
-            return true;
+            return &workload->arms[i];
         }
     }
-    return false;
+    return NULL;
+}
+
+// is_twins_name is true if the name is one that a control may have.
+static bool is_twins_name(const char *name)
+{
+    const size_t len = strlen(name);
+    return len > strlen(EKB_PLAN_TWIN) &&
+           strcmp(name + len - strlen(EKB_PLAN_TWIN), EKB_PLAN_TWIN) == 0;
 }
 
 // add_arm adds the arm of link `index`, whose responder verifies what `demand` says, unless it is
@@ -86,8 +96,14 @@ static enum ekb_err add_arm(struct ekb_workload *workload, size_t index,
     }
     (void)snprintf(arm.name, sizeof arm.name, "%.*s%s%s", LINK_NAME_LEN, it->name,
                    has_mode ? "-" : "", has_mode ? ekb_eku_mode_name(arm.policy.eku) : "");
-    if (has_arm(workload, arm.name)) {
+    const struct workload_arm *same = find_arm(workload, arm.name);
+    if (same != NULL && same->link == index) {
         return EKB_OK;
+    }
+    if (same != NULL || is_twins_name(arm.name)) {
+        return ekb_fail_say(
+            reterr_fail, EKB_USAGE, "[link %s]: to be measured it needs another name: \"%s\" is %s",
+            it->name, arm.name, same != NULL ? "another link's" : "what a control is called");
     }
     if (workload->num_arms + 1 == EKB_PLAN_MAX_ARMS) { // One is the control's.
         return ekb_fail_say(reterr_fail, EKB_USAGE,
@@ -104,15 +120,50 @@ static enum ekb_err add_arm(struct ekb_workload *workload, size_t index,
     return err;
 }
 
-// expected_of returns what is to be expected of a link that has been seen: without a usage to ask
-// for, it is the usage alone that cannot be wrong.
-static enum ekb_expect expected_of(const struct ekb_scenario_link *seen, bool asks_usage)
+static enum ekb_expect expected_of(const struct ekb_scenario_link *seen)
 {
-    if (!seen->active && seen->by_initiator) {
-        return EKB_EXPECT_REFUSE;
+    return seen->active         ? EKB_EXPECT_ACCEPT
+           : seen->by_initiator ? EKB_EXPECT_REFUSE
+                                : EKB_EXPECT_REJECT;
+}
+
+// expect_without finds what comes of a link whose responder rejects the initiator, if it asks for
+// no usage: what it verifies then may be wrong, too.
+static enum ekb_err expect_without(enum ekb_expect *out_expect, const struct ekb_workload *workload,
+                                   const struct ekb_scenario_link *seen,
+                                   const struct ekb_link_demand *demand,
+                                   struct ekb_fail *reterr_fail)
+{
+    const struct ekb_deployment_link *link = seen->link;
+    struct ekb_verify_options options = {.anchor = EKB_ANCHOR_ROOT};
+    struct ekb_verify_outcome outcome = {.err = seen->err};
+    struct ekb_plan_link initiator;
+    struct ekb_store *presenting = NULL;
+    struct ekb_store *trusting = NULL;
+    enum ekb_err err =
+        ekb_scenario_initiator(&initiator, workload->site, workload->deployment, link, reterr_fail);
+    if (err == EKB_OK) {
+        err =
+            ekb_scenario_listener(&options.policy, workload->deployment, link, demand, reterr_fail);
     }
-    return seen->active || (!asks_usage && seen->err == EKB_VERIFY_PURPOSE) ? EKB_EXPECT_ACCEPT
-                                                                            : EKB_EXPECT_REJECT;
+    if (err == EKB_OK) {
+        err = ekb_store_survey(&presenting, initiator.client_store, EKB_STORE_ALL, reterr_fail);
+    }
+    if (err == EKB_OK) {
+        err = ekb_store_survey(&trusting, initiator.server_store, EKB_STORE_ALL, reterr_fail);
+    }
+    if (err == EKB_OK) {
+        const struct ekb_identity *identity = ekb_store_identity(
+            presenting, initiator.presents_server ? EKB_STORE_SERVER : EKB_STORE_CLIENT);
+        options.trust = ekb_store_trust(trusting);
+        if (identity->chain != NULL && ekb_chain_len(identity->chain) > 0) {
+            err = ekb_verify_once(&outcome, &options, identity->chain, reterr_fail);
+        }
+    }
+    *out_expect = outcome.err == EKB_OK ? EKB_EXPECT_ACCEPT : EKB_EXPECT_REJECT;
+    ekb_store_destroy(trusting);
+    ekb_store_destroy(presenting);
+    return err;
 }
 
 // take_link adds the arms of a link that has been seen under one mode.
@@ -123,13 +174,16 @@ static enum ekb_err take_link(struct ekb_workload *workload, size_t index,
     if (!ekb_scenario_is_connection(seen->link)) {
         return EKB_OK;
     }
-    const enum ekb_err err =
-        add_arm(workload, index, &demand, expected_of(seen, true), reterr_fail);
+    enum ekb_expect expect = expected_of(seen);
+    enum ekb_err err = add_arm(workload, index, &demand, expect, reterr_fail);
     if (err != EKB_OK || !goes_by_mode(seen->link)) {
         return err;
     }
     demand.usages = 0;
-    return add_arm(workload, index, &demand, expected_of(seen, false), reterr_fail);
+    if (expect == EKB_EXPECT_REJECT) {
+        err = expect_without(&expect, workload, seen, &demand, reterr_fail);
+    }
+    return err == EKB_OK ? add_arm(workload, index, &demand, expect, reterr_fail) : err;
 }
 
 // look makes each link once, under one mode, and adds the arms that this shows.

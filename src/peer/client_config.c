@@ -77,6 +77,7 @@ static enum ekb_err make_config(struct ekb_tls_config **out_config,
         .num_identities = parts.identities.num,
         .trust = trust,
         .policy = arm->policy != NULL ? *arm->policy : usual,
+        .goes_by_mode = arm->policy != NULL,
         .resumption = arm->keeps_sessions || arm->resumes ? EKB_TLS_RESUME_ON : EKB_TLS_RESUME_OFF,
         .sni = arm->sni,
     };

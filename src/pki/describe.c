@@ -337,17 +337,25 @@ static bool says_ca(const X509 *x509)
     return is_ca;
 }
 
+// bits_of returns the size of a key of a kind that has one. Of others the library must not be
+// asked: it looks into a DSA key without parameters, which stands where they are inherited.
+static unsigned bits_of(EVP_PKEY *key, enum ekb_key_kind kind)
+{
+    return kind == EKB_KEY_KIND_OTHER ? 0 : (unsigned)EVP_PKEY_bits(key);
+}
+
 void ekb_chain_describe(struct ekb_description *out_description, const struct ekb_chain *chain,
                         size_t index)
 {
     X509 *x509 = ekb_chain_x509(chain, index);
     EVP_PKEY *key = X509_get_pubkey(x509);
-    struct ekb_description description = {
-        .eku = ekb_chain_eku(chain, index),
-        .key_kind = kind_of(key),
-        .key_bits = key != NULL ? (unsigned)EVP_PKEY_bits(key) : 0,
-        .is_ca = says_ca(x509),
-        .is_self_signed = ekb_chain_is_issued_by(chain, index, chain, index)};
+    const enum ekb_key_kind kind = kind_of(key);
+    struct ekb_description description = {.eku = ekb_chain_eku(chain, index),
+                                          .key_kind = kind,
+                                          .key_bits = bits_of(key, kind),
+                                          .is_ca = says_ca(x509),
+                                          .is_self_signed =
+                                              ekb_chain_is_issued_by(chain, index, chain, index)};
     // All bits are set if there is no such extension.
     const uint32_t usage = X509_get_key_usage(x509);
     description.may_sign = (usage & X509v3_KU_DIGITAL_SIGNATURE) != 0;

@@ -228,7 +228,8 @@ static enum ekb_err set_identities(struct ekb_tls_config *config,
     return EKB_OK;
 }
 
-// set_judge gives the context its judge. A client verifies servers: for serverAuth.
+// set_judge gives the context its judge. A client verifies servers: for serverAuth, unless it is
+// told otherwise.
 static enum ekb_err set_judge(SSL_CTX *context, const struct ekb_tls_options *options,
                               struct ekb_fail *reterr_fail)
 {
@@ -236,7 +237,7 @@ static enum ekb_err set_judge(SSL_CTX *context, const struct ekb_tls_options *op
                                         .crls = options->crls,
                                         .policy = options->policy,
                                         .at = options->verify_at};
-    if (options->role == EKB_ROLE_CLIENT) {
+    if (options->role == EKB_ROLE_CLIENT && !options->goes_by_mode) {
         verify.policy.eku = EKB_EKU_OFF;
     }
     struct judge *judge = calloc(1, sizeof *judge);

@@ -114,6 +114,47 @@ Test(workload, refuses_names_that_arms_have_no_room_for)
     cr_expect_not_null(strstr(fail.detail, "at most"), "%s", fail.detail);
 }
 
+// What a text about C and E makes; the link comes last.
+static enum ekb_err make_of(const char *links)
+{
+    char text[2048];
+    const struct ekb_workload_terms terms = {.release = EKB_RELEASE_X15_5, .version = EKB_TLS_1_3};
+    (void)snprintf(text, sizeof text,
+                   "[deployment]\nname = own\nca = CA1\n"
+                   "[node C]\nkind = core\nserver = CA1 both\nclient = CA1 both\n"
+                   "[node E]\nkind = edge\nserver = CA1 both\nclient = CA1 both\n%s",
+                   links);
+    cr_assert_eq(ekb_deployment_parse(deployment, text, "own", &fail), EKB_OK, "%s", fail.detail);
+    return ekb_workload_create(&workload, deployment, &terms, &fail);
+}
+
+#define ZONE(name) "[link " name "]\nkind = uc-zone\ninitiator = C\nresponder = E\n"
+#define TUNNEL(name) "[link " name "]\nkind = ssh-tunnel\ninitiator = C\nresponder = E\n"
+
+Test(workload, refuses_names_that_would_be_those_of_other_arms)
+{
+    cr_expect_eq(make_of(ZONE("zone") TUNNEL("zone-on")), EKB_USAGE);
+    cr_expect_not_null(strstr(fail.detail, "[link zone-on]"), "%s", fail.detail);
+    cr_expect_eq(make_of(ZONE("zone") TUNNEL("zone-on-again")), EKB_USAGE);
+    cr_expect_not_null(strstr(fail.detail, "what a control is called"), "%s", fail.detail);
+}
+
+// Without a usage to ask for, the name may still be wrong.
+Test(workload, expects_of_the_baseline_what_comes_of_it)
+{
+    static const char text[] =
+        "[deployment]\nname = own\nca = CA1\neku-mode = off\n"
+        "[node far]\nkind = far\nnamed = no\nserver = CA1 both\nclient = CA1 client\n"
+        "[node E]\nkind = edge\nserver = CA1 both\nclient = CA1 both\n"
+        "[link neighbor]\ninitiator = far\nresponder = E\n";
+    const struct ekb_workload_terms terms = {.release = EKB_RELEASE_X15_5, .version = EKB_TLS_1_3};
+    char arms[512];
+    cr_assert_eq(ekb_deployment_parse(deployment, text, "own", &fail), EKB_OK, "%s", fail.detail);
+    cr_assert_eq(ekb_workload_create(&workload, deployment, &terms, &fail), EKB_OK, "%s",
+                 fail.detail);
+    cr_expect_str_eq(arms_of(arms), "neighbor-off- neighbor-none-", "%s", arms);
+}
+
 // What is presented is the server's certificate where there is one store, and the client's else.
 Test(workload, presents_what_the_release_has)
 {

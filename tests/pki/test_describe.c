@@ -8,6 +8,7 @@
 #include <openssl/base.h>
 #include <openssl/bn.h>
 #include <openssl/digest.h>
+#include <openssl/dsa.h>
 #include <openssl/ec.h>
 #include <openssl/ec_key.h>
 #include <openssl/evp.h>
@@ -454,4 +455,22 @@ Test(describe, writes_serial_numbers_of_any_length)
         OPENSSL_free(hex);
         BN_free(number);
     }
+}
+
+// A DSA key whose parameters are its issuer's (RFC 3279 section 2.3.2) has no size of its own.
+Test(describe, a_key_without_its_parameters)
+{
+    DSA *dsa = DSA_new();
+    EVP_PKEY *bare = EVP_PKEY_new();
+    BIGNUM *number = BN_new();
+    cr_assert_eq(BN_set_word(number, 12345), 1);
+    cr_assert_eq(DSA_set0_key(dsa, number, NULL), 1);
+    cr_assert_eq(EVP_PKEY_assign_DSA(bare, dsa), 1);
+    cr_assert_eq(X509_set_pubkey(x509, bare), 1);
+
+    const struct ekb_description description = described();
+
+    cr_expect_eq(description.key_kind, EKB_KEY_KIND_OTHER);
+    cr_expect_eq(description.key_bits, 0u);
+    EVP_PKEY_free(bare);
 }

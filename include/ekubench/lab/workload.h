@@ -30,8 +30,8 @@ struct ekb_workload;
 // where the release has that switch. Arms are called "LINK-on", "LINK-off" and "LINK-none" (no
 // usage asked for: the baseline) where the responder goes by its mode, else "LINK". `deployment`
 // must outlive the workload; release with `ekb_workload_destroy` (NULL is legal). EKB_USAGE if no
-// link is a connection, if there are more arms than a plan has, or if a link does not do what is
-// expected of it; errors of ekb_scenario_run and ekb_site_create.
+// link is a connection, if there are more arms than a plan has, if two would have the same name, or
+// if a link does not do what is expected of it; errors of ekb_scenario_run and ekb_site_create.
 EKB_NODISCARD enum ekb_err ekb_workload_create(struct ekb_workload **out_workload,
                                                const struct ekb_deployment *deployment,
                                                const struct ekb_workload_terms *terms,

@@ -77,9 +77,11 @@ struct ekb_tls_options {
     struct ekb_tls_preferences preferences;
     const struct ekb_chain *trust; // CAs, perhaps none; may be NULL without EKB_VERIFY_FULL.
     const struct ekb_crls *crls;   // Or NULL: revocation is not checked.
-    // Server: how clients are verified. Client: EKB_VERIFY_FULL (the server's chain, always for
-    // serverAuth) or EKB_VERIFY_RAW (the server's certificate is not even parsed: a cheap client).
+    // Server: how clients are verified. Client: EKB_VERIFY_FULL (the server's chain, for serverAuth
+    // unless `goes_by_mode`) or EKB_VERIFY_RAW (the server's certificate is not even parsed: a
+    // cheap client).
     struct ekb_policy policy;
+    bool goes_by_mode; // Client: the policy's EKU mode counts, as it does for a server.
     enum ekb_tls_resumption resumption;
     const struct ekb_ticket_key *ticket_key; // Server; borrowed, or NULL: as if zeroed.
     const int64_t *verify_at; // Time of verification, seconds since the epoch; NULL: now.

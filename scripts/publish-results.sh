@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+#
+# Makes the reference results that results/ holds: scripts/publish-results.sh [RUN...]
+# A run is one of standard, rejects, scenario, capacity; all of them by default, which takes some seven minutes of a
+# machine that does nothing else. Each goes to results/RUN: result.json, report.txt, report.html, environment.txt. One
+# that is not clean is made again, three times at most, and never published.
+# exit status: 0 all published, 2 wrong usage, 3 the machine was disturbed
+
+set -euo pipefail
+
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+readonly root tries=3
+ekubench=$root/build/release/ekubench
+
+# command_of RUN prints the command that makes it, a word a line.
+command_of() {
+    case $1 in
+    standard) printf '%s\n' measure ;;
+    rejects) printf '%s\n' measure --plan rejects ;;
+    scenario) printf '%s\n' measure --scenario condition-2.1 ;;
+    capacity) printf '%s\n' capacity --slo p99=50ms --target 50k/s --vary depth=1,2,3 --reject-share 5% --budget 90s ;;
+    *)
+        printf 'publish-results.sh: there is no run "%s": standard, rejects, scenario and capacity there are\n' "$1" >&2
+        exit 2
+        ;;
+    esac
+}
+
+# describe prints what there was: the machine, the versions, and the command.
+describe() {
+    printf '%s\n\n' "ekubench $*"
+    "$ekubench" --version
+    printf '\n'
+    "$ekubench" doctor || true
+}
+
+# publish RUN makes it beside its place, and moves it there when it is good.
+publish() {
+    local run=$1 to=$root/results/$1 made words try
+    mapfile -t words < <(command_of "$run")
+    made=$(mktemp -d "$root/results/tmp.XXXXXX")
+    for ((try = 1; try <= tries; try++)); do
+        printf '== %s: ekubench %s\n' "$run" "${words[*]}"
+        if "$ekubench" "${words[@]}" -o "$made" >/dev/null; then
+            "$ekubench" report "$made" --format html -o "$made/report.html"
+            describe "${words[@]}" >"$made/environment.txt"
+            chmod 755 "$made"
+            rm -rf -- "$to"
+            mv -- "$made" "$to"
+            return 0
+        fi
+        printf 'not clean: %s\n' "$(sed -n '/^NOT CLEAN: do not/,$p' "$made/report.txt" | head -n 4)" >&2
+    done
+    rm -rf -- "$made"
+    return 3
+}
+
+runs=("$@")
+if ((${#runs[@]} == 0)); then
+    runs=(standard rejects scenario capacity)
+fi
+for run in "${runs[@]}"; do
+    command_of "$run" >/dev/null
+done
+"$root/scripts/deps.sh"
+(
+    cd -- "$root"
+    cmake --preset release
+    cmake --build --preset release
+) >&2
+status=0
+for run in "${runs[@]}"; do
+    publish "$run" || status=3
+done
+exit "$status"
