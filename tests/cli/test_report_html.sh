@@ -222,6 +222,11 @@ for name in ("load", "measure", "capacity"):
     assert "touch" not in commands, commands
 assert '<b>&"load".json' in text(look("evil-both")[0])
 
+# Numbers that are not to be trusted are not read before that is said.
+whole = text(look("evil-measure")[0].find(f"{H}body"))
+assert 0 < whole.index("Do not trust these numbers") < whole.index("How to read the numbers")
+assert "Do not trust" not in text(look("load")[0].find(f"{H}body"))
+
 # The answer comes first, and then whether it can be trusted.
 page, source = look("measure")
 ids = [e.get("id") for e in page.iter(f"{H}section")]
