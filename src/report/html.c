@@ -90,6 +90,11 @@ static void write_answer(struct html_page *page)
             (void)fputs("</strong></p>\n", out);
         }
         write_facts(out, page->set->results[i].record);
+        if (!ekb_record_is_clean(page->set->results[i].record)) {
+            (void)fputs("<div class=\"box bad\"><p><strong>Not clean.</strong> ", out);
+            html_text(out, "Do not trust these numbers; the reasons stand below.");
+            (void)fputs("</p></div>\n", out);
+        }
         write_sentences(out, page->set->results[i].record);
     }
     html_reading(out,

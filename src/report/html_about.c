@@ -366,6 +366,12 @@ static void write_again(struct html_page *page, const struct ekb_record *record)
                   is_dirty ? "   # the sources were changed after it" : "");
     }
     write_command(out, record);
+    if (record->num_parts > 0) {
+        html_text(out,
+                  "# in %zu parts at the same time, each with its share of it; then\n"
+                  "ekubench merge PART...\n",
+                  record->num_parts);
+    }
     (void)fputs("</pre>\n", out);
 }
 

@@ -51,9 +51,9 @@ static size_t write_colour(FILE *out, const char *value)
         rgb[1] = whole >> 8 & 0xff;
         rgb[2] = whole & 0xff;
         at += 7;
-    } else if (strcspn(at, "\"'") == 5 && strncmp(at, "black", 5) == 0) {
+    } else if (strcspn(at, "\"';") == 5 && strncmp(at, "black", 5) == 0) {
         at += 5;
-    } else if (strcspn(at, "\"'") == 5 && strncmp(at, "white", 5) == 0) {
+    } else if (strcspn(at, "\"';") == 5 && strncmp(at, "white", 5) == 0) {
         // Around points, to set them apart from what is behind them.
         (void)fputs("var(--page)", out);
         return 5;
@@ -79,11 +79,31 @@ static bool is_called(const char *tag, size_t name_len, const char *name)
     return name_len == strlen(name) && strncmp(tag, name, name_len) == 0;
 }
 
+// write_rules writes a style attribute's value: "fill:none; color:black".
+static void write_rules(FILE *out, const char *value, size_t len)
+{
+    const char *const end = value + len;
+    bool is_value = false; // Before it: the rule's name.
+    while (value < end) {
+        const size_t done = is_value ? write_colour(out, value) : 0;
+        if (done > 0) {
+            value += done;
+        } else {
+            (void)fputc(*value++, out);
+        }
+        is_value = value[-1] == ':' || (is_value && value[-1] == ' ');
+    }
+}
+
 // write_value writes an attribute's value, `len` bytes.
 static void write_value(FILE *out, const char *name, size_t name_len, const char *value, size_t len,
                         const char *prefix)
 {
     size_t done = 0;
+    if (is_called(name, name_len, "style")) {
+        write_rules(out, value, len);
+        return;
+    }
     if (is_called(name, name_len, "id")) {
         (void)fprintf(out, "%s-", prefix);
     } else {

@@ -67,6 +67,15 @@ Test(html_svg, makes_colours_variables_however_they_are_written)
     expect_not_in("rgb(");
 }
 
+// As older and newer versions of gnuplot write some of them.
+Test(html_svg, makes_colours_variables_in_styles_too)
+{
+    (void)written(SVG("<g style=\"fill:none; color:black; stroke: #0A0B11;stroke-width:1.00\">"
+                      "<path/></g>"));
+
+    expect_in("style=\"fill:none; color:var(--ink); stroke: var(--s1);stroke-width:1.00\"");
+}
+
 Test(html_svg, gives_names_of_its_own)
 {
     (void)written(SVG("<circle id='gpDot' r='0.5'/><use xlink:href='#gpDot' id='gpPt6'/>"
