@@ -181,10 +181,6 @@ static void print_refusals(const struct ekb_deployment *deployment,
                              node_name(deployment, i), sides[side], run->refusals[i][side].detail);
             }
         }
-        if (run->second_refusals[i].err != EKB_OK) {
-            (void)printf("  the gate of %s refuses its second certificate: %s\n",
-                         node_name(deployment, i), run->second_refusals[i].detail);
-        }
     }
 }
 
@@ -378,7 +374,6 @@ static json_t *refusals_json(const struct ekb_deployment *deployment,
         const char *const node = node_name(deployment, i);
         add_refusal(list, node, "server", &run->refusals[i][EKB_STORE_SERVER]);
         add_refusal(list, node, "client", &run->refusals[i][EKB_STORE_CLIENT]);
-        add_refusal(list, node, "second", &run->second_refusals[i]);
     }
     return list;
 }
