@@ -206,27 +206,78 @@ static enum ekb_err run_once(struct series *series, const struct ekb_deployment 
     return err;
 }
 
-// run_deployment makes a run under each of the deployment's releases and modes. Where a release has
-// no switch there is one mode.
-static enum ekb_err run_deployment(struct series *series, const struct ekb_deployment *deployment,
-                                   struct ekb_fail *reterr_fail)
+// The runs of a deployment: one under each of its releases and modes. Where a release has no switch
+// there is one mode.
+struct runs {
+    struct ekb_scenario_terms terms[2 * EKB_RELEASE_NUM];
+    size_t num;
+};
+
+static struct runs runs_of(const struct arguments *arguments,
+                           const struct ekb_deployment *deployment)
 {
-    const struct arguments *arguments = series->arguments;
+    struct runs runs = {.num = 0};
     const size_t num_releases = arguments->has_release ? 1 : deployment->num_releases;
-    enum ekb_err err = EKB_OK;
-    for (size_t i = 0; i < num_releases && err == EKB_OK; i++) {
+    for (size_t i = 0; i < num_releases; i++) {
         const enum ekb_release release =
             arguments->has_release ? arguments->release : deployment->releases[i];
         const bool has_switch = ekb_release_rules(release)->has_mode_switch;
         const size_t num_modes = has_switch ? deployment->num_modes : 1;
-        for (size_t j = 0; j < num_modes && err == EKB_OK; j++) {
-            const struct ekb_scenario_terms terms = {.release = release,
-                                                     .mode = has_switch ? deployment->modes[j]
-                                                                        : EKB_EKU_ON,
-                                                     .version = arguments->version,
-                                                     .stop = ekb_cli_stop_flag()};
-            err = run_once(series, deployment, &terms, reterr_fail);
+        for (size_t j = 0; j < num_modes; j++) {
+            runs.terms[runs.num++] =
+                (struct ekb_scenario_terms){.release = release,
+                                            .mode = has_switch ? deployment->modes[j] : EKB_EKU_ON,
+                                            .version = arguments->version,
+                                            .stop = ekb_cli_stop_flag()};
         }
+    }
+    return runs;
+}
+
+static bool is_asked(const struct ekb_deployment *deployment,
+                     const struct ekb_deployment_expectation *expectation, const struct runs *runs)
+{
+    for (size_t i = 0; i < runs->num; i++) {
+        if (ekb_deployment_is_about(deployment, expectation, runs->terms[i].release,
+                                    runs->terms[i].mode)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// say_unasked says of the sections [expect ...] that were about none of the runs.
+static void say_unasked(const struct ekb_deployment *deployment, const struct runs *runs)
+{
+    unsigned line = 0;
+    for (size_t i = 0; i < deployment->num_expectations; i++) {
+        const struct ekb_deployment_expectation *it = &deployment->expectations[i];
+        const char *const release = it->has_release ? ekb_release_rules(it->release)->name : "";
+        const char *const mode = it->has_mode ? ekb_eku_mode_name(it->mode) : "";
+        if (it->section_line == line || is_asked(deployment, it, runs)) {
+            continue;
+        }
+        line = it->section_line;
+        const bool under = !it->has_release && !it->has_mode;
+        ekb_cli_say("%s: [expect%s%s%s%s], line %u: no run is %s%s%s%s", deployment->name,
+                    it->has_release ? " " : "", release,
+                    it->has_mode ? (it->has_release ? ", " : " ") : "", mode, line,
+                    it->has_release ? "under " : (under ? "under a release of the deployment" : ""),
+                    release, it->has_mode ? (it->has_release ? " with mode " : "with mode ") : "",
+                    mode);
+    }
+}
+
+static enum ekb_err run_deployment(struct series *series, const struct ekb_deployment *deployment,
+                                   struct ekb_fail *reterr_fail)
+{
+    const struct runs runs = runs_of(series->arguments, deployment);
+    enum ekb_err err = EKB_OK;
+    for (size_t i = 0; i < runs.num && err == EKB_OK; i++) {
+        err = run_once(series, deployment, &runs.terms[i], reterr_fail);
+    }
+    if (err == EKB_OK) {
+        say_unasked(deployment, &runs);
     }
     return err;
 }

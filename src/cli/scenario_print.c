@@ -5,25 +5,11 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 // So many digits of a serial number tell certificates apart in a table.
 #define SERIAL_DIGITS 12
-
-static const char *node_name(const struct ekb_deployment *deployment, size_t node)
-{
-    return deployment->nodes[node].name;
-}
-
-static const char *state_name(bool active)
-{
-    return active ? "Active" : "Failed";
-}
-
-static const char *mra_name(enum ekb_scenario_mra mra)
-{
-    return mra == EKB_MRA_WORKS ? "works" : mra == EKB_MRA_FAILS ? "fails" : "-";
-}
 
 static const char *store_text(const char *store)
 {
@@ -34,17 +20,33 @@ static const char *store_text(const char *store)
                                           : "a certificate of neither store";
 }
 
+// why_nothing says why an end has presented nothing.
+static const char *why_nothing(const struct ekb_scenario_link *result,
+                               const struct ekb_scenario_end *end)
+{
+    if (!end->has_one) {
+        return "it has none";
+    }
+    if (end == &result->initiator && !ekb_link_row(result->link->kind)->asks) {
+        return "it was not asked";
+    }
+    return result->active ? "none was seen" : "the handshake had ended";
+}
+
 // print_end prints what one end presented, and what the other verifies of it.
-static void print_end(const char *node, const struct ekb_scenario_end *end)
+static void print_end(const struct ekb_deployment *deployment,
+                      const struct ekb_scenario_link *result, const struct ekb_scenario_end *end)
 {
     char demand[EKB_LINK_DEMAND_TEXT_LEN];
+    const char *const node = ekb_scenario_node_name(
+        deployment, end == &result->initiator ? result->link->initiator : result->link->responder);
+    (void)ekb_link_demand_text(demand, &end->demand);
     if (end->presented) {
-        (void)printf("    %s presents %s, serial %.*s...; verified: %s\n", node,
-                     store_text(end->store), SERIAL_DIGITS, end->serial,
-                     ekb_link_demand_text(demand, &end->demand));
+        (void)printf("    %s presents %s, serial %.*s...; it is verified for: %s\n", node,
+                     store_text(end->store), SERIAL_DIGITS, end->serial, demand);
     } else {
-        (void)printf("    %s presents nothing that was seen; verified: %s\n", node,
-                     ekb_link_demand_text(demand, &end->demand));
+        (void)printf("    %s presents nothing (%s); it would be verified for: %s\n", node,
+                     why_nothing(result, end), demand);
     }
 }
 
@@ -71,7 +73,7 @@ static void print_failure(const struct ekb_deployment *deployment,
         (void)printf(": %s is wanted", wanted_name(deployment, result));
     }
     if (result->alert >= 0) {
-        (void)printf(" (%s sends the alert %s)", node_name(deployment, who),
+        (void)printf(" (%s sends the alert %s)", ekb_scenario_node_name(deployment, who),
                      ekb_alert_name(result->alert));
     }
     (void)putchar('\n');
@@ -108,7 +110,7 @@ static void print_messages(const struct ekb_tls_trace *trace)
 // print_observed prints what was seen, beside what was expected.
 static void print_observed(const struct ekb_scenario_link *result)
 {
-    (void)printf("; it is %s", state_name(result->active));
+    (void)printf("; it is %s", ekb_scenario_state_name(result->active));
     if (!result->active) {
         (void)printf(", %s", ekb_err_name(result->err));
         if (result->alert >= 0) {
@@ -137,9 +139,10 @@ static void print_verdict(const struct ekb_scenario_link *result)
         (void)printf("  as %s\n", result->is_foretold ? "the rules say" : "expected");
     } else {
         const char *const details = result->said != NULL ? result->said->details : "";
-        (void)printf(
-            "\n    EXPECTED: %s%s%s%s", state_name(result->expected == EKB_EXPECTED_ACTIVE),
-            details[0] != '\0' ? ", " : "", details, result->is_foretold ? " (by the rules)" : "");
+        (void)printf("\n    EXPECTED: %s%s%s%s",
+                     ekb_scenario_state_name(result->expected == EKB_EXPECTED_ACTIVE),
+                     details[0] != '\0' ? ", " : "", details,
+                     result->is_foretold ? " (by the rules)" : "");
         print_observed(result);
     }
 }
@@ -150,19 +153,20 @@ static void print_link(const struct ekb_deployment *deployment,
     const struct ekb_link_row *row = ekb_link_row(result->link->kind);
     const uint16_t port = result->link->port != 0 ? result->link->port : row->port;
     char title[64];
-    char ends[2 * EKB_DEPLOYMENT_NAME_LEN];
+    char ends[2 * EKB_DEPLOYMENT_NAME_LEN + 8];
     if (port != 0) {
         (void)snprintf(title, sizeof title, "%s (%u)", row->title, (unsigned)port);
     } else {
         (void)snprintf(title, sizeof title, "%s", row->title);
     }
-    (void)snprintf(ends, sizeof ends, "%s -> %s", node_name(deployment, result->link->initiator),
-                   node_name(deployment, result->link->responder));
-    (void)printf("  %-28s %-20s %s", title, ends, state_name(result->active));
+    (void)snprintf(ends, sizeof ends, "%s -> %s",
+                   ekb_scenario_node_name(deployment, result->link->initiator),
+                   ekb_scenario_node_name(deployment, result->link->responder));
+    (void)printf("  %-28s %-20s %s", title, ends, ekb_scenario_state_name(result->active));
     print_verdict(result);
-    print_end(node_name(deployment, result->link->initiator), &result->initiator);
+    print_end(deployment, result, &result->initiator);
     if (result->link->kind != EKB_LINK_SIP_SERVICE) {
-        print_end(node_name(deployment, result->link->responder), &result->responder);
+        print_end(deployment, result, &result->responder);
         print_messages(&result->trace);
     }
     if (!result->active) {
@@ -170,64 +174,58 @@ static void print_link(const struct ekb_deployment *deployment,
     }
 }
 
-static void print_refusals(const struct ekb_deployment *deployment,
-                           const struct ekb_scenario_run *run)
+// print_refusal says what the gate has said of a certificate, or would have said of one that is in
+// somebody's own store.
+static void print_refusal(const struct ekb_deployment *deployment,
+                          const struct ekb_scenario_run *run, size_t node, enum ekb_store_side side)
 {
-    static const char *const sides[] = {"server", "client"};
+    static const char *const sides[] = {
+        [EKB_STORE_SERVER] = "server", [EKB_STORE_CLIENT] = "client"};
+    const enum ekb_release gate = ekb_scenario_gate(deployment, run, node, side);
+    const char *const release = ekb_release_rules(gate)->name;
+    const char *const name = ekb_scenario_node_name(deployment, node);
+    const char *const why = run->refusals[node][side].detail;
+    if (run->refusals[node][side].err == EKB_OK) {
+        return;
+    }
+    if (deployment->nodes[node].store[0] != '\0') {
+        (void)printf("  the gate of %s would refuse the %s certificate in %s's store: %s\n",
+                     release, sides[side], name, why);
+    } else {
+        (void)printf("  the gate of %s, %s's%s, refuses its %s certificate: %s\n", name, release,
+                     gate != run->release ? " before the upgrade" : "", sides[side], why);
+    }
+}
+
+// print_nodes says what there is to say of single nodes.
+static void print_nodes(const struct ekb_deployment *deployment, const struct ekb_scenario_run *run)
+{
     for (size_t i = 0; i < deployment->num_nodes; i++) {
-        for (int side = 0; side < EKB_STORE_NUM_SIDES; side++) {
-            if (run->refusals[i][side].err != EKB_OK) {
-                (void)printf("  the gate of %s refuses its %s certificate: %s\n",
-                             node_name(deployment, i), sides[side], run->refusals[i][side].detail);
-            }
+        const struct ekb_deployment_node *node = &deployment->nodes[i];
+        if (ekb_scenario_has_own_mode(node, run->release)) {
+            (void)printf("  %s: EKU mode %s (its own)\n", node->name,
+                         ekb_eku_mode_name(node->rules.mode));
         }
-        if (run->second_refusals[i].err != EKB_OK) {
-            (void)printf("  the gate of %s refuses its second certificate: %s\n",
-                         node_name(deployment, i), run->second_refusals[i].detail);
+        if (run->upgraded[i]) {
+            (void)printf("  the store of %s has no client certificate: upgraded, in a copy\n",
+                         node->name);
         }
+        print_refusal(deployment, run, i, EKB_STORE_SERVER);
+        print_refusal(deployment, run, i, EKB_STORE_CLIENT);
     }
 }
 
 static void print_terms(const struct ekb_scenario_run *run)
 {
-    (void)printf("%s, EKU mode %s, TLS %s", ekb_release_rules(run->release)->name,
-                 ekb_release_rules(run->release)->has_mode_switch ? ekb_eku_mode_name(run->mode)
-                                                                  : "on (no switch)",
+    const struct ekb_release_rules *rules = ekb_release_rules(run->release);
+    (void)printf("%s, EKU mode %s, TLS %s\n", rules->covers,
+                 rules->has_mode_switch ? ekb_eku_mode_name(run->mode) : "on (no switch)",
                  ekb_tls_version_name(run->version));
-}
-
-// is_of_mra is true if MRA is made of links of this kind.
-static bool is_of_mra(enum ekb_link kind)
-{
-    for (size_t i = 0; i < EKB_DEPLOYMENT_NUM_MRA; i++) {
-        if (ekb_deployment_mra[i] == kind) {
-            return true;
-        }
-    }
-    return false;
-}
-
-// mra_why writes which of the links fail of which MRA is made.
-#define WHY_LEN 512
-static const char *mra_why(char out_text[WHY_LEN], const struct ekb_scenario_run *run)
-{
-    size_t len = 0;
-    out_text[0] = '\0';
-    for (size_t i = 0; i < run->num_links; i++) {
-        const struct ekb_scenario_link *result = &run->links[i];
-        if (!result->active && is_of_mra(result->link->kind) && len < WHY_LEN) {
-            len += (size_t)snprintf(out_text + len, WHY_LEN - len, "%s%s (%s)", len > 0 ? ", " : "",
-                                    ekb_link_row(result->link->kind)->title,
-                                    ekb_err_sentence(result->err));
-        }
-    }
-    return out_text;
 }
 
 static void print_mra(const struct ekb_scenario_run *run)
 {
-    char why[WHY_LEN];
-    (void)printf("  MRA %s", mra_name(run->mra));
+    (void)printf("  MRA %s", ekb_scenario_mra_name(run->mra));
     if (!run->mra_matches) {
         (void)printf(", EXPECTED%s: %s", run->mra_is_foretold ? " from its links" : "",
                      run->expected_mra == EKB_EXPECTED_ACTIVE ? "works" : "fails");
@@ -235,7 +233,9 @@ static void print_mra(const struct ekb_scenario_run *run)
         (void)printf(", as %s", run->mra_is_foretold ? "follows from that" : "expected");
     }
     if (run->mra == EKB_MRA_FAILS) {
-        (void)printf(", since this fails: %s", mra_why(why, run));
+        char *why = ekb_scenario_mra_why(run);
+        (void)printf(", since this fails: %s", why != NULL ? why : "out of memory");
+        free(why);
     } else if (!run->mra_matches) {
         (void)printf(", since all of its links are active");
     }
@@ -246,8 +246,10 @@ void ekb_scenario_print(const struct ekb_deployment *deployment, const struct ek
 {
     (void)printf("%s: %s\n", deployment->name, deployment->title);
     print_terms(run);
-    (void)printf("\n");
-    print_refusals(deployment, run);
+    print_nodes(deployment, run);
+    if (ekb_scenario_is_elsewhere(deployment, run)) {
+        (void)printf("  [expect] says nothing of this run\n");
+    }
     for (size_t i = 0; i < run->num_links; i++) {
         print_link(deployment, &run->links[i]);
     }
@@ -255,151 +257,4 @@ void ekb_scenario_print(const struct ekb_deployment *deployment, const struct ek
         print_mra(run);
     }
     (void)printf("\n");
-}
-
-// The table.
-
-// state_of returns the state of the links of a kind.
-static const char *state_of(const struct ekb_scenario_run *run, enum ekb_link kind)
-{
-    for (size_t i = 0; i < run->num_links; i++) {
-        if (run->links[i].link->kind == kind) {
-            return state_name(run->links[i].active);
-        }
-    }
-    return "-";
-}
-
-void ekb_scenario_print_head(FILE *file)
-{
-    (void)fprintf(file, "%-16s %-7s %-4s %-4s %-8s %-8s %-6s %-28s %s\n", "deployment", "release",
-                  "EKU", "TLS", "UC zone", "SSH", "MRA", "other links", "matches");
-}
-
-void ekb_scenario_print_row(FILE *file, const struct ekb_deployment *deployment,
-                            const struct ekb_scenario_run *run)
-{
-    char others[128] = "";
-    for (size_t i = 0; i < run->num_links; i++) {
-        const struct ekb_scenario_link *result = &run->links[i];
-        const size_t len = strlen(others);
-        if (result->link->kind == EKB_LINK_UC_ZONE || result->link->kind == EKB_LINK_SSH_TUNNEL ||
-            result->link->kind == EKB_LINK_SIP_SERVICE ||
-            (result->link->kind == EKB_LINK_TRAFFIC && run->mra != EKB_MRA_UNKNOWN)) {
-            continue;
-        }
-        (void)snprintf(others + len, sizeof others - len, "%s%s %s", len > 0 ? ", " : "",
-                       result->link->name, result->active ? "Active" : "Failed");
-    }
-    (void)fprintf(file, "%-16s %-7s %-4s %-4s %-8s %-8s %-6s %-28s %s\n", deployment->name,
-                  ekb_release_rules(run->release)->name,
-                  ekb_eku_mode_name(ekb_release_rules(run->release)->has_mode_switch ? run->mode
-                                                                                     : EKB_EKU_ON),
-                  ekb_tls_version_name(run->version), state_of(run, EKB_LINK_UC_ZONE),
-                  state_of(run, EKB_LINK_SSH_TUNNEL), mra_name(run->mra),
-                  others[0] != '\0' ? others : "-", run->matches ? "yes" : "NO");
-}
-
-// JSON.
-
-static json_t *end_json(const char *node, const struct ekb_scenario_end *end)
-{
-    char demand[EKB_LINK_DEMAND_TEXT_LEN];
-    return json_pack("{s:s, s:b, s:s?, s:s?, s:s?, s:s}", "node", node, "presented",
-                     (int)end->presented, "serial", end->presented ? end->serial : NULL, "subject",
-                     end->subject[0] != '\0' ? end->subject : NULL, "store",
-                     end->store[0] != '\0' ? end->store : NULL, "verified",
-                     ekb_link_demand_text(demand, &end->demand));
-}
-
-static json_t *messages_json(const struct ekb_tls_trace *trace)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < trace->num; i++) {
-        (void)json_array_append_new(list, json_pack("{s:s, s:b}", "message",
-                                                    ekb_tls_message_name(trace->messages[i].type),
-                                                    "sent", (int)trace->messages[i].sent));
-    }
-    return list;
-}
-
-// lines_json returns the lines of `text`, each ended by a newline.
-static json_t *lines_json(const char *text)
-{
-    json_t *list = json_array();
-    while (*text != '\0') {
-        const size_t len = strcspn(text, "\n");
-        (void)json_array_append_new(list, json_stringn(text, len));
-        text += len + (text[len] == '\n' ? 1 : 0);
-    }
-    return list;
-}
-
-static const char *expected_name(enum ekb_expected expected)
-{
-    return expected == EKB_EXPECTED_UNKNOWN ? NULL : state_name(expected == EKB_EXPECTED_ACTIVE);
-}
-
-static json_t *link_json(const struct ekb_deployment *deployment,
-                         const struct ekb_scenario_link *result)
-{
-    const struct ekb_deployment_link *link = result->link;
-    const struct ekb_deployment_expectation *said = result->said;
-    return json_pack(
-        "{s:s, s:s, s:o, s:o, s:s, s:s?, s:s?, s:o, s:b, s:s?, s:o, s:s?, s:s?, s:s?, s:b, s:o}",
-        "name", link->name, "link", ekb_link_row(link->kind)->name, "initiator",
-        end_json(node_name(deployment, link->initiator), &result->initiator), "responder",
-        end_json(node_name(deployment, link->responder), &result->responder), "status",
-        state_name(result->active), "code", result->active ? NULL : ekb_err_name(result->err),
-        "alert", result->alert >= 0 ? ekb_alert_name(result->alert) : NULL, "depth",
-        result->verify_depth >= 0 ? json_integer(result->verify_depth) : json_null(), "asks",
-        (int)result->asks, "event", result->event[0] != '\0' ? result->event : NULL, "outbound_log",
-        lines_json(result->outbound), "expected", expected_name(result->expected),
-        "expected_reason", said != NULL && said->reason[0] != '\0' ? said->reason : NULL,
-        "expected_details", said != NULL && said->details[0] != '\0' ? said->details : NULL,
-        "matches", (int)result->matches, "messages", messages_json(&result->trace));
-}
-
-static void add_refusal(json_t *list, const char *node, const char *store,
-                        const struct ekb_fail *refusal)
-{
-    if (refusal->err != EKB_OK) {
-        (void)json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "node", node, "store",
-                                                    store, "code", ekb_err_name(refusal->err),
-                                                    "sentence", refusal->detail));
-    }
-}
-
-static json_t *refusals_json(const struct ekb_deployment *deployment,
-                             const struct ekb_scenario_run *run)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < deployment->num_nodes; i++) {
-        const char *const node = node_name(deployment, i);
-        add_refusal(list, node, "server", &run->refusals[i][EKB_STORE_SERVER]);
-        add_refusal(list, node, "client", &run->refusals[i][EKB_STORE_CLIENT]);
-        add_refusal(list, node, "second", &run->second_refusals[i]);
-    }
-    return list;
-}
-
-json_t *ekb_scenario_json(const struct ekb_deployment *deployment,
-                          const struct ekb_scenario_run *run)
-{
-    json_t *links = json_array();
-    for (size_t i = 0; i < run->num_links; i++) {
-        (void)json_array_append_new(links, link_json(deployment, &run->links[i]));
-    }
-    char why[WHY_LEN];
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:s?, s:s?, s:s?, s:b}", "name",
-                     deployment->name, "title", deployment->title, "release",
-                     ekb_release_rules(run->release)->name, "eku_mode",
-                     ekb_eku_mode_name(run->mode), "tls", ekb_tls_version_name(run->version),
-                     "refusals", refusals_json(deployment, run), "links", links, "mra",
-                     run->mra == EKB_MRA_UNKNOWN ? NULL : mra_name(run->mra), "expected_mra",
-                     run->expected_mra == EKB_EXPECTED_UNKNOWN  ? NULL
-                     : run->expected_mra == EKB_EXPECTED_ACTIVE ? "works"
-                                                                : "fails",
-                     "mra_why", run->mra == EKB_MRA_FAILS ? mra_why(why, run) : NULL, "matches",
-                     (int)run->matches);
 }

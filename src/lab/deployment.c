@@ -37,6 +37,15 @@ static int rank_of(const struct ekb_deployment_expectation *expectation)
     return (expectation->has_release ? 2 : 0) + (expectation->has_mode ? 1 : 0);
 }
 
+bool ekb_deployment_is_about(const struct ekb_deployment *deployment,
+                             const struct ekb_deployment_expectation *expectation,
+                             enum ekb_release release, enum ekb_eku_mode mode)
+{
+    return (expectation->has_release ? expectation->release == release
+                                     : is_own(deployment, release)) &&
+           (!expectation->has_mode || expectation->mode == mode);
+}
+
 const struct ekb_deployment_expectation *
 ekb_deployment_expect(const struct ekb_deployment *deployment, const char *what,
                       enum ekb_release release, enum ekb_eku_mode mode)
@@ -44,9 +53,8 @@ ekb_deployment_expect(const struct ekb_deployment *deployment, const char *what,
     const struct ekb_deployment_expectation *best = NULL;
     for (size_t i = 0; i < deployment->num_expectations; i++) {
         const struct ekb_deployment_expectation *it = &deployment->expectations[i];
-        if (strcmp(it->what, what) == 0 &&
-            (it->has_release ? it->release == release : is_own(deployment, release)) &&
-            (!it->has_mode || it->mode == mode) && (best == NULL || rank_of(it) > rank_of(best))) {
+        if (strcmp(it->what, what) == 0 && ekb_deployment_is_about(deployment, it, release, mode) &&
+            (best == NULL || rank_of(it) > rank_of(best))) {
             best = it;
         }
     }

@@ -17,7 +17,7 @@ bool ekb_deployment_begin_expect(struct ekb_deployment_reader *reader, const cha
 {
     char word[EKB_DEPLOYMENT_WORD_LEN];
     struct ekb_deployment_expectation *runs_of = &reader->expectation;
-    *runs_of = (struct ekb_deployment_expectation){.has_release = false};
+    *runs_of = (struct ekb_deployment_expectation){.section_line = reader->lines.line};
     while (ekb_deployment_next_word(word, &runs, ",")) {
         bool *const has = ekb_eku_mode_parse(&runs_of->mode, word) == EKB_OK
                               ? &runs_of->has_mode
@@ -156,6 +156,7 @@ bool ekb_deployment_set_expectation(struct ekb_deployment_reader *reader, const 
                                     const char *value)
 {
     struct ekb_deployment_expectation expectation = reader->expectation;
+    expectation.line = reader->lines.line;
     char item[ITEM_LEN] = "";
     (void)next_item(item, &value);
     // As the tables have it, too: Active, Failed.

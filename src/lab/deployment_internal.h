@@ -40,8 +40,7 @@ struct ekb_deployment_reader {
     struct ekb_deployment_expectation expectation; // of EKB_PART_EXPECT: of which runs.
     char keys[EKB_DEPLOYMENT_MAX_KEYS][EKB_DEPLOYMENT_WORD_LEN]; // Said in this section.
     size_t num_keys;
-    bool has_deployment; // The section has been there,
-    bool has_release;    // and the release in it.
+    bool has_deployment; // The section has been there.
 };
 
 // ekb_deployment_refuse says what is wrong in the present line, unless something was wrong before

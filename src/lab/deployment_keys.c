@@ -68,6 +68,15 @@ static bool parse_mode(struct ekb_deployment_reader *reader, enum ekb_eku_mode *
            ekb_deployment_refuse(reader, "\"%s\": on or off is wanted", value);
 }
 
+static bool parse_verify(struct ekb_deployment_reader *reader, enum ekb_tls_verify *out_verify,
+                         const char *value)
+{
+    *out_verify =
+        strcmp(value, "permissive") == 0 ? EKB_TLS_VERIFY_PERMISSIVE : EKB_TLS_VERIFY_ENFORCING;
+    return *out_verify == EKB_TLS_VERIFY_PERMISSIVE || strcmp(value, "enforcing") == 0 ||
+           ekb_deployment_refuse(reader, "\"%s\": enforcing or permissive is wanted", value);
+}
+
 static size_t find_ca(const struct ekb_deployment *deployment, const char *name)
 {
     size_t ca = 0;
@@ -253,7 +262,7 @@ static bool add_releases(struct ekb_deployment_reader *reader, const char *value
         }
         deployment->releases[deployment->num_releases++] = release;
     }
-    reader->has_release = true;
+    deployment->has_release = true;
     return deployment->num_releases > 0 || ekb_deployment_refuse(reader, "a release is wanted");
 }
 
@@ -331,6 +340,17 @@ bool ekb_deployment_set_node(struct ekb_deployment_reader *reader, const char *k
     if (strcmp(key, "server-eku-upload") == 0) {
         return parse_yes(reader, &node->rules.server_eku_upload, value);
     }
+    if (strcmp(key, "upgrade") == 0) {
+        bool upgrades = true;
+        const bool good = parse_yes(reader, &upgrades, value);
+        node->says_upgrade = true;
+        node->keeps_no_client = !upgrades;
+        return good;
+    }
+    if (strcmp(key, "cluster-tls-verify") == 0) {
+        node->says_cluster_verify = true;
+        return parse_verify(reader, &node->rules.cluster_verify, value);
+    }
     if (strcmp(key, "store") == 0) {
         return ekb_deployment_keep_text(reader, node->store, sizeof node->store, value);
     }
@@ -348,8 +368,8 @@ bool ekb_deployment_set_node(struct ekb_deployment_reader *reader, const char *k
     }
     return ekb_deployment_refuse(
         reader,
-        "%s: a node has kind, host, named, release, eku-mode, server-eku-upload, store, "
-        "trust, server, second and client",
+        "%s: a node has kind, host, named, release, eku-mode, server-eku-upload, "
+        "cluster-tls-verify, store, upgrade, trust, server, second and client",
         key);
 }
 
@@ -403,6 +423,7 @@ bool ekb_deployment_begin_node(struct ekb_deployment_reader *reader, const char 
     reader->node = &deployment->nodes[deployment->num_nodes++];
     *reader->node = (struct ekb_deployment_node){
         .rules = {.kind = EKB_NODE_FAR},
+        .line = reader->lines.line,
         .trusts = (uint32_t)((UINT64_C(1) << deployment->num_cas) - 1),
     };
     (void)snprintf(reader->node->host, sizeof reader->node->host, "%.*s.example",
@@ -430,7 +451,8 @@ bool ekb_deployment_begin_link(struct ekb_deployment_reader *reader, const char 
     reader->link = &deployment->links[deployment->num_links++];
     *reader->link = (struct ekb_deployment_link){.kind = EKB_LINK_NUM,
                                                  .initiator = EKB_DEPLOYMENT_MAX_NODES,
-                                                 .responder = EKB_DEPLOYMENT_MAX_NODES};
+                                                 .responder = EKB_DEPLOYMENT_MAX_NODES,
+                                                 .line = reader->lines.line};
     // Perhaps its name says its kind.
     if (ekb_link_parse(&reader->link->kind, name) != EKB_OK) {
         reader->link->kind = EKB_LINK_NUM;

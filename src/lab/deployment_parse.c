@@ -213,7 +213,7 @@ static void adopt_release(const struct ekb_deployment_reader *reader)
     enum ekb_release release = deployment->releases[0];
     for (size_t i = 0; i < deployment->num_nodes; i++) {
         const struct ekb_deployment_node *node = &deployment->nodes[i];
-        if (reader->has_release || (node->rules.kind != EKB_NODE_FAR && !node->has_release)) {
+        if (deployment->has_release || (node->rules.kind != EKB_NODE_FAR && !node->has_release)) {
             return;
         }
         release = node->rules.kind != EKB_NODE_FAR ? node->rules.release : release;
@@ -249,6 +249,27 @@ enum ekb_err ekb_deployment_parse(struct ekb_deployment *out_deployment, const c
     return ekb_deployment_check(out_deployment, name, reterr_fail);
 }
 
+// place_store makes the path of a store one from here: in the file `path` it is one from there.
+static enum ekb_err place_store(struct ekb_deployment_node *node, const char *path,
+                                struct ekb_fail *reterr_fail)
+{
+    char store[sizeof node->store];
+    const char *const slash = strrchr(path, '/');
+    if (slash == NULL || node->store[0] == '\0' || node->store[0] == '/') {
+        return EKB_OK;
+    }
+    const int len =
+        snprintf(store, sizeof store, "%.*s/%s", (int)(slash - path), path, node->store);
+    if (len < 0 || (size_t)len >= sizeof store) {
+        return ekb_fail_say(reterr_fail, EKB_USAGE,
+                            "%.80s:%u: [node %s]: the path of its store is "
+                            "too long",
+                            path, node->line, node->name);
+    }
+    memcpy(node->store, store, sizeof store);
+    return EKB_OK;
+}
+
 enum ekb_err ekb_deployment_read(struct ekb_deployment *out_deployment, const char *path,
                                  struct ekb_fail *reterr_fail)
 {
@@ -262,6 +283,9 @@ enum ekb_err ekb_deployment_read(struct ekb_deployment *out_deployment, const ch
         err = ekb_fail_set(reterr_fail, EKB_PARSE, 0, "%s is no text: it has a zero byte", path);
     } else {
         err = ekb_deployment_parse(out_deployment, (const char *)data, path, reterr_fail);
+    }
+    for (size_t i = 0; err == EKB_OK && i < out_deployment->num_nodes; i++) {
+        err = place_store(&out_deployment->nodes[i], path, reterr_fail);
     }
     free(data);
     return err;

@@ -27,7 +27,7 @@ static void begin_links(struct ekb_scenario_runner *runner)
         for (int side = 0; side < EKB_STORE_NUM_SIDES; side++) {
             run->refusals[i][side] = *ekb_site_refusal(runner->site, i, (enum ekb_store_side)side);
         }
-        run->second_refusals[i] = *ekb_site_second_refusal(runner->site, i);
+        run->upgraded[i] = ekb_site_is_upgraded(runner->site, i);
     }
 }
 

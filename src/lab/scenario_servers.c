@@ -2,6 +2,7 @@
 
 #include "ekubench/base/clock.h"
 #include "ekubench/lab/outbound.h"
+#include "ekubench/store/store.h"
 
 #include <stdio.h>
 
@@ -154,9 +155,50 @@ static void stop(struct ekb_scenario_host *host)
     ekb_event_queue_destroy(host->events);
 }
 
+// needs_trust is true if `node` has somebody to verify, or connects to one.
+static bool needs_trust(const struct ekb_scenario_runner *runner, size_t node)
+{
+    bool needs = false;
+    for (size_t i = 0; i < runner->out->num_links; i++) {
+        const struct ekb_deployment_link *link = &runner->deployment->links[i];
+        const bool verifies = runner->out->links[i].initiator.demand.chain;
+        needs = needs || (link->responder == node && verifies) ||
+                (link->initiator == node && ekb_scenario_is_connection(link));
+    }
+    return needs;
+}
+
+// check_trust says what to do about a store of somebody's own that has no trusted CA list.
+static enum ekb_err check_trust(const struct ekb_scenario_runner *runner, size_t index,
+                                struct ekb_fail *reterr_fail)
+{
+    const struct ekb_deployment_node *node = &runner->deployment->nodes[index];
+    struct ekb_store *store = NULL;
+    if (node->store[0] == '\0' || !needs_trust(runner, index)) {
+        return EKB_OK;
+    }
+    enum ekb_err err = ekb_store_survey(&store, ekb_site_store(runner->site, index),
+                                        EKB_STORE_NEED_TRUST, reterr_fail);
+    if (err != EKB_OK) {
+        return err;
+    }
+    const enum ekb_err fault = ekb_store_fault(store, EKB_STORE_PART_TRUST)->err;
+    if (ekb_store_trust(store) == NULL && (fault == EKB_OK || fault == EKB_NOT_FOUND)) {
+        err = ekb_fail_say(reterr_fail, EKB_NOT_FOUND,
+                           "node %s: its store has no trusted CA list (ca.pem): `ekubench store "
+                           "trust add FILE -s %s`",
+                           node->name, node->store);
+    }
+    ekb_store_destroy(store);
+    return err;
+}
+
 enum ekb_err ekb_scenario_start(struct ekb_scenario_runner *runner, struct ekb_fail *reterr_fail)
 {
     enum ekb_err err = EKB_OK;
+    for (size_t i = 0; i < runner->deployment->num_nodes && err == EKB_OK; i++) {
+        err = check_trust(runner, i, reterr_fail);
+    }
     for (size_t i = 0; i < runner->out->num_links && err == EKB_OK; i++) {
         if (ekb_scenario_is_connection(&runner->deployment->links[i])) {
             err = add_listener(runner, i, reterr_fail);

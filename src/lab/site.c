@@ -5,6 +5,7 @@
 #include "ekubench/pki/bundle.h"
 #include "ekubench/pki/mint.h"
 #include "ekubench/store/admin.h"
+#include "lab/site_internal.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -21,7 +22,7 @@ struct site_node {
     char *store;
     char *second; // NULL: none.
     struct ekb_fail refusals[EKB_STORE_NUM_SIDES];
-    struct ekb_fail second_refusal;
+    bool is_upgraded;
     struct ekb_release_node rules;
 };
 
@@ -149,6 +150,24 @@ static enum ekb_err upload(const struct ekb_site *site, const struct ekb_deploym
     return err;
 }
 
+// put mints what `identity` says and puts it where it is to be, past any gate.
+static enum ekb_err put(const struct ekb_site *site, const struct ekb_deployment_node *node,
+                        const struct ekb_deployment_identity *identity,
+                        const struct delivery *delivery, struct ekb_fail *reterr_fail)
+{
+    struct ekb_bundle bundle = {.chain = NULL};
+    enum ekb_err err = mint(&bundle, site, node, identity, reterr_fail);
+    const struct ekb_identity minted = {bundle.chain, bundle.key};
+    if (err == EKB_OK) {
+        err = ekb_store_write_identity(delivery->store, delivery->side, &minted, reterr_fail);
+    }
+    if (err == EKB_OK && delivery->copy == EKB_UPLOAD_ALSO_AS_CLIENT) {
+        err = ekb_store_write_identity(delivery->store, EKB_STORE_CLIENT, &minted, reterr_fail);
+    }
+    ekb_bundle_deinit(&bundle);
+    return err;
+}
+
 static enum ekb_err add_trust(const struct ekb_site *site, const struct ekb_deployment_node *node,
                               const char *store, struct ekb_fail *reterr_fail)
 {
@@ -183,8 +202,7 @@ static enum ekb_err fill_server(struct ekb_site *site, size_t index, struct ekb_
     struct site_node *made = &site->nodes[index];
     const struct ekb_release_node rules = ekb_foretell_gate(node, made->rules);
     const bool copies =
-        node->client.origin == EKB_ORIGIN_COPY &&
-        (rules.kind == EKB_NODE_FAR || ekb_release_rules(rules.release)->two_stores);
+        node->client.origin == EKB_ORIGIN_COPY && ekb_release_rules(rules.release)->two_stores;
     const struct delivery delivery = {.store = made->store,
                                       .side = EKB_STORE_SERVER,
                                       .copy =
@@ -220,8 +238,8 @@ static enum ekb_err fill_client(struct ekb_site *site, size_t index, struct ekb_
                : EKB_OK;
 }
 
-// fill_second makes a store for the second server certificate, unless the gate refuses it. No node
-// has a name with a plus.
+// fill_second makes a store for the second server certificate, of a far end. No node has a name
+// with a plus.
 static enum ekb_err fill_second(struct ekb_site *site, size_t index, struct ekb_fail *reterr_fail)
 {
     const struct ekb_deployment_node *node = &site->deployment->nodes[index];
@@ -233,34 +251,46 @@ static enum ekb_err fill_second(struct ekb_site *site, size_t index, struct ekb_
         made->second = NULL;
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "stores");
     }
-    const struct delivery delivery = {.store = made->second,
-                                      .side = EKB_STORE_SERVER,
-                                      .needs = ekb_release_gate(&made->rules, EKB_STORE_SERVER)};
-    enum ekb_err err = begin_store(site, node, made->second, reterr_fail);
-    if (err == EKB_OK) {
-        err = upload(site, node, &node->second, &delivery, &made->second_refusal, reterr_fail);
-    }
-    if (err == EKB_OK && made->second_refusal.err != EKB_OK) {
-        ekb_file_remove_tree(made->second);
-        free(made->second);
-        made->second = NULL;
-    }
-    return err;
+    const struct delivery delivery = {.store = made->second, .side = EKB_STORE_SERVER};
+    const enum ekb_err err = begin_store(site, node, made->second, reterr_fail);
+    return err == EKB_OK ? put(site, node, &node->second, &delivery, reterr_fail) : err;
 }
 
-// take_store takes somebody's own store, used as it is.
-static enum ekb_err take_store(char **out_store, const struct ekb_deployment_node *node,
+// fill_far gives a far end what it is to have. What it takes in is not for us to say.
+static enum ekb_err fill_far(struct ekb_site *site, size_t index, struct ekb_fail *reterr_fail)
+{
+    const struct ekb_deployment_node *node = &site->deployment->nodes[index];
+    const bool copies =
+        node->client.origin == EKB_ORIGIN_COPY || node->client.origin == EKB_ORIGIN_UPGRADE;
+    const struct delivery server = {.store = site->nodes[index].store,
+                                    .side = EKB_STORE_SERVER,
+                                    .copy =
+                                        copies ? EKB_UPLOAD_ALSO_AS_CLIENT : EKB_UPLOAD_ONE_STORE};
+    const struct delivery client = {.store = site->nodes[index].store, .side = EKB_STORE_CLIENT};
+    enum ekb_err err = EKB_OK;
+    if (ekb_deployment_is_minted(&node->server)) {
+        err = put(site, node, &node->server, &server, reterr_fail);
+    }
+    if (err == EKB_OK && ekb_deployment_is_minted(&node->client)) {
+        err = put(site, node, &node->client, &client, reterr_fail);
+    }
+    return err == EKB_OK ? fill_second(site, index, reterr_fail) : err;
+}
+
+// take_store takes somebody's own store, or a copy of it where that has to be upgraded.
+static enum ekb_err take_store(struct ekb_site *site, size_t index, const char *copy,
                                struct ekb_fail *reterr_fail)
 {
-    struct ekb_fail fail = {.err = EKB_OK};
-    if (ekb_store_find(node->store, &fail) != EKB_OK) {
-        char text[256];
-        ekb_fail_text(text, sizeof text, &fail);
-        return ekb_fail_say(reterr_fail, fail.err, "node %s: there is no store to use: %s",
-                            node->name, text);
+    struct site_node *made = &site->nodes[index];
+    struct ekb_site_own own = {.store = NULL};
+    const enum ekb_err err =
+        ekb_site_own_take(&own, &site->deployment->nodes[index], &made->rules, copy, reterr_fail);
+    if (err == EKB_OK) {
+        made->store = own.store;
+        made->is_upgraded = own.is_upgraded;
+        memcpy(made->refusals, own.refusals, sizeof made->refusals);
     }
-    *out_store = strdup(node->store);
-    return *out_store != NULL ? EKB_OK : ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "stores");
+    return err;
 }
 
 static enum ekb_err make_node(struct ekb_site *site, size_t index,
@@ -269,21 +299,24 @@ static enum ekb_err make_node(struct ekb_site *site, size_t index,
     const struct ekb_deployment_node *node = &site->deployment->nodes[index];
     struct site_node *made = &site->nodes[index];
     made->rules = ekb_foretell_rules(site->deployment, index, terms->release, terms->mode);
-    if (node->store[0] != '\0') {
-        return take_store(&made->store, node, reterr_fail);
-    }
-    if (asprintf(&made->store, "%s/%s", site->directory, node->name) < 0) {
-        made->store = NULL;
+    char *store = ekb_file_join(site->directory, node->name);
+    if (store == NULL) {
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "stores");
     }
+    if (node->store[0] != '\0') {
+        const enum ekb_err taken = take_store(site, index, store, reterr_fail);
+        free(store);
+        return taken;
+    }
+    made->store = store;
     enum ekb_err err = begin_store(site, node, made->store, reterr_fail);
+    if (err == EKB_OK && made->rules.kind == EKB_NODE_FAR) {
+        return fill_far(site, index, reterr_fail);
+    }
     if (err == EKB_OK) {
         err = fill_server(site, index, reterr_fail);
     }
-    if (err == EKB_OK) {
-        err = fill_client(site, index, reterr_fail);
-    }
-    return err == EKB_OK ? fill_second(site, index, reterr_fail) : err;
+    return err == EKB_OK ? fill_client(site, index, reterr_fail) : err;
 }
 
 // make_directory makes the place of the stores; one that there is must be empty.
@@ -363,15 +396,15 @@ const char *ekb_site_second(const struct ekb_site *site, size_t node)
     return site->nodes[node].second;
 }
 
+bool ekb_site_is_upgraded(const struct ekb_site *site, size_t node)
+{
+    return site->nodes[node].is_upgraded;
+}
+
 const struct ekb_fail *ekb_site_refusal(const struct ekb_site *site, size_t node,
                                         enum ekb_store_side side)
 {
     return &site->nodes[node].refusals[side];
-}
-
-const struct ekb_fail *ekb_site_second_refusal(const struct ekb_site *site, size_t node)
-{
-    return &site->nodes[node].second_refusal;
 }
 
 struct ekb_release_node ekb_site_rules(const struct ekb_site *site, size_t node)

@@ -119,6 +119,9 @@ static struct ekb_link_demand demand_of(enum ekb_link_rule rule, bool named,
         demand.usages = EKB_EKU_SERVER_AUTH;
         break;
     case EKB_RULE_CLUSTER:
+        if (verifier->cluster_verify == EKB_TLS_VERIFY_PERMISSIVE) {
+            return (struct ekb_link_demand){.chain = false};
+        }
         demand.usages = usage_of_mode(release->cluster_mode);
         break;
     case EKB_RULE_SIGNATURE:

@@ -122,7 +122,7 @@ unsigned ekb_release_gate(const struct ekb_release_node *node, enum ekb_store_si
 {
     const struct ekb_release_rules *rules = &releases[node->release].rules;
     if (node->kind == EKB_NODE_FAR) { // Its administrators' business.
-        return side == EKB_STORE_SERVER ? SERVER : EKB_EKU_CLIENT_AUTH;
+        return 0;
     }
     if (side == EKB_STORE_CLIENT && rules->two_stores) {
         return EKB_EKU_CLIENT_AUTH;

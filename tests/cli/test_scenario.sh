@@ -87,7 +87,25 @@ for release in X14.1 X14.2 X15.4 X15.5; do
     fi
 done
 run ekubench scenario run condition-2.1 --release X15.4
-says 'gate of X15.4' 'the gate of C refuses its server certificate: Invalid certificate: The file provided does not have a client usage attribute.'
+expect 'gate of X15.4' 0
+says 'gate of X15.4' "the gate of C, X15.4's, refuses its server certificate: Invalid certificate: The file provided does not have a client usage attribute."
+
+# Nothing is said of this run: it is not "yes".
+says 'nothing is said' '[expect] says nothing of this run'
+says 'the reason of MRA in the table' 'fails  sip-service Failed           rules (a gate refuses a certificate; [expect] says nothing of it)'
+[[ $(cat -- "$dir/err") == 'ekubench: condition-2.1: [expect], line '*': no run is under a release of the deployment' ]] ||
+    fail "an [expect] that no run asks: $(cat -- "$dir/err")"
+run ekubench scenario run condition-2.1 --release X15.4 --json
+[[ $(json "$dir/out" 'r[0]["basis"], r[0]["matches"], [(x["node"], x["gate"]) for x in r[0]["refusals"]]') == "('rules', True, [('C', 'X15.4'), ('E', 'X15.4')])" ]] ||
+    fail "nothing is said, JSON: $(cat -- "$dir/out")"
+# The release before the upgrade is named where it is its gate that refuses; and a release by all that it covers.
+run ekubench scenario show condition-1
+sed 's/^server = CA2 both/server = CA2 server/; /^\[expect\]/,$d' "$dir/out" >"$dir/upgraded.ini"
+run ekubench scenario run "$dir/upgraded.ini"
+says 'gate before the upgrade' "the gate of C, X15.4's before the upgrade, refuses its server certificate"
+says 'it is not presented' 'it would be verified for: '
+run ekubench scenario run condition-1 --release X15.3
+says 'what a release covers' 'X14.2 to X15.3, EKU mode on (no switch), TLS 1.3'
 
 # The file of the documentation is one.
 sed -n 's/^    //p' "$root/docs/deployments.md" | sed -n '/^\[deployment\]/,$p' >"$dir/documented.ini"
@@ -162,6 +180,98 @@ expect 'own stores, one of them' 0
 [[ $(json "$dir/out" 'r[0]["links"][0]["initiator"]["store"], r[0]["links"][0]["alert"]') == "('server', 'unsupported_certificate')" ]] ||
     fail "own stores, one of them: $(cat -- "$dir/out")"
 [[ $(cksum "$dir/own/client.pem" "$dir/own/server.pem") == "$before" ]] || fail 'own stores: they were changed'
+
+# The upgrade to two stores gives a store of one's own a client certificate, in a copy; and it is looked for from the file.
+mkdir -- "$dir/elsewhere"
+for node in C E; do
+    run ekubench store init -s "$dir/elsewhere/$node"
+    expect "store init $node" 0
+done
+for uploaded in "C both" "E server"; do
+    read -r node usages <<<"$uploaded"
+    run ekubench pki mint "$dir/minted-$node" --client-eku both --server-eku "$usages"
+    expect "mint $node" 0
+done
+cat >"$dir/elsewhere/upgrade.ini" <<INI
+[deployment]
+ca = CA1
+release = X15.4, X15.5
+[node C]
+kind = core
+store = C
+[node E]
+kind = edge
+store = E
+eku-mode = off
+[link uc-zone]
+initiator = C
+responder = E
+[link ssh-tunnel]
+initiator = C
+responder = E
+[expect X15.5]
+uc-zone = active
+INI
+run ekubench scenario run "$dir/elsewhere/upgrade.ini"
+expect 'a store without a trusted CA list' 2
+says 'a store without a trusted CA list' "its store has no trusted CA list (ca.pem): \`ekubench store trust add FILE -s $dir/elsewhere/"
+for node in C E; do
+    for from in C E; do
+        run ekubench store trust add "$dir/minted-$from/ca.pem" -s "$dir/elsewhere/$node"
+        expect "trust $from" 0
+    done
+    run ekubench store upload server -s "$dir/elsewhere/$node" --cert "$dir/minted-$node/server.pem" --key "$dir/minted-$node/privkey.pem"
+    expect "upload $node" 0
+done
+before=$(cd -- "$dir/elsewhere" && find C E | sort && cksum C/*.pem E/*.pem)
+run ekubench scenario run "$dir/elsewhere/upgrade.ini"
+expect 'an upgrade' 0
+says 'an upgrade' 'the store of C has no client certificate: upgraded, in a copy'
+says 'an upgrade' 'C presents the certificate of both its stores'
+says 'an upgrade' "the gate of X15.4 would refuse the server certificate in E's store: Invalid certificate: "
+says 'a mode of its own' '  E: EKU mode off (its own)'
+[[ $(grep -c 'upgraded, in a copy' "$dir/out") == 2 ]] || fail "an upgrade: $(cat -- "$dir/out")"
+[[ $(tail -n 2 "$dir/out" | head -n 1) == *' - (a gate refuses a certificate; [expect] says nothing of it)' && $(tail -n 1 "$dir/out") == *' yes' ]] ||
+    fail "an upgrade, its table: $(tail -n 2 "$dir/out")"
+[[ $(cd -- "$dir/elsewhere" && find C E | sort && cksum C/*.pem E/*.pem) == "$before" ]] || fail 'an upgrade: the stores were changed'
+run ekubench scenario run "$dir/elsewhere/upgrade.ini" --json
+[[ $(json "$dir/out" '[x["upgraded"] for x in r], [len(x["would_refuse"]) for x in r], [x["own_eku_modes"] for x in r], [x["basis"] for x in r]') == \
+"([[], ['C', 'E']], [1, 0], [{}, {'E': 'off'}], [None, 'expected'])" ]] || fail "an upgrade, JSON: $(cat -- "$dir/out")"
+sed 's/^store = C/&\nupgrade = no/' "$dir/elsewhere/upgrade.ini" >"$dir/elsewhere/none.ini"
+run ekubench scenario run "$dir/elsewhere/none.ini" --release X15.5
+expect 'no upgrade' 1
+says 'no upgrade' 'C presents nothing (it has none); it would be verified for: chain, serverAuth'
+
+# Of several links of a kind the worst is shown, and names are whole.
+run ekubench scenario show condition-4
+sed 's/^eku-mode = on, off/eku-mode = on/; /^\[expect\]/,$d' "$dir/out" >"$dir/several.ini"
+cat >>"$dir/several.ini" <<INI
+[node E-that-trusts-nobody-and-has-quite-a-long-name]
+kind = edge
+host = e2.example
+trust = none
+server = CA2 server
+[link zone-to-the-other-E-with-quite-a-long-name-too]
+kind = uc-zone
+initiator = C
+responder = E-that-trusts-nobody-and-has-quite-a-long-name
+[expect off]
+b2b-off = active
+[expect X14.1]
+b2b-off = active
+INI
+for number in 1 2 3 4; do
+    printf '[link a-link-with-a-name-as-long-as-names-may-be-no-%s]\nkind = b2b\ninitiator = E\nresponder = far-on\n' "$number" >>"$dir/several.ini"
+done
+run ekubench scenario run "$dir/several.ini"
+expect 'several links of a kind' 0
+row=$(tail -n 1 "$dir/out")
+[[ $row == *' Failed   Active   fails  uc-zone Active, '*', zone-to-the-other-E-with-quite-a-long-name-too Failed, '*'names-may-be-no-4 Failed'*' rules (['* ]] ||
+    fail "several links of a kind: $row"
+says 'several links of a kind' 'C -> E-that-trusts-nobody-and-has-quite-a-long-name'
+says 'several links of a kind' 'since this fails: UC traversal zone zone-to-the-other-E-with-quite-a-long-name-too ('
+[[ $(cat -- "$dir/err") == *': [expect off], line '*': no run is with mode off'*': [expect X14.1], line '*': no run is under X14.1' ]] ||
+    fail "sections that no run asks: $(cat -- "$dir/err")"
 
 # What is wrong is said, with the line.
 printf '[deployment]\nca = CA1\n[node C]\nkind = middle\n' >"$dir/bad.ini"

@@ -181,6 +181,8 @@ Test(deployment, names_the_line_that_is_wrong)
         {HEAD NODES LINK "[expect]\nuc-zone = active\n[expect off]\nuc-zone = failed\n"
                          "[expect]\nuc-zone = failed\n",
          {"mine.ini:15: ", "said already"}},
+        {HEAD "[node C]\nupgrade = maybe\n", {"mine.ini:4: ", "yes or no"}},
+        {HEAD "[node C]\ncluster-tls-verify = off\n", {"mine.ini:4: ", "enforcing or permissive"}},
         {HEAD "no value\n", {"mine.ini:3: ", "key = value"}},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
@@ -202,18 +204,26 @@ Test(deployment, is_none_if_it_makes_no_sense)
     } wrong[] = {
         {HEAD NODES, "[link]"},
         {HEAD NODES "[link uc-zone]\ninitiator = E\nresponder = C\n",
-         "from a node of kind edge to one of kind core"},
-        {HEAD NODES "[link uc-zone]\ninitiator = C\n", "responder"},
-        {HEAD NODES "[link mine]\ninitiator = C\nresponder = E\n", "kind"},
-        {HEAD NODES LINK "[expect]\nb2b = active\n", "b2b"},
+         "mine.ini:7: [link uc-zone]: uc-zone goes from a core node to an edge node; this one goes "
+         "from E (edge) to C (core)"},
+        {HEAD NODES "[link uc-zone]\ninitiator = C\n",
+         "mine.ini:7: [link uc-zone]: initiator and responder are wanted: add a line \"responder "
+         "= "},
+        {HEAD NODES "[link uc-zone]\nresponder = E\n", "add a line \"initiator = "},
+        {HEAD NODES "[link mine]\ninitiator = C\nresponder = E\n",
+         "mine.ini:7: [link mine]: its kind"},
+        {HEAD NODES LINK "[expect]\n\nb2b = active\n",
+         "mine.ini:12: [expect]: \"b2b\" is no link of the deployment, nor mra; its links are "
+         "uc-zone"},
         {HEAD
          "release = X15.5\n[node C]\nkind = core\n[node E]\nkind = edge\nrelease = X15.4\n" LINK,
-         "must run the same release: node E has X15.4, the deployment X15.5"},
+         "mine.ini:6: C and E must run the same release: node E has X15.4, [deployment] X15.5"},
         {HEAD "[node C..x]\nkind = core\n[node E]\nkind = edge\n[link uc-zone]\n"
               "initiator = C..x\nresponder = E\n",
-         "[node C..x]: host is wanted"},
+         "mine.ini:3: [node C..x]: host is wanted"},
         {"", "[link]"},
-        {HEAD NODES LINK "[expect]\nmra = fails\n", "there is no ssh-tunnel"},
+        {HEAD NODES LINK "[expect]\nmra = fails\n",
+         "mine.ini:11: [expect]: mra is made of four links, and there is no ssh-tunnel"},
         {HEAD NODES "[link sip-service]\ninitiator = E\nresponder = C\n[expect]\n"
                     "sip-service = active, asks\n",
          "no connection"},
@@ -230,10 +240,16 @@ Test(deployment, is_none_if_it_makes_no_sense)
         {HEAD NODES "[node far]\nsecond = CA1 p256\n" LINK, "[node far]: second is beside"},
         {"[deployment]\nca = CA1\n[node C]\nkind = core\nrelease = X15.4\n[node E]\n"
          "kind = edge\nrelease = X15.5\n" LINK,
-         "must run the same release: node C has X15.4, the deployment X15.5"},
+         "mine.ini:3: C and E must run the same release: node C has X15.4, node E X15.5; say it "},
+        {HEAD "[node C]\nkind = core\nrelease = X15.4\n[node E]\nkind = edge\n" LINK,
+         "node C has X15.4, node E says none; say it once, in [deployment]"},
+        {HEAD NODES LINK "[node F]\nkind = far\nupgrade = no\n",
+         "mine.ini:10: [node F]: upgrade is"},
+        {HEAD NODES LINK "[node F]\nkind = far\ncluster-tls-verify = permissive\n",
+         "[node F]: cluster-tls-verify is of core and edge"},
         {HEAD "release = X15.4, X15.5\n[node C]\nkind = core\n[node E]\nkind = edge\n"
               "release = X15.4\n" LINK,
-         "must run the same release: node E has X15.4, the deployment X15.4 and others"},
+         "must run the same release: node E has X15.4, [deployment] X15.4 and others"},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         struct ekb_fail fail = {.err = EKB_OK};
@@ -387,6 +403,49 @@ Test(deployment, is_opened_by_the_name_of_a_built_in_one_or_the_path_of_a_file)
     (void)snprintf(path + strlen(directory), sizeof path - strlen(directory), "/my site.ini");
     (void)remove(path);
     (void)remove(directory);
+}
+
+// A store is where the file says, seen from the file.
+Test(deployment, takes_the_path_of_a_store_as_relative_to_the_file)
+{
+    char directory[] = "/tmp/ekubench-deployment-XXXXXX";
+    char path[64];
+    char wanted[128];
+    struct ekb_fail fail = {.err = EKB_OK};
+    cr_assert_not_null(mkdtemp(directory));
+    (void)snprintf(path, sizeof path, "%s/my.ini", directory);
+    FILE *file = fopen(path, "w");
+    cr_assert_not_null(file);
+    cr_assert(fputs(HEAD "[node C]\nkind = core\nstore = stores/c\n"
+                         "[node E]\nkind = edge\nstore = /stores/e\n" LINK,
+                    file) >= 0);
+    cr_assert_eq(fclose(file), 0);
+
+    cr_expect_eq(ekb_deployment_read(&deployment, path, &fail), EKB_OK, "%s", fail.detail);
+    (void)snprintf(wanted, sizeof wanted, "%s/stores/c", directory);
+    cr_expect_str_eq(deployment.nodes[0].store, wanted);
+    cr_expect_str_eq(deployment.nodes[1].store, "/stores/e");
+
+    (void)remove(path);
+    (void)remove(directory);
+}
+
+// What is expected is about some runs, and not about others.
+Test(deployment, knows_which_runs_an_expectation_is_about)
+{
+    read(HEAD "release = X15.4, X15.5\n" NODES LINK "[expect]\nuc-zone = active\n"
+              "[expect off]\nuc-zone = failed\n[expect X14.1]\nuc-zone = failed\n");
+    const struct ekb_deployment_expectation *plain = &deployment.expectations[0];
+    const struct ekb_deployment_expectation *off = &deployment.expectations[1];
+    const struct ekb_deployment_expectation *old = &deployment.expectations[2];
+
+    cr_expect(ekb_deployment_is_about(&deployment, plain, EKB_RELEASE_X15_4, EKB_EKU_ON));
+    cr_expect_not(ekb_deployment_is_about(&deployment, plain, EKB_RELEASE_X14_1, EKB_EKU_ON));
+    cr_expect(ekb_deployment_is_about(&deployment, off, EKB_RELEASE_X15_5, EKB_EKU_OFF));
+    cr_expect_not(ekb_deployment_is_about(&deployment, off, EKB_RELEASE_X15_5, EKB_EKU_ON));
+    cr_expect(ekb_deployment_is_about(&deployment, old, EKB_RELEASE_X14_1, EKB_EKU_ON));
+    cr_expect_eq(off->section_line, 13u, "%u", off->section_line);
+    cr_expect_eq(off->line, 14u, "%u", off->line);
 }
 
 // The message that lists the kinds of links has them all.

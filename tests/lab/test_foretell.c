@@ -4,6 +4,7 @@
 
 #include <criterion/criterion.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -116,6 +117,42 @@ Test(foretell, knows_the_name_by_which_a_server_is_reached)
                  EKB_EXPECTED_FAILED);
 }
 
+// Of a far end's client certificate it is the verifier that decides, and no gate of ours.
+Test(foretell, knows_that_a_far_end_has_no_gate)
+{
+    static const char text[] = "[deployment]\nca = CA1\n[node E]\nkind = edge\nserver = CA1 both\n"
+                               "eku-mode = %s\n[node far]\nserver = CA1 server\n"
+                               "client = CA1 server\n"
+                               "[link neighbor]\ninitiator = far\nresponder = E\n";
+    char on[512];
+    char off[512];
+    (void)snprintf(on, sizeof on, text, "on");
+    (void)snprintf(off, sizeof off, text, "off");
+
+    cr_expect_eq(foretold(on, EKB_RELEASE_X15_5), EKB_EXPECTED_FAILED);
+    cr_expect_eq(foretold(off, EKB_RELEASE_X15_5), EKB_EXPECTED_ACTIVE);
+}
+
+Test(foretell, knows_of_a_permissive_cluster)
+{
+    static const char text[] = "[deployment]\nca = CA1, CA2\n"
+                               "[node E]\nkind = edge\nserver = CA1 both\ntrust = CA1\n%s"
+                               "[node F]\nkind = edge\nserver = CA2 both\ntrust = CA2\n%s"
+                               "[link cluster]\ninitiator = E\nresponder = F\n";
+    static const char permissive[] = "cluster-tls-verify = permissive\n";
+    char enforcing[512];
+    char one[512];
+    char both[512];
+    (void)snprintf(enforcing, sizeof enforcing, text, "cluster-tls-verify = enforcing\n", "");
+    (void)snprintf(one, sizeof one, text, "", permissive);
+    (void)snprintf(both, sizeof both, text, permissive, permissive);
+
+    cr_expect_eq(foretold(enforcing, EKB_RELEASE_X15_5), EKB_EXPECTED_FAILED);
+    cr_expect_eq(foretold(one, EKB_RELEASE_X15_5), EKB_EXPECTED_FAILED);
+    cr_expect_eq(foretold(both, EKB_RELEASE_X15_5), EKB_EXPECTED_ACTIVE);
+    cr_expect_eq(foretold(both, EKB_RELEASE_X14_1), EKB_EXPECTED_ACTIVE);
+}
+
 Test(foretell, knows_which_of_two_certificates_is_sent)
 {
     static const struct {
@@ -125,10 +162,9 @@ Test(foretell, knows_which_of_two_certificates_is_sent)
     } cases[] = {
         {CUCM("CA1 server rsa2048", "self-signed server p256"), EKB_EXPECTED_ACTIVE,
          EKB_EXPECTED_FAILED},
-        // The gate refuses it: it is not sent.
-        {CUCM("CA1 server rsa2048", "CA1 client p256"), EKB_EXPECTED_ACTIVE, EKB_EXPECTED_ACTIVE},
-        // The default has an ECDSA key, as the second.
-        {CUCM("CA1 client rsa2048", "CA1 server p256"), EKB_EXPECTED_ACTIVE, EKB_EXPECTED_FAILED},
+        // A far end has no gate: what it has is sent, whatever the usage.
+        {CUCM("CA1 server rsa2048", "CA1 client p256"), EKB_EXPECTED_ACTIVE, EKB_EXPECTED_FAILED},
+        {CUCM("CA1 client rsa2048", "CA1 server p256"), EKB_EXPECTED_ACTIVE, EKB_EXPECTED_ACTIVE},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         cr_expect_eq(foretold(cases[i].text, EKB_RELEASE_X14_1), cases[i].up_to_x14_1, "%zu", i);

@@ -187,18 +187,44 @@ Test(scenario, does_not_match_what_is_not_so)
     }
 }
 
-// A second certificate that the gate refuses is not presented.
-Test(scenario, does_not_present_a_second_one_that_was_refused)
+// A far end has no gate: its client certificate gets in, and a link that verifies it for serverAuth
+// is active.
+Test(scenario, lets_a_far_end_have_a_client_certificate_without_clientauth)
 {
-    struct ekb_scenario_run *out =
-        run(HEAD "[node C]\nkind = core\nserver = CA1 both\nclient = CA1 both\n"
-                 "[node CUCM]\nserver = CA1 server rsa2048\nsecond = CA1 client p256\n" TRAFFIC,
-            EKB_RELEASE_X15_5, EKB_EKU_ON, EKB_TLS_1_3);
+    for (size_t i = 0; i < 2; i++) {
+        for (int off = 0; off < 2; off++) {
+            struct ekb_scenario_run *out =
+                run(HEAD "[node E]\nkind = edge\nserver = CA1 both\n"
+                         "[node far]\nserver = CA2 server\nclient = CA2 server\n"
+                         "[link neighbor]\ninitiator = far\nresponder = E\n",
+                    EKB_RELEASE_X15_5, off ? EKB_EKU_OFF : EKB_EKU_ON, versions[i]);
 
-    cr_expect(out->matches);
-    cr_expect(out->links[0].active);
-    cr_expect_str_eq(out->links[0].responder.store, "server");
-    cr_expect_eq(out->second_refusals[1].err, EKB_REFUSED_USAGE);
-    cr_expect_eq(out->refusals[1][EKB_STORE_SERVER].err, EKB_OK);
-    free(out);
+            cr_expect(out->matches);
+            cr_expect_eq(out->links[0].active, off);
+            cr_expect(out->links[0].initiator.presented);
+            cr_expect_str_eq(out->links[0].initiator.store, "client");
+            free(out);
+        }
+    }
+}
+
+// Peers of a cluster that is permissive take one another whatever they show.
+Test(scenario, connects_a_permissive_cluster)
+{
+    static const char *const both[] = {"enforcing", "permissive"};
+    for (size_t i = 0; i < 4; i++) {
+        char text[1024];
+        (void)snprintf(text, sizeof text,
+                       HEAD "[node E]\nkind = edge\nserver = CA1 both\ntrust = CA1\n"
+                            "cluster-tls-verify = %s\n"
+                            "[node F]\nkind = edge\nserver = CA2 both\ntrust = CA2\n"
+                            "cluster-tls-verify = %s\n"
+                            "[link cluster]\ninitiator = E\nresponder = F\n",
+                       both[i / 2], both[i / 2]);
+        struct ekb_scenario_run *out = run(text, EKB_RELEASE_X15_5, EKB_EKU_ON, versions[i % 2]);
+
+        cr_expect(out->matches, "%s", ekb_err_name(out->links[0].err));
+        cr_expect_eq(out->links[0].active, i / 2 == 1, "%zu", i);
+        free(out);
+    }
 }

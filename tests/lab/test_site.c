@@ -191,17 +191,32 @@ Test(site, has_a_second_server_certificate, .fini = tear_down)
     const struct held second = held_by(ekb_site_second(site, 0));
     cr_expect(is_of(&first.leaf[EKB_STORE_SERVER], "CA1"));
     cr_expect(is_of(&second.leaf[EKB_STORE_SERVER], "far.example"));
-    cr_expect_eq(ekb_site_second_refusal(site, 0)->err, EKB_OK);
 }
 
-// It is not in the place of another: its refusal says nothing of the server's.
-Test(site, has_no_second_one_if_the_gate_refuses_it, .fini = tear_down)
+// What a far end takes in is not for us to say.
+Test(site, gives_a_far_end_whatever_it_is_said_to_have, .fini = tear_down)
 {
-    make(FAR("CA1 client p256"), EKB_RELEASE_X15_5);
+    for (int i = 0; i < EKB_RELEASE_NUM; i++) {
+        make("[deployment]\nca = CA1\n[node far]\nserver = CA1 client rsa2048\n"
+             "client = CA1 server\nsecond = CA1 none p256\n[node other]\nserver = CA1 none\n"
+             "client = copy\n[link neighbor]\ninitiator = far\nresponder = other\n",
+             (enum ekb_release)i);
 
-    cr_expect_null(ekb_site_second(site, 0));
-    cr_expect_eq(ekb_site_second_refusal(site, 0)->err, EKB_REFUSED_USAGE);
-    cr_expect_eq(refusal(0, EKB_STORE_SERVER), EKB_OK);
+        const struct held far = held_by(ekb_site_store(site, 0));
+        const struct held other = held_by(ekb_site_store(site, 1));
+
+        cr_assert_not_null(ekb_site_second(site, 0));
+        const struct held second = held_by(ekb_site_second(site, 0));
+        cr_expect(is_of(&far.leaf[EKB_STORE_SERVER], "CA1"));
+        cr_expect(is_of(&far.leaf[EKB_STORE_CLIENT], "CA1"));
+        cr_expect(is_of(&second.leaf[EKB_STORE_SERVER], "CA1"));
+        cr_expect_str_neq(other.leaf[EKB_STORE_CLIENT].serial, "");
+        cr_expect_str_eq(other.leaf[EKB_STORE_CLIENT].serial, other.leaf[EKB_STORE_SERVER].serial);
+        for (size_t node = 0; node < 2; node++) {
+            cr_expect_eq(refusal(node, EKB_STORE_SERVER), EKB_OK);
+            cr_expect_eq(refusal(node, EKB_STORE_CLIENT), EKB_OK);
+        }
+    }
 }
 
 Test(site, is_not_made_under_another_release_than_a_node_says, .fini = tear_down)
@@ -216,6 +231,24 @@ Test(site, is_not_made_under_another_release_than_a_node_says, .fini = tear_down
     cr_expect_null(site);
 }
 
+// write_own makes somebody's own store, without a client certificate, whose server certificate has
+// the usages `eku` (EKB_EKU_*).
+static void write_own(char path[512], unsigned eku)
+{
+    const struct fixture_pki_spec spec = {.key_type = EKB_KEY_P256, .eku = eku};
+    struct fixture_pki pki;
+    struct ekb_fail fail = {.err = EKB_OK};
+    fixture_dir_init(&dir);
+    (void)fixture_dir_file(path, &dir, "own");
+    fixture_pki_init(&pki, &spec);
+    const struct ekb_identity identity = {pki.chain, pki.key};
+    cr_assert_eq(ekb_store_write_identity(path, EKB_STORE_SERVER, &identity, &fail), EKB_OK, "%s",
+                 fail.detail);
+    cr_assert_eq(ekb_store_write_trust(path, fixture_pki_root(&pki), &fail), EKB_OK, "%s",
+                 fail.detail);
+    fixture_pki_deinit(&pki);
+}
+
 // Somebody's own store is used as it is, or missed by its node's name.
 Test(site, uses_a_store_that_there_is, .fini = tear_down)
 {
@@ -226,7 +259,7 @@ Test(site, uses_a_store_that_there_is, .fini = tear_down)
     const struct ekb_admin_host host = {.name = "own.example", .key_type = EKB_KEY_P256};
     fixture_dir_init(&dir);
     (void)fixture_dir_file(path, &dir, "own");
-    (void)snprintf(text, sizeof text, NODES("store = %s\n", ""), path);
+    (void)snprintf(text, sizeof text, NODES("store = %s\nupgrade = no\n", ""), path);
     cr_assert_eq(ekb_deployment_parse(&deployment, text, "x", NULL), EKB_OK);
 
     cr_expect_eq(ekb_site_create(&site, &deployment, &terms, &fail), EKB_NOT_FOUND);
@@ -234,6 +267,83 @@ Test(site, uses_a_store_that_there_is, .fini = tear_down)
     cr_assert_eq(ekb_admin_init(path, &host, FIXTURE_NOT_BEFORE, &fail), EKB_OK, "%s", fail.detail);
     cr_expect_eq(ekb_site_create(&site, &deployment, &terms, &fail), EKB_OK, "%s", fail.detail);
     cr_expect_str_eq(ekb_site_store(site, 0), path);
+    cr_expect_not(ekb_site_is_upgraded(site, 0));
+}
+
+// The upgrade to two stores copies the server's pair into the client store; of somebody's own store
+// it does so in a copy, and where there is one store, or it is not wanted, or it is no node of
+// ours, not at all.
+Test(site, upgrades_a_copy_of_a_store_without_a_client_certificate, .fini = tear_down)
+{
+    static const struct {
+        const char *kind;
+        const char *more;
+        enum ekb_release release;
+        bool upgraded;
+    } cases[] = {
+        {"core", "", EKB_RELEASE_X15_5, true},
+        {"edge", "upgrade = yes\n", EKB_RELEASE_X15_5, true},
+        {"core", "upgrade = no\n", EKB_RELEASE_X15_5, false},
+        {"core", "", EKB_RELEASE_X15_4, false},
+        {"core", "", EKB_RELEASE_X14_1, false},
+        {"far", "", EKB_RELEASE_X15_5, false},
+    };
+    char path[512];
+    write_own(path, EKB_EKU_SERVER_AUTH | EKB_EKU_CLIENT_AUTH);
+    const struct held before = held_by(path);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[1024];
+        (void)snprintf(text, sizeof text,
+                       "[deployment]\nca = CA1\n[node it]\nkind = %s\nstore = %s\n%s[node far]\n"
+                       "[link neighbor]\ninitiator = it\nresponder = far\n",
+                       cases[i].kind, path, cases[i].more);
+        make(text, cases[i].release);
+
+        const struct held used = held_by(ekb_site_store(site, 0));
+
+        cr_expect_eq(ekb_site_is_upgraded(site, 0), cases[i].upgraded, "%zu", i);
+        cr_expect_eq(strcmp(ekb_site_store(site, 0), path) != 0, cases[i].upgraded, "%zu", i);
+        cr_expect_str_eq(used.leaf[EKB_STORE_SERVER].serial, before.leaf[EKB_STORE_SERVER].serial);
+        cr_expect_str_eq(used.leaf[EKB_STORE_CLIENT].serial,
+                         cases[i].upgraded ? before.leaf[EKB_STORE_SERVER].serial : "", "%zu", i);
+        cr_expect_eq(used.num_trusted, before.num_trusted);
+        cr_expect_str_empty(held_by(path).leaf[EKB_STORE_CLIENT].serial, "%zu: it was changed", i);
+    }
+}
+
+// A store of one's own is used whatever the gate would say, and that is said.
+Test(site, tells_what_the_gate_would_say_of_a_store_that_there_is, .fini = tear_down)
+{
+    static const struct {
+        const char *kind;
+        enum ekb_release release;
+        enum ekb_err wanted;
+    } cases[] = {
+        {"core", EKB_RELEASE_X15_5, EKB_OK},
+        {"core", EKB_RELEASE_X15_4, EKB_REFUSED_USAGE},
+        {"edge", EKB_RELEASE_X15_4, EKB_REFUSED_USAGE},
+        {"edge\nserver-eku-upload = yes", EKB_RELEASE_X15_4, EKB_OK},
+        {"edge\nserver-eku-upload = yes", EKB_RELEASE_X14_2, EKB_REFUSED_USAGE},
+        {"far", EKB_RELEASE_X15_4, EKB_OK},
+    };
+    char path[512];
+    write_own(path, EKB_EKU_SERVER_AUTH);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[1024];
+        (void)snprintf(text, sizeof text,
+                       "[deployment]\nca = CA1\n[node it]\nkind = %s\nstore = %s\n[node far]\n"
+                       "[link neighbor]\ninitiator = it\nresponder = far\n",
+                       cases[i].kind, path);
+        make(text, cases[i].release);
+
+        const struct held used = held_by(ekb_site_store(site, 0));
+
+        cr_expect_eq(refusal(0, EKB_STORE_SERVER), cases[i].wanted, "%zu: %s", i,
+                     ekb_site_refusal(site, 0, EKB_STORE_SERVER)->detail);
+        cr_expect_eq(refusal(0, EKB_STORE_CLIENT), EKB_OK, "%zu: a copy, past the client gate", i);
+        cr_expect_str_eq(used.leaf[EKB_STORE_SERVER].serial,
+                         held_by(path).leaf[EKB_STORE_SERVER].serial);
+    }
 }
 
 Test(site, stays_where_it_was_told_to_be, .fini = tear_down)

@@ -61,6 +61,31 @@ Test(link, demands_of_the_initiator_what_the_table_says)
     }
 }
 
+// ClusterDB with TLS verify on Permissive takes any certificate, on either side; nothing else does.
+Test(link, verifies_nothing_of_a_cluster_that_is_permissive)
+{
+    for (int release = 0; release < EKB_RELEASE_NUM; release++) {
+        for (int link = 0; link < EKB_LINK_NUM; link++) {
+            const struct ekb_release_node enforcing =
+                node((enum ekb_release)release, EKB_NODE_EDGE, EKB_EKU_ON);
+            struct ekb_release_node permissive = enforcing;
+            permissive.cluster_verify = EKB_TLS_VERIFY_PERMISSIVE;
+            char text[EKB_LINK_DEMAND_TEXT_LEN];
+            const struct ekb_link_demand of_initiator =
+                ekb_link_demand_of_initiator((enum ekb_link)link, &enforcing);
+            const struct ekb_link_demand of_responder =
+                ekb_link_demand_of_responder((enum ekb_link)link, &enforcing);
+
+            expect_demand(__LINE__, ekb_link_demand_of_initiator((enum ekb_link)link, &permissive),
+                          link == EKB_LINK_CLUSTER ? "nothing"
+                                                   : ekb_link_demand_text(text, &of_initiator));
+            expect_demand(__LINE__, ekb_link_demand_of_responder((enum ekb_link)link, &permissive),
+                          link == EKB_LINK_CLUSTER ? "nothing"
+                                                   : ekb_link_demand_text(text, &of_responder));
+        }
+    }
+}
+
 // A far end has a mode of its own, whatever the release of ours.
 Test(link, lets_a_far_end_have_its_own_mode)
 {

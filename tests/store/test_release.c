@@ -90,6 +90,16 @@ Test(release, has_the_rules_of_the_table)
     }
 }
 
+// A far end is somebody else's.
+Test(release, has_no_gate_for_a_far_end)
+{
+    for (int i = 0; i < EKB_RELEASE_NUM; i++) {
+        const struct ekb_release_node far = {.release = (enum ekb_release)i, .kind = EKB_NODE_FAR};
+        cr_expect_eq(ekb_release_gate(&far, EKB_STORE_SERVER), 0u);
+        cr_expect_eq(ekb_release_gate(&far, EKB_STORE_CLIENT), 0u);
+    }
+}
+
 Test(release, has_the_check_on_where_there_is_no_switch)
 {
     for (int i = 0; i < EKB_RELEASE_NUM; i++) {

@@ -50,8 +50,12 @@ struct ekb_deployment_node {
     struct ekb_deployment_identity server;
     struct ekb_deployment_identity second; // A second server certificate, of a far end.
     struct ekb_deployment_identity client;
-    char store[1024]; // A store that there is, used as it is; "": made.
-    uint32_t trusts;  // Bit i: CA i.
+    char store[1024];     // A store that there is, and that nothing is written to; "": made.
+    bool keeps_no_client; // That store is to have no client certificate: it is not upgraded.
+    bool says_upgrade;    // Something is said of that.
+    bool says_cluster_verify;
+    uint32_t trusts; // Bit i: CA i.
+    unsigned line;   // Of its section.
 };
 
 struct ekb_deployment_link {
@@ -61,6 +65,7 @@ struct ekb_deployment_link {
     size_t responder;
     char address[EKB_NAME_LEN]; // By what the initiator knows the responder; "": its host.
     uint16_t port;
+    unsigned line; // Of its section.
 };
 
 // What is expected of a link, or of MRA.
@@ -85,6 +90,8 @@ struct ekb_deployment_expectation {
     enum ekb_release release;
     bool has_mode;
     enum ekb_eku_mode mode;
+    unsigned line;         // Its own,
+    unsigned section_line; // and its section's.
 };
 
 struct ekb_deployment {
@@ -92,6 +99,7 @@ struct ekb_deployment {
     char title[128];
     enum ekb_release releases[EKB_RELEASE_NUM]; // It is run once under each,
     size_t num_releases;
+    bool has_release;           // They are said.
     enum ekb_eku_mode modes[2]; // and with each EKU checking mode, where there is that switch.
     size_t num_modes;
     char cas[EKB_DEPLOYMENT_MAX_CAS][EKB_DEPLOYMENT_NAME_LEN];
@@ -108,7 +116,8 @@ struct ekb_deployment {
 #define EKB_DEPLOYMENT_NUM_MRA 4
 extern const enum ekb_link ekb_deployment_mra[EKB_DEPLOYMENT_NUM_MRA];
 
-// ekb_deployment_read reads the INI file `path`; ekb_deployment_parse reads `text`, which is called
+// ekb_deployment_read reads the INI file `path`, and takes the paths of stores in it as relative to
+// its directory; ekb_deployment_parse reads `text`, which is called
 // `name` in messages. EKB_PARSE, with the line and what is wanted there; EKB_USAGE for what makes
 // no deployment (C and E of different releases, a link between nodes that it is not for); errors of
 // ekb_file_read.
@@ -138,6 +147,12 @@ EKB_NODISCARD enum ekb_err ekb_deployment_check_release(const struct ekb_deploym
 const struct ekb_deployment_expectation *
 ekb_deployment_expect(const struct ekb_deployment *deployment, const char *what,
                       enum ekb_release release, enum ekb_eku_mode mode);
+
+// ekb_deployment_is_about is true if `expectation`, of `deployment`, is about runs under that
+// release and mode.
+bool ekb_deployment_is_about(const struct ekb_deployment *deployment,
+                             const struct ekb_deployment_expectation *expectation,
+                             enum ekb_release release, enum ekb_eku_mode mode);
 
 // ekb_deployment_is_minted is true if a certificate of its own is made for the identity.
 bool ekb_deployment_is_minted(const struct ekb_deployment_identity *identity);

@@ -79,8 +79,8 @@ struct ekb_scenario_run {
     enum ekb_tls_version version;
     struct ekb_scenario_link links[EKB_DEPLOYMENT_MAX_LINKS];
     size_t num_links;
-    struct ekb_fail refusals[EKB_DEPLOYMENT_MAX_NODES][EKB_STORE_NUM_SIDES]; // Of the gate,
-    struct ekb_fail second_refusals[EKB_DEPLOYMENT_MAX_NODES]; // and of second certificates.
+    struct ekb_fail refusals[EKB_DEPLOYMENT_MAX_NODES][EKB_STORE_NUM_SIDES]; // ekb_site_refusal
+    bool upgraded[EKB_DEPLOYMENT_MAX_NODES];                                 // ekb_site_is_upgraded
     enum ekb_scenario_mra mra;
     enum ekb_expected
         expected_mra;     // As it is said, or as it follows from what the links are to be.

@@ -1,6 +1,8 @@
 // A site: a deployment that has been made. Its CAs are minted, and the stores of its nodes lie on
 // disk, filled by what an administrator does (store/admin): through the gate of the release, and by
-// the upgrade where that is how a client store comes to be. There is no other way in.
+// the upgrade where that is how a client store comes to be. There is no other way in, but for far
+// ends, which have no gate of ours, and for stores that somebody has: these are used as they are,
+// or a copy of them that has been upgraded. Nothing is ever written to them.
 
 #ifndef EKUBENCH_LAB_SITE_H
 #define EKUBENCH_LAB_SITE_H
@@ -36,15 +38,19 @@ EKB_NODISCARD enum ekb_err ekb_site_create(struct ekb_site **out_site,
 void ekb_site_destroy(struct ekb_site *site);
 
 // ekb_site_store returns the directory of the store of `node`; ekb_site_second that of its second
-// server certificate, or NULL: it has none, or the gate has refused it. Both are borrowed.
+// server certificate, or NULL: it has none. Both are borrowed.
 const char *ekb_site_store(const struct ekb_site *site, size_t node);
 const char *ekb_site_second(const struct ekb_site *site, size_t node);
 
+// ekb_site_is_upgraded is true if the store of `node` is a copy of somebody's own store, to which
+// the upgrade has given a client certificate.
+bool ekb_site_is_upgraded(const struct ekb_site *site, size_t node);
+
 // ekb_site_refusal returns why the gate has refused the certificate of `side` of `node`; its code
-// is EKB_OK if it has not. ekb_site_second_refusal is the same for the second server certificate.
+// is EKB_OK if it has not. Of a node with a store of its own it is why the gate of this release
+// would refuse what is in it, for its usage; it is there all the same.
 const struct ekb_fail *ekb_site_refusal(const struct ekb_site *site, size_t node,
                                         enum ekb_store_side side);
-const struct ekb_fail *ekb_site_second_refusal(const struct ekb_site *site, size_t node);
 
 // ekb_site_rules returns the rules that `node` is under.
 struct ekb_release_node ekb_site_rules(const struct ekb_site *site, size_t node);

@@ -41,7 +41,8 @@ enum ekb_link_rule {
     EKB_RULE_SERVER_AUTH,
     EKB_RULE_OUTBOUND,  // For serverAuth and its name, where the release verifies those it connects
                         // to.
-    EKB_RULE_CLUSTER,   // As the release has it for ClusterDB.
+    EKB_RULE_CLUSTER,   // As the release has it for ClusterDB; not at all if TLS verify is
+                        // permissive.
     EKB_RULE_SIGNATURE, // As the release has it for MRA SIP SERVICE.
 };
 

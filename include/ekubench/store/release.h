@@ -65,19 +65,27 @@ EKB_NODISCARD enum ekb_err ekb_release_parse(enum ekb_release *out_release, cons
 const char *ekb_node_kind_name(enum ekb_node_kind kind);
 EKB_NODISCARD enum ekb_err ekb_node_kind_parse(enum ekb_node_kind *out_kind, const char *text);
 
+// How ClusterDB verifies its peers.
+enum ekb_tls_verify {
+    EKB_TLS_VERIFY_ENFORCING,  // As the release has it.
+    EKB_TLS_VERIFY_PERMISSIVE, // Any certificate will do, or none.
+};
+
 // How one node is set up. The gate of its stores and its EKU checking mode follow from that.
 struct ekb_release_node {
     enum ekb_release release;
     enum ekb_node_kind kind;
     enum ekb_eku_mode mode; // As it is set; only where there is such a switch.
     bool server_eku_upload; // EnableServerEkuUpload, likewise.
+    enum ekb_tls_verify cluster_verify;
 };
 
 // ekb_release_mode returns the EKU checking mode that is in force on `node`.
 enum ekb_eku_mode ekb_release_mode(const struct ekb_release_node *node);
 
 // ekb_release_gate returns the usages that the store of `side` demands on `node`. A node without a
-// client store (one store) demands of it what it demands of the server's.
+// client store (one store) demands of it what it demands of the server's. A far end is somebody
+// else's: no gate of ours, 0.
 unsigned ekb_release_gate(const struct ekb_release_node *node, enum ekb_store_side side);
 
 // ekb_release_client_side returns the store whose certificate `node` presents as a TLS client:
