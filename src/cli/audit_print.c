@@ -123,6 +123,10 @@ static void print_problem(const struct ekb_audit_printer *printer, const char *s
     char raw[512];
     char text[CLEAN_LEN];
     ekb_fail_text(raw, sizeof raw, problem);
+    if (problem->err == EKB_NEED_PASSWORD) {
+        const size_t len = strlen(raw);
+        (void)snprintf(raw + len, sizeof raw - len, " (see --password-file)");
+    }
     (void)clean(text, raw);
     if (printer->form == EKB_AUDIT_TEXT) {
         (void)printf("     -  cannot be read: %s\n", text);

@@ -334,7 +334,8 @@ static enum ekb_err visit_entry(const struct auditor *auditor, FTS *tree, FTSENT
         return EKB_OK;
     case FTS_DEFAULT: // A device, a pipe, a socket.
         if (is_named) {
-            (void)ekb_fail_set(&fail, EKB_PARSE, 0, "%s is no file", entry->fts_path);
+            (void)ekb_fail_say(&fail, EKB_PARSE, "%s is neither a file nor a directory",
+                               entry->fts_path);
             tell_problem(auditor, entry->fts_path, &fail);
         }
         return EKB_OK;
@@ -394,6 +395,18 @@ static bool has_shown(const struct ekb_visit *visit)
     return visit->peer != NULL && ekb_chain_len(visit->peer) > 0;
 }
 
+// tell_no_address tells why `target` is no server: `why` is from ekb_address_parse.
+static void tell_no_address(const struct auditor *auditor, const char *target,
+                            const struct ekb_fail *why)
+{
+    struct ekb_fail fail = *why;
+    if (why->err == EKB_NOT_FOUND) {
+        (void)ekb_fail_say(&fail, EKB_NOT_FOUND, "%s: the host has no address that is known (%s)",
+                           target, why->detail);
+    }
+    tell_problem(auditor, target, &fail);
+}
+
 // tell_visits tells what the server has shown to who wanted RSA, and to who wanted ECDSA.
 static enum ekb_err tell_visits(const struct auditor *auditor, const struct ekb_visit visits[2],
                                 const char *target)
@@ -429,7 +442,7 @@ enum ekb_err ekb_audit_server(struct ekb_audit_totals *totals,
     struct ekb_fail fail;
     enum ekb_err err = EKB_OK;
     if (ekb_address_parse(&probe.target, target, &fail) != EKB_OK) {
-        tell_problem(&auditor, target, &fail);
+        tell_no_address(&auditor, target, &fail);
         return EKB_OK;
     }
     copy_host(name, target);

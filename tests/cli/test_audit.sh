@@ -50,7 +50,7 @@ audit 'files' 0 "$dir/files" --password-file "$dir/password" --json
     "[('client.der', 'unknown', 'perhaps'), ('client.p12', 'unknown', 'perhaps'), ('server-only.pem', 'public', 'no')]" ]] ||
     fail "files: $(item 'r["items"]')"
 audit 'the password is missing' 0 "$dir/files/below"
-says 'the password is missing' 'client.p12: the password is wrong or missing'
+says 'the password is missing' 'client.p12: the password is wrong or missing (see --password-file)'
 audit 'own roots' 0 "$dir/files/below/client.der" --trust "$dir/store/ca.pem" --json
 # Its intermediate is not in the file.
 [[ $(item 'r["items"][0]["ca"]') == unknown ]] || fail "own roots: $(item 'r["items"]')"
@@ -272,7 +272,19 @@ audit 'an odd name' 0 "$dir/names" --json
 audit 'an odd name, as CSV' 0 "$dir/names" --csv
 audit 'an odd name, as text' 0 "$dir/names"
 ! grep -q $'\033' "$dir/out" || fail "an odd name, as text: $(cat -v -- "$dir/out")"
-audit 'no name at all' 0 ''
+audit 'no name at all' 2 ''
+
+# Nothing at all can be read of what was named.
+audit 'nothing there' 2 "$dir/absent" "$dir/files/below/client.p12" --json
+[[ $(item 'r["totals"]["unreadable"]') == 2 ]] || fail "nothing there: $(item 'r["totals"]')"
+audit 'something there' 0 "$dir/absent" "$dir/files/below/client.der"
+audit 'something without a certificate' 0 "$dir/absent" "$dir/files"
+audit 'a pipe' 2 "$dir/hostile/pipe.pem"
+says 'a pipe' 'pipe.pem is neither a file nor a directory'
+! grep -q 'cannot be parsed' "$dir/out" || fail "a pipe: $(cat -- "$dir/out")"
+audit 'an unknown host' 2 'host.invalid:443'
+says 'an unknown host' 'host.invalid:443: the host has no address that is known ('
+! grep -q 'is missing' "$dir/out" || fail "an unknown host: $(cat -- "$dir/out")"
 
 # Links that multiply the ways to a directory do not multiply what is looked at.
 mkdir "$dir/bomb"
@@ -298,7 +310,7 @@ else
         fail "a server: $(item 'r["items"]')"
     kill -INT "$server_pid"
     end_of "$server_pid"
-    audit 'nobody there' 0 '127.0.0.1:1'
+    audit 'nobody there' 2 '127.0.0.1:1'
     says 'nobody there' 'nothing listens at that address'
 fi
 
