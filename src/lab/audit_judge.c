@@ -4,13 +4,13 @@
 #include "ekubench/pki/describe.h"
 #include "ekubench/pki/policy.h"
 #include "ekubench/store/gate.h"
+#include "lab/audit_internal.h"
 
 #include <string.h>
 
 #define DAY_S INT64_C(86400)
 #define MAX_ISSUERS 16
 #define MAX_TRIES 16
-#define MAX_DAYS 200
 #define BOTH_USAGES (unsigned)(EKB_EKU_SERVER_AUTH | EKB_EKU_CLIENT_AUTH)
 #define BOTH_ROLES (unsigned)(EKB_AUDIT_SERVER | EKB_AUDIT_CLIENT)
 #define OF(kind) (1U << (kind))
@@ -313,62 +313,15 @@ static void judge_gate(const struct judge *judge)
     }
 }
 
-// Advice.
+// The whole.
 
-static enum ekb_audit_advice advise(const struct judge *judge)
+// is_unused is true if it is of a client store, and the audited release has none.
+static bool is_unused(const struct judge *judge)
 {
-    const struct ekb_audit_item *item = judge->item;
     bool unused = false;
     (void)roles_under(judge, judge->options->release, &unused);
-    if (item->days_left < 0) {
-        return EKB_ADVICE_EXPIRED;
-    }
-    if (item->roles == 0 && item->certificate.is_ca) {
-        return EKB_ADVICE_CA;
-    }
-    if (item->pki == EKB_AUDIT_PRIVATE || item->pki == EKB_AUDIT_SELF_SIGNED) {
-        return EKB_ADVICE_NOT_AFFECTED;
-    }
-    if (unused && item->roles != 0) {
-        return EKB_ADVICE_UNUSED;
-    }
-    if (item->pki == EKB_AUDIT_UNKNOWN) {
-        return EKB_ADVICE_FIND_CA;
-    }
-    return item->mtls == EKB_MTLS_YES       ? EKB_ADVICE_ACT
-           : item->mtls == EKB_MTLS_PERHAPS ? EKB_ADVICE_FIND_ROLE
-                                            : EKB_ADVICE_KEEP;
+    return unused && judge->item->roles != 0;
 }
-
-// steps_of returns what can be done on the nodes that it may be of.
-static unsigned steps_of(unsigned nodes)
-{
-    return EKB_STEP_ROOT | EKB_STEP_RENEW |
-           ((nodes & OF(EKB_NODE_CORE)) != 0 ? (unsigned)EKB_STEP_PRIVATE : 0U) |
-           ((nodes & ~OF(EKB_NODE_FAR)) != 0 ? (unsigned)EKB_STEP_UPGRADE : 0U);
-}
-
-// dates_of returns the dates that change something for a public certificate: that it lives to see.
-static unsigned dates_of(const struct ekb_audit_item *item)
-{
-    const struct ekb_description *certificate = &item->certificate;
-    const bool is_client = (certificate->eku & EKB_EKU_CLIENT_AUTH) != 0;
-    const bool concerns[EKB_AUDIT_NUM_DATES] = {
-        [EKB_DATE_LETS_ENCRYPT] = is_client && strstr(certificate->issuer, "Let's Encrypt") != NULL,
-        [EKB_DATE_200_DAYS] = certificate->not_after - certificate->not_before > MAX_DAYS * DAY_S,
-        [EKB_DATE_CLIENT_AUTH] = is_client,
-        [EKB_DATE_CHROME] = (certificate->eku & BOTH_USAGES) == BOTH_USAGES,
-    };
-    unsigned found = 0;
-    for (unsigned i = 0; i < EKB_AUDIT_NUM_DATES; i++) {
-        if (concerns[i] && certificate->not_after >= ekb_audit_date_time((enum ekb_audit_date)i)) {
-            found |= 1U << i;
-        }
-    }
-    return item->pki == EKB_AUDIT_PUBLIC && !certificate->is_ca && item->days_left >= 0 ? found : 0;
-}
-
-// The whole.
 
 // may_be_of returns the kinds of nodes that the certificate may be of: a store is one of ours.
 static unsigned may_be_of(const struct ekb_audit_item *item,
@@ -396,9 +349,7 @@ enum ekb_err ekb_audit_judge(struct ekb_audit_item *item, const struct ekb_audit
         judge_all_links(&judge);
         judge_gate(&judge);
         item->mtls = judge_mtls(&judge);
-        item->advice = advise(&judge);
-        item->steps = item->advice == EKB_ADVICE_ACT ? steps_of(judge.nodes) : 0;
-        item->dates = dates_of(item);
+        ekb_audit_advise(item, judge.nodes, is_unused(&judge));
     }
     ekb_chain_destroy(judge.path);
     return err;
