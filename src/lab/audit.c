@@ -86,7 +86,8 @@ static enum ekb_err tell_chain(const struct auditor *auditor, const struct ekb_c
         if (err == EKB_OK) {
             auditor->totals->certificates++;
             auditor->totals->breaking += item.breaks ? 1 : 0;
-            auditor->totals->to_act += item.advice == EKB_ADVICE_ACT ? 1 : 0;
+            auditor->totals->to_act += item.to_act ? 1 : 0;
+            auditor->totals->steps |= item.steps;
             auditor->options->tell(auditor->options->context, &item, source, NULL);
         }
     }

@@ -66,13 +66,30 @@ audit 'as a client' 1 "$dir/files/server-only.pem" --role client --json
     "['uc-zone', 'ssh-tunnel', 'neighbor', 'b2b']" ]] || fail "as a client: $(item 'r["items"][0]["links"]')"
 audit 'as a client, mode off' 1 "$dir/files/server-only.pem" --role client --mode off
 says 'as a client, mode off' 'BREAKS:   ssh-tunnel'
-says 'as a client, mode off' 'act: '
-says 'as a client, mode off' 'A  have it issued under another root'
-says 'as a client, mode off' 'B  stop its automatic renewal'
+says 'as a client, mode off' 'act:'
+audit 'after the deadline' 1 "$dir/files/server-only.pem" --role client --at 2026-05-01
+says 'after the deadline' 'C  take one of a private CA'
+! grep -qE '^  [ABD]  ' "$dir/out" || fail "after the deadline: $(cat -- "$dir/out")"
 audit 'before the deadline' 1 "$dir/files/server-only.pem" --role client --at 2026-04-30
+says 'before the deadline' 'A  have it issued under another root'
 says 'before the deadline' 'B  renew it before 2026-05'
 audit 'expired by then' 1 "$dir/files/server-only.pem" --role server --at 2099-01-01
 says 'expired by then' 'renew: it has expired'
+says 'expired by then' 'reason:   not valid after '
+says 'expired by then' '1 certificates; 1 break a link on which they are used; 1 to act on'
+audit 'not yet' 1 "$dir/files/server-only.pem" --role server --at 2020-01-01 --json
+[[ $(item '[i["reasons"] == ["not valid before " + i["not_before"]] for i in r["items"]]') == '[True]' ]] ||
+    fail "not yet: $(item 'r["items"][0]')"
+audit 'not yet' 1 "$dir/files/server-only.pem" --role server --at 2020-01-01
+grep -qE ' serial: .*, from [-0-9T:]+Z' "$dir/out" || fail "not yet: $(cat -- "$dir/out")"
+says 'not yet' 'advice:   wait, or replace it: it is not valid before 20'
+
+# The default certificate of a new store is signed by itself, and so trusted by nobody.
+run ekubench store init -s "$dir/new"
+expect 'store init' 0
+audit 'a new store' 1 "$dir/new" --json
+[[ $(item '[(i["ca"], i["reasons"], i["to_act"], sorted(set(i["links"]["X15.5"]["on"].values()))) for i in r["items"]]') == \
+    "[('self-signed', ['self-signed: nobody can trust it'], True, ['-', 'breaks'])]" ]] || fail "a new store: $(item 'r["items"]')"
 
 # A store knows its roles, and its own CAs.
 audit 'a store' 0 "$dir/store" --json
@@ -86,7 +103,7 @@ run ekubench pki mint "$dir/servers" --server-eku server --client-eku both
 audit 'two stores' 0 "$dir/servers"
 audit 'one store' 1 "$dir/servers" --release X15.4 --json
 [[ $(item '[(i["role"], i["mtls"], i["breaks"], i["advice"], sorted(k for k, v in i["links"]["X15.4"]["on"].items() if v == "breaks")) for i in r["items"]]') == \
-    "[('server', 'yes', True, 'not affected', ['b2b', 'neighbor', 'ssh-tunnel', 'uc-zone']), ('client', 'no', False, 'not affected', [])]" ]] ||
+    "[('server', 'yes', True, 'replace it: it has not the usages that uc-zone, ssh-tunnel, neighbor, b2b ask for (clientAuth)', ['b2b', 'neighbor', 'ssh-tunnel', 'uc-zone']), ('client', 'no', False, 'not affected', [])]" ]] ||
     fail "one store: $(item 'r["items"]')"
 [[ $(item 'r["items"][1]["links"]["X15.4"]["on"]["uc-zone"], r["items"][1]["gate"]') == "('unused', {'server': None, 'client': None})" ]] ||
     fail "one store, the client's: $(item 'r["items"][1]')"
@@ -95,11 +112,11 @@ audit 'one store' 1 "$dir/servers" --release X15.4 --json
     fail "one store, the gate: $(item 'r["items"][0]["gate"]')"
 
 # Whose it is decides which links count, and what is advised.
-audit 'an edge' 1 "$dir/files/server-only.pem" --role client --node edge --json
-[[ $(item 'r["items"][0]["steps"], r["items"][0]["links"]["X15.5"]["on"]["ssh-tunnel"]') == "(['A', 'B', 'D'], '-')" ]] ||
+audit 'an edge' 1 "$dir/files/server-only.pem" --role client --node edge --at 2026-01-01 --json
+[[ $(item 'r["items"][0]["steps"], r["items"][0]["links"]["X15.5"]["on"]["ssh-tunnel"]') == "(['A', 'B'], '-')" ]] ||
     fail "an edge: $(item 'r["items"][0]')"
-audit 'a core' 1 "$dir/files/server-only.pem" --role client --node core --json
-[[ $(item 'r["items"][0]["steps"], r["items"][0]["links"]["X15.5"]["on"]["ssh-tunnel"]') == "(['A', 'B', 'C', 'D'], 'breaks')" ]] ||
+audit 'a core' 1 "$dir/files/server-only.pem" --role client --node core --at 2026-01-01 --json
+[[ $(item 'r["items"][0]["steps"], r["items"][0]["links"]["X15.5"]["on"]["ssh-tunnel"]') == "(['A', 'B', 'C'], 'breaks')" ]] ||
     fail "a core: $(item 'r["items"][0]')"
 
 # CSV: as many fields in each line.
