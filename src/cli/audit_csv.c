@@ -176,6 +176,11 @@ static const char *reasons(char out_text[TEXT_LEN], const struct row *row)
     return out_text;
 }
 
+static const char *upgrade(char out_text[TEXT_LEN], const struct row *row)
+{
+    return row->item->is_alone ? ekb_audit_upgrade_text(out_text, row->item) : "";
+}
+
 static const char *to_act(char out_text[TEXT_LEN], const struct row *row)
 {
     (void)out_text;
@@ -210,6 +215,7 @@ static const struct {
     {"not_before", not_before},
     {"reasons", reasons},
     {"to_act", to_act},
+    {"upgrade", upgrade},
 };
 
 #define NUM_FIELDS (sizeof fields / sizeof fields[0])

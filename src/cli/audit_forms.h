@@ -39,7 +39,7 @@ unsigned ekb_audit_links(const struct ekb_audit_item *item, struct ekb_audit_col
                          enum ekb_audit_link found);
 
 // ekb_audit_reasons lists the faults of `item` that are told as reasons, each by its bit, and
-// returns their number: all but what the gate says for itself.
+// returns their number: all but what is told of the gate and of the upgrade.
 size_t ekb_audit_reasons(unsigned out_faults[EKB_AUDIT_NUM_FAULTS],
                          const struct ekb_audit_item *item);
 

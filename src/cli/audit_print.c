@@ -66,7 +66,8 @@ size_t ekb_audit_reasons(unsigned out_faults[EKB_AUDIT_NUM_FAULTS],
 {
     size_t num = 0;
     for (unsigned fault = 0; fault < EKB_AUDIT_NUM_FAULTS; fault++) {
-        if ((item->faults & 1U << fault) != 0 && 1U << fault != EKB_FAULT_GATE) {
+        const bool is_told = ((EKB_FAULT_GATE | EKB_FAULT_COPY) & 1U << fault) != 0;
+        if ((item->faults & 1U << fault) != 0 && !is_told) {
             out_faults[num++] = 1U << fault;
         }
     }

@@ -198,6 +198,9 @@ void ekb_audit_text_item(const struct ekb_audit_printer *printer, const struct e
         print_line("unused:", "this release has one store, the server's");
     }
     print_differences(item, options);
+    if (item->is_alone) {
+        print_line("upgrade:", ekb_audit_upgrade_text(text, item));
+    }
     print_gates(item, options->release);
     print_dates(item, options->at);
     print_line("advice:", ekb_audit_advice_text(text, item));

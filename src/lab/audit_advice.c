@@ -29,9 +29,9 @@ static enum ekb_audit_advice choose(const struct ekb_audit_item *item, bool is_u
     if (item->pki == EKB_AUDIT_UNKNOWN) {
         return EKB_ADVICE_FIND_CA;
     }
-    return item->mtls == EKB_MTLS_YES       ? EKB_ADVICE_ACT
-           : item->mtls == EKB_MTLS_PERHAPS ? EKB_ADVICE_FIND_ROLE
-                                            : EKB_ADVICE_KEEP;
+    return item->mtls == EKB_MTLS_YES || item->is_alone ? EKB_ADVICE_ACT
+           : item->mtls == EKB_MTLS_PERHAPS             ? EKB_ADVICE_FIND_ROLE
+                                                        : EKB_ADVICE_KEEP;
 }
 
 // is_lets_encrypts is true if it has been issued by a CA with a deadline of its own.

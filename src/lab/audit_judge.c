@@ -207,6 +207,9 @@ static enum ekb_audit_mtls judge_mtls(const struct judge *judge)
     if (item->roles == 0) {
         return has_part ? EKB_MTLS_PERHAPS : EKB_MTLS_NO;
     }
+    if (!has_part && item->is_alone) { // The upgrade makes a client's of it.
+        return EKB_MTLS_PERHAPS;
+    }
     // A server of which nobody knows whether it is a node.
     if (!has_part && !judge->is_ours && has_one_store(release) &&
         (judge->nodes & ~OF(EKB_NODE_FAR)) != 0) {
@@ -330,6 +333,22 @@ static void judge_used(const struct judge *judge)
     }
 }
 
+// judge_copy says what becomes of one that the upgrade copies into the client store.
+static void judge_copy(const struct judge *judge)
+{
+    struct ekb_audit_item *item = judge->item;
+    const struct ekb_audit_options *options = judge->options;
+    const enum ekb_release release =
+        has_one_store(options->release) ? EKB_RELEASE_X15_5 : options->release;
+    struct column column = column_of(judge, release, options->mode);
+    column.roles = EKB_AUDIT_CLIENT;
+    item->copy_breaks = 0;
+    for (int link = 0; link < EKB_LINK_NUM && item->is_alone; link++) {
+        const bool breaks = judge_link(judge, &column, (enum ekb_link)link) == EKB_AUDIT_BREAKS;
+        item->copy_breaks |= breaks ? 1U << link : 0U;
+    }
+}
+
 static void judge_all_links(const struct judge *judge)
 {
     struct ekb_audit_item *item = judge->item;
@@ -338,6 +357,7 @@ static void judge_all_links(const struct judge *judge)
         judge_links(judge, (enum ekb_release)release, EKB_EKU_OFF, item->links[release][1]);
     }
     judge_used(judge);
+    judge_copy(judge);
 }
 
 // The gate.
@@ -392,7 +412,8 @@ static void judge_gate(const struct judge *judge)
 static unsigned find_refusals(const struct judge *judge)
 {
     const struct ekb_audit_item *item = judge->item;
-    unsigned faults = item->lacking != 0 ? (unsigned)EKB_FAULT_USAGES : 0U;
+    unsigned faults = (item->lacking != 0 ? (unsigned)EKB_FAULT_USAGES : 0U) |
+                      (item->copy_breaks != 0 ? (unsigned)EKB_FAULT_COPY : 0U);
     for (int side = 0; side < EKB_STORE_NUM_SIDES; side++) {
         const struct ekb_audit_gate *gate = &item->gates[side];
         const bool is_refused = gate->asked && gate->refusal.err != EKB_OK && !gate->copy_admits;

@@ -61,6 +61,17 @@ static void add(char out_text[EKB_AUDIT_TEXT_LEN], const char *format, ...)
     va_end(arguments);
 }
 
+const char *ekb_audit_upgrade_text(char out_text[EKB_AUDIT_TEXT_LEN],
+                                   const struct ekb_audit_item *item)
+{
+    char links[EKB_AUDIT_LINKS_LEN];
+    (void)ekb_audit_links_text(links, item->copy_breaks, ", ");
+    (void)snprintf(out_text, EKB_AUDIT_TEXT_LEN,
+                   "this one is copied into the client store, and then breaks %s",
+                   item->copy_breaks != 0 ? links : "nothing");
+    return out_text;
+}
+
 const char *ekb_audit_reason_text(char out_text[EKB_AUDIT_TEXT_LEN],
                                   const struct ekb_audit_item *item, unsigned fault)
 {
@@ -97,9 +108,12 @@ const char *ekb_audit_reason_text(char out_text[EKB_AUDIT_TEXT_LEN],
     case EKB_FAULT_CHROME:
         add(out_text, "public with both usages: Chrome distrusts it since 2026-06-15");
         break;
-    default:
-        assert(fault == EKB_FAULT_GATE);
+    case EKB_FAULT_GATE:
         add(out_text, "refused by the gate");
+        break;
+    default:
+        assert(fault == EKB_FAULT_COPY);
+        (void)ekb_audit_upgrade_text(out_text, item);
         break;
     }
     return out_text;
@@ -153,6 +167,10 @@ static void add_remedy(char out_text[EKB_AUDIT_TEXT_LEN], const struct ekb_audit
     case EKB_FAULT_GATE:
         add_refused(out_text, item);
         break;
+    case EKB_FAULT_COPY:
+        add(out_text, "put another one into the client store: a copy of this one breaks %s",
+            ekb_audit_links_text(links, item->copy_breaks, ", "));
+        break;
     default:
         add(out_text, "replace it: %s", reason);
         break;
@@ -201,16 +219,19 @@ const char *ekb_audit_advice_text(char out_text[EKB_AUDIT_TEXT_LEN],
         [EKB_ADVICE_UNUSED] = "nothing now: this release has no client store",
         [EKB_ADVICE_CA] = "nothing: look at what it has issued",
     };
-    const bool goes_on = item->advice == EKB_ADVICE_ACT || item->advice == EKB_ADVICE_FIND_CA ||
-                         item->advice == EKB_ADVICE_FIND_ROLE;
+    const bool goes_on = (item->advice == EKB_ADVICE_ACT && item->steps != 0) ||
+                         item->advice == EKB_ADVICE_FIND_CA || item->advice == EKB_ADVICE_FIND_ROLE;
     out_text[0] = '\0';
     if (item->faults != 0) {
         add_remedy(out_text, item);
         add(out_text, "%s", goes_on ? "; " : "");
     }
+    if (item->faults != 0 && !goes_on) {
+        return out_text;
+    }
     if (item->advice == EKB_ADVICE_ACT) {
         add_steps(out_text, item->steps);
-    } else if (item->faults == 0 || goes_on) {
+    } else {
         add(out_text, "%s", texts[item->advice]);
     }
     return out_text;

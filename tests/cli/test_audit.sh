@@ -98,6 +98,16 @@ audit 'a store' 0 "$dir/store" --json
 audit 'a store of a client without clientAuth' 1 "$dir/public"
 says 'a store of a client without clientAuth' 'BREAKS'
 
+# A store without a client certificate gets a copy of the server's; not one whose own cannot be read.
+cp -rL -- "$dir/store" "$dir/alone"
+rm -f -- "$dir/alone/client.pem" "$dir/alone/clientprivkey.pem"
+audit 'without a client certificate' 0 "$dir/alone"
+says 'without a client certificate' 'upgrade:  this one is copied into the client store, and then breaks '
+echo nothing >"$dir/alone/client.pem"
+audit 'with a client certificate that cannot be read' 0 "$dir/alone" --json
+[[ $(item '[i["upgrade"] for i in r["items"] if i.get("role") == "server"]') == '[None]' ]] ||
+    fail "with a client certificate that cannot be read: $(item 'r["items"]')"
+
 # Where there is one store, the server's certificate is presented by the client, too, and the client's is not used.
 run ekubench pki mint "$dir/servers" --server-eku server --client-eku both
 audit 'two stores' 0 "$dir/servers"

@@ -521,9 +521,7 @@ Test(audit, offers_what_still_helps)
          "replace it: it has not the usages that neighbor, b2b ask for (clientAuth); act: upgrade "
          "(D)"},
         {"server, after it, somebody else's", SERVER, EKB_RELEASE_X15_5, OF(EKB_NODE_FAR),
-         "2026-05-01",
-         "replace it: it has not the usages that neighbor ask for (clientAuth); act: a client's "
-         "certificate needs clientAuth"},
+         "2026-05-01", "replace it: it has not the usages that neighbor ask for (clientAuth)"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct fixture_pki pki = pki_of(cases[i].eku, EKB_EKU_ABSENT, 1);
@@ -708,6 +706,63 @@ Test(audit, says_what_is_wrong_before_it_advises)
     ekb_chain_destroy(roots);
     EVP_PKEY_free(root_key);
     EVP_PKEY_free(key);
+}
+
+// The upgrade copies a server's certificate that is alone into the client store; it breaks nothing
+// before that.
+Test(audit, says_what_the_upgrade_does_with_one_that_is_alone)
+{
+    static const struct {
+        const char *name;
+        unsigned eku;
+        unsigned nodes;
+        enum ekb_release release;
+        enum ekb_eku_mode mode;
+        const char *text;
+        const char *advice;
+    } cases[] = {
+        {"server, edge", SERVER, OF(EKB_NODE_EDGE), EKB_RELEASE_X15_5, EKB_EKU_ON,
+         "this one is copied into the client store, and then breaks neighbor, b2b",
+         "put another one into the client store: a copy of this one breaks neighbor, b2b; act: "
+         "another root with both usages (A), or renew in time (B)"},
+        {"server, edge, off", SERVER, OF(EKB_NODE_EDGE), EKB_RELEASE_X15_5, EKB_EKU_OFF,
+         "this one is copied into the client store, and then breaks b2b",
+         "put another one into the client store: a copy of this one breaks b2b; act: another root "
+         "with both usages (A), or renew in time (B)"},
+        {"server, core", SERVER, OF(EKB_NODE_CORE), EKB_RELEASE_X15_5, EKB_EKU_ON,
+         "this one is copied into the client store, and then breaks uc-zone, ssh-tunnel, neighbor",
+         "put another one into the client store: a copy of this one breaks uc-zone, ssh-tunnel, "
+         "neighbor; act: another root with both usages (A), renew in time (B), or a private CA for "
+         "a core node (C)"},
+        {"server, of one store", SERVER, OF(EKB_NODE_EDGE), EKB_RELEASE_X15_4, EKB_EKU_ON,
+         "this one is copied into the client store, and then breaks neighbor, b2b",
+         "replace it: it has not the usages that neighbor, b2b ask for (clientAuth); act: another "
+         "root with both usages (A), renew in time (B), or upgrade (D)"},
+        {"both", BOTH, OF(EKB_NODE_EDGE), EKB_RELEASE_X15_5, EKB_EKU_ON,
+         "this one is copied into the client store, and then breaks nothing",
+         "act: another root with both usages (A), or renew in time (B)"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct fixture_pki pki = pki_of(cases[i].eku, EKB_EKU_ABSENT, 1);
+        struct ekb_audit_item item = {
+            .source = "x", .place = EKB_AUDIT_STORE, .roles = AS_SERVER, .is_alone = true};
+        struct ekb_audit_options options = options_of();
+        char text[EKB_AUDIT_TEXT_LEN];
+        options.public_roots = fixture_pki_root(&pki);
+        options.nodes = cases[i].nodes;
+        options.release = cases[i].release;
+        options.mode = cases[i].mode;
+
+        cr_assert_eq(ekb_audit_judge(&item, &options, pki.chain, 0), EKB_OK);
+
+        cr_expect_str_eq(ekb_audit_upgrade_text(text, &item), cases[i].text, "%s: %s",
+                         cases[i].name, text);
+        cr_expect_str_eq(ekb_audit_advice_text(text, &item), cases[i].advice, "%s: %s",
+                         cases[i].name, text);
+        cr_expect_eq(item.breaks, cases[i].release == EKB_RELEASE_X15_4, "%s", cases[i].name);
+        cr_expect_neq(item.mtls, EKB_MTLS_NO, "%s", cases[i].name);
+        fixture_pki_deinit(&pki);
+    }
 }
 
 // What breaks is to be acted on, whatever else is said of it.

@@ -66,7 +66,8 @@ enum {
     EKB_FAULT_USAGES = 1 << 6,       // Links on which it is used ask for usages that it lacks.
     EKB_FAULT_CHROME = 1 << 7,       // Chrome distrusts it already.
     EKB_FAULT_GATE = 1 << 8,         // The store that it would be in refuses it.
-    EKB_AUDIT_NUM_FAULTS = 9
+    EKB_FAULT_COPY = 1 << 9,         // The upgrade's copy of it, in the client store, breaks.
+    EKB_AUDIT_NUM_FAULTS = 10
 };
 
 // What to do before public CAs leave clientAuth out.
@@ -112,6 +113,7 @@ struct ekb_audit_item {
     const char *source; // Path or HOST:PORT. Borrowed.
     enum ekb_audit_place place;
     unsigned roles; // EKB_AUDIT_*
+    bool is_alone;  // A store's, of the server, which has no client certificate beside it.
     struct ekb_description certificate;
     char root[256]; // Its subject; "": not known.
     enum ekb_audit_pki pki;
@@ -128,6 +130,9 @@ struct ekb_audit_item {
     bool breaks;      // A link, in a role that is known.
     unsigned lacking; // Of these links those (1 << enum ekb_link) that ask for usages it lacks,
     unsigned missing; // and which, EKB_EKU_*.
+    // Of one that is alone: the links (1 << enum ekb_link) on which it breaks as a client's, once
+    // the upgrade to two stores has copied it. No reason for `breaks`.
+    unsigned copy_breaks;
     enum ekb_audit_mtls mtls;
     struct ekb_audit_gate gates[EKB_STORE_NUM_SIDES];
     unsigned faults; // EKB_FAULT_*
@@ -182,7 +187,7 @@ EKB_NODISCARD enum ekb_err ekb_audit_server(struct ekb_audit_totals *totals,
                                             const char *target, struct ekb_fail *reterr_fail);
 
 // ekb_audit_judge fills what follows from certificate `index` of `chain`, whose issuers may be in
-// `chain` too; `item` has source, place and roles. It looks at nothing else. EKB_NOMEM.
+// `chain` too; `item` has source, place, roles and is_alone. It looks at nothing else. EKB_NOMEM.
 EKB_NODISCARD enum ekb_err ekb_audit_judge(struct ekb_audit_item *item,
                                            const struct ekb_audit_options *options,
                                            const struct ekb_chain *chain, size_t index);
@@ -202,13 +207,15 @@ const char *ekb_audit_links_text(char out_text[EKB_AUDIT_LINKS_LEN], unsigned li
 
 // ekb_audit_advice_text writes what to do with `item`: of its gravest fault, and before public CAs
 // leave clientAuth out. ekb_audit_reason_text writes what `fault` (one of EKB_FAULT_*) of `item`
-// is; ekb_audit_gate_text what the gate of a store says ("accepted", "refused: ..."). They return
-// `out_text`.
+// is; ekb_audit_gate_text what the gate of a store says ("accepted", "refused: ...");
+// ekb_audit_upgrade_text what the upgrade does with one that is alone. They return `out_text`.
 #define EKB_AUDIT_TEXT_LEN 768
 const char *ekb_audit_advice_text(char out_text[EKB_AUDIT_TEXT_LEN],
                                   const struct ekb_audit_item *item);
 const char *ekb_audit_reason_text(char out_text[EKB_AUDIT_TEXT_LEN],
                                   const struct ekb_audit_item *item, unsigned fault);
+const char *ekb_audit_upgrade_text(char out_text[EKB_AUDIT_TEXT_LEN],
+                                   const struct ekb_audit_item *item);
 const char *ekb_audit_gate_text(char out_text[EKB_AUDIT_TEXT_LEN],
                                 const struct ekb_audit_gate *gate);
 
