@@ -373,6 +373,11 @@ else
     echo 'localhost is not 127.0.0.1 first: no server is asked by name' >&2
 fi
 
+run ekubench audit --help
+expect 'help' 0
+for words in 'if the other end trusts the root' 'a far end to check' 'ClusterDB to be Enforcing'; do
+    tr -s ' \n' ' ' <"$dir/out" | grep -qF -- "$words" || fail "help: no \"$words\""
+done
 for words in '' '--json --csv x' '--role x y' '--node x y' '--mode none y' '--release 1 y' '--at never y' \
     "--public-roots $dir/absent y" "--password-file $dir/absent y"; do
     # shellcheck disable=SC2086 # Several words.
