@@ -6,6 +6,7 @@
 #include "ekubench/base/units.h"
 #include "ekubench/lab/audit.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -168,10 +169,14 @@ static const char doc[] =
     "List the certificates in files (PEM, DER, PKCS #12), directories, stores and of servers: what "
     "they are used for, on which links they work, by release and mode, what the upload gate says, "
     "and what to do before public CAs leave clientAuth out.\v"
+    "A link works if the other end trusts the root: that is not known here, nor are names looked "
+    "at. Peers are taken to have the --mode that is given (uc-zone, neighbor), a far end to check "
+    "(b2b), ClusterDB to be Enforcing (cluster).\n\n"
     "A release up to X15.4 has one store: the server's certificate is the client's, too. Of a "
     "server it is not known whether it is such a node, unless --node says so.\n\n"
-    "What cannot be read is listed, too, and is no error.\n\nExit status: 0 no certificate breaks "
-    "a link on which it is used; 1 one does; 2 wrong usage.\n\nExamples:\n"
+    "What cannot be read is listed, too, and is no error as long as something can.\n\nExit status: "
+    "0 no certificate breaks a link on which it is used; 1 one does; 2 wrong usage, or nothing at "
+    "all could be read of what was named.\n\nExamples:\n"
     "  ekubench audit /etc/ssl STORE cucm.example:8443\n"
     "  ekubench audit STORE --node edge --release X15.4\n"
     "  ekubench audit certs --role client --mode off --at 2026-06-15 --csv >audit.csv";
@@ -196,6 +201,12 @@ static enum ekb_err read_roots(struct ekb_chain **out_roots, const char *path, c
         return EKB_OK;
     }
     return ekb_chain_read_pem(out_roots, path != NULL ? path : usual, reterr_fail);
+}
+
+// has_read_nothing is true if there was something to read, and all of it cannot be read.
+static bool has_read_nothing(const struct ekb_audit_totals *totals)
+{
+    return totals->unreadable > 0 && totals->certificates + totals->cas + totals->without == 0;
 }
 
 int ekb_cli_audit(int argc, char **argv)
@@ -237,5 +248,7 @@ int ekb_cli_audit(int argc, char **argv)
     if (err != EKB_OK) {
         return ekb_cli_fail(&fail);
     }
-    return totals.breaking > 0 ? EKB_EXIT_GATE : EKB_EXIT_OK;
+    return totals.breaking > 0         ? EKB_EXIT_GATE
+           : has_read_nothing(&totals) ? EKB_EXIT_USAGE
+                                       : EKB_EXIT_OK;
 }

@@ -157,6 +157,36 @@ static const char *unused(char out_text[TEXT_LEN], const struct row *row)
     return out_text;
 }
 
+static const char *not_before(char out_text[TEXT_LEN], const struct row *row)
+{
+    return ekb_units_format_time(out_text, row->item->certificate.not_before);
+}
+
+static const char *reasons(char out_text[TEXT_LEN], const struct row *row)
+{
+    unsigned faults[EKB_AUDIT_NUM_FAULTS];
+    const size_t num = ekb_audit_reasons(faults, row->item);
+    out_text[0] = '\0';
+    for (size_t i = 0; i < num; i++) {
+        char reason[EKB_AUDIT_TEXT_LEN];
+        const size_t len = strlen(out_text);
+        (void)snprintf(out_text + len, TEXT_LEN - len, "%s%s", i > 0 ? "; " : "",
+                       ekb_audit_reason_text(reason, row->item, faults[i]));
+    }
+    return out_text;
+}
+
+static const char *upgrade(char out_text[TEXT_LEN], const struct row *row)
+{
+    return row->item->is_alone ? ekb_audit_upgrade_text(out_text, row->item) : "";
+}
+
+static const char *to_act(char out_text[TEXT_LEN], const struct row *row)
+{
+    (void)out_text;
+    return row->item->to_act ? "yes" : "no";
+}
+
 // Those before the columns of all releases, in their order; `source` stands before and `problem`
 // behind all of them.
 static const struct {
@@ -182,6 +212,10 @@ static const struct {
     {"gate_client", client_gate},
     {"dates", dates},
     {"unused_under", unused},
+    {"not_before", not_before},
+    {"reasons", reasons},
+    {"to_act", to_act},
+    {"upgrade", upgrade},
 };
 
 #define NUM_FIELDS (sizeof fields / sizeof fields[0])

@@ -34,12 +34,14 @@ size_t ekb_audit_columns(struct ekb_audit_column out_columns[EKB_AUDIT_MAX_COLUM
 struct ekb_audit_column ekb_audit_column_of(const struct ekb_audit_options *options);
 
 // ekb_audit_links returns the links of which that is found in a column, as a set (1 << enum
-// ekb_link); ekb_audit_links_text writes the names of a set, with `separator` between them.
-#define EKB_AUDIT_LINKS_LEN 128
+// ekb_link).
 unsigned ekb_audit_links(const struct ekb_audit_item *item, struct ekb_audit_column column,
                          enum ekb_audit_link found);
-const char *ekb_audit_links_text(char out_text[EKB_AUDIT_LINKS_LEN], unsigned links,
-                                 const char *separator);
+
+// ekb_audit_reasons lists the faults of `item` that are told as reasons, each by its bit, and
+// returns their number: all but what is told of the gate and of the upgrade.
+size_t ekb_audit_reasons(unsigned out_faults[EKB_AUDIT_NUM_FAULTS],
+                         const struct ekb_audit_item *item);
 
 // The forms. Each prints what stands first, an item or a problem (`text`, of `source`), and what
 // stands last. CSV has nothing to say at the end.

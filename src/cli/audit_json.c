@@ -52,6 +52,37 @@ static json_t *dates_json(const struct ekb_audit_item *item, int64_t at)
     return dates;
 }
 
+static json_t *reasons_json(const struct ekb_audit_item *item)
+{
+    unsigned faults[EKB_AUDIT_NUM_FAULTS];
+    const size_t num = ekb_audit_reasons(faults, item);
+    json_t *reasons = json_array();
+    for (size_t i = 0; i < num; i++) {
+        char text[EKB_AUDIT_TEXT_LEN];
+        (void)json_array_append_new(reasons,
+                                    json_string(ekb_audit_reason_text(text, item, faults[i])));
+    }
+    return reasons;
+}
+
+static json_t *upgrade_json(const struct ekb_audit_item *item)
+{
+    char text[EKB_AUDIT_TEXT_LEN];
+    return item->is_alone ? json_string(ekb_audit_upgrade_text(text, item)) : json_null();
+}
+
+static json_t *copy_breaks_json(const struct ekb_audit_item *item)
+{
+    json_t *links = json_array();
+    for (int link = 0; link < EKB_LINK_NUM; link++) {
+        if ((item->copy_breaks & 1U << link) != 0) {
+            (void)json_array_append_new(links,
+                                        json_string(ekb_link_row((enum ekb_link)link)->name));
+        }
+    }
+    return links;
+}
+
 // steps_json lists the letters of what can be done.
 static json_t *steps_json(const struct ekb_audit_item *item)
 {
@@ -68,11 +99,12 @@ static json_t *item_json(const struct ekb_audit_item *item, const struct ekb_aud
 {
     char usages[EKB_EKU_TEXT_LEN];
     char good_for[EKB_EKU_TEXT_LEN];
+    char from[EKB_UNITS_TEXT_LEN];
     char until[EKB_UNITS_TEXT_LEN];
     char advice[EKB_AUDIT_TEXT_LEN];
     return json_pack(
         "{s:s, s:s, s:s, s:s, s:s, s:s?, s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:b, s:o, s:o, s:s, "
-        "s:o, s:o}",
+        "s:o, s:s, s:o, s:b, s:o, s:o, s:o}",
         "source", item->source, "place", ekb_audit_place_name(item->place), "role",
         ekb_audit_roles_name(item->roles), "subject", item->certificate.subject, "issuer",
         item->certificate.issuer, "root", item->root[0] != '\0' ? item->root : NULL, "serial",
@@ -82,7 +114,10 @@ static json_t *item_json(const struct ekb_audit_item *item, const struct ekb_aud
         (json_int_t)item->days_left, "ca", ekb_audit_pki_name(item->pki), "mtls",
         ekb_audit_mtls_name(item->mtls), "breaks", (int)item->breaks, "gate", gates_json(item),
         "dates", dates_json(item, options->at), "advice", ekb_audit_advice_text(advice, item),
-        "steps", steps_json(item), "links", links_json(item));
+        "steps", steps_json(item), "not_before",
+        ekb_units_format_time(from, item->certificate.not_before), "reasons", reasons_json(item),
+        "to_act", (int)item->to_act, "upgrade", upgrade_json(item), "upgrade_breaks",
+        copy_breaks_json(item), "links", links_json(item));
 }
 
 // print_object prints one element of the list, which is made as it goes.

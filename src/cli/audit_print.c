@@ -61,18 +61,17 @@ unsigned ekb_audit_links(const struct ekb_audit_item *item, struct ekb_audit_col
     return links;
 }
 
-const char *ekb_audit_links_text(char out_text[EKB_AUDIT_LINKS_LEN], unsigned links,
-                                 const char *separator)
+size_t ekb_audit_reasons(unsigned out_faults[EKB_AUDIT_NUM_FAULTS],
+                         const struct ekb_audit_item *item)
 {
-    out_text[0] = '\0';
-    for (int link = 0; link < EKB_LINK_NUM; link++) {
-        const size_t len = strlen(out_text);
-        if ((links & 1U << link) != 0) {
-            (void)snprintf(out_text + len, EKB_AUDIT_LINKS_LEN - len, "%s%s",
-                           len > 0 ? separator : "", ekb_link_row((enum ekb_link)link)->name);
+    size_t num = 0;
+    for (unsigned fault = 0; fault < EKB_AUDIT_NUM_FAULTS; fault++) {
+        const bool is_told = ((EKB_FAULT_GATE | EKB_FAULT_COPY) & 1U << fault) != 0;
+        if ((item->faults & 1U << fault) != 0 && !is_told) {
+            out_faults[num++] = 1U << fault;
         }
     }
-    return out_text;
+    return num;
 }
 
 // Printing.
@@ -123,6 +122,10 @@ static void print_problem(const struct ekb_audit_printer *printer, const char *s
     char raw[512];
     char text[CLEAN_LEN];
     ekb_fail_text(raw, sizeof raw, problem);
+    if (problem->err == EKB_NEED_PASSWORD) {
+        const size_t len = strlen(raw);
+        (void)snprintf(raw + len, sizeof raw - len, " (see --password-file)");
+    }
     (void)clean(text, raw);
     if (printer->form == EKB_AUDIT_TEXT) {
         (void)printf("     -  cannot be read: %s\n", text);

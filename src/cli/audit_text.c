@@ -10,6 +10,7 @@
 #define INDENT 8
 #define MARGIN 18  // Of what follows a label.
 #define SUBJECT 38 // Of the subject.
+#define LETTERS (EKB_STEP_ROOT | EKB_STEP_RENEW | EKB_STEP_PRIVATE | EKB_STEP_UPGRADE)
 
 // print_line prints "label: text", in as many lines as that takes.
 static void print_line(const char *label, const char *text)
@@ -131,8 +132,32 @@ static void print_gates(const struct ekb_audit_item *item, enum ekb_release rele
     }
 }
 
+// print_reasons prints what is wrong with it by itself.
+static void print_reasons(const struct ekb_audit_item *item)
+{
+    unsigned faults[EKB_AUDIT_NUM_FAULTS];
+    const size_t num = ekb_audit_reasons(faults, item);
+    for (size_t i = 0; i < num; i++) {
+        char text[EKB_AUDIT_TEXT_LEN];
+        print_line("reason:", ekb_audit_reason_text(text, item, faults[i]));
+    }
+}
+
+// print_dates prints the dates that change something for it, but for what is a reason already.
+static void print_dates(const struct ekb_audit_item *item, int64_t at)
+{
+    for (int date = 0; date < EKB_AUDIT_NUM_DATES; date++) {
+        const bool is_reason = date == EKB_DATE_CHROME && (item->faults & EKB_FAULT_CHROME) != 0;
+        if ((item->dates & 1U << date) != 0 && !is_reason) {
+            print_line("date:", ekb_audit_date_text((enum ekb_audit_date)date, at));
+        }
+    }
+}
+
 static void print_identity(const struct ekb_audit_item *item)
 {
+    char from[EKB_UNITS_TEXT_LEN];
+    const bool is_early = (item->faults & EKB_FAULT_NOT_YET) != 0;
     char usages[EKB_EKU_TEXT_LEN];
     char good_for[EKB_EKU_TEXT_LEN];
     char until[EKB_UNITS_TEXT_LEN];
@@ -144,8 +169,10 @@ static void print_identity(const struct ekb_audit_item *item)
     (void)printf("%*s%-*s%s\n", INDENT, "", MARGIN - INDENT, "where:", item->source);
     print_name("issuer:", item->certificate.issuer);
     print_name("root:", item->root[0] != '\0' ? item->root : "not known");
-    (void)snprintf(text, sizeof text, "%s, until %s", item->certificate.serial,
-                   ekb_units_format_time(until, item->certificate.not_after));
+    (void)snprintf(text, sizeof text, "%s, %s%s%suntil %s", item->certificate.serial,
+                   is_early ? "from " : "",
+                   is_early ? ekb_units_format_time(from, item->certificate.not_before) : "",
+                   is_early ? " " : "", ekb_units_format_time(until, item->certificate.not_after));
     print_line("serial:", text);
     (void)snprintf(text, sizeof text, "%s%s%s", ekb_eku_format(usages, item->certificate.eku),
                    is_less ? ", below its intermediates good for " : "",
@@ -166,16 +193,16 @@ void ekb_audit_text_item(const struct ekb_audit_printer *printer, const struct e
     print_links("works:", ekb_audit_links(item, column, EKB_AUDIT_WORKS));
     print_links(item->breaks ? "BREAKS:" : "breaks?",
                 ekb_audit_links(item, column, EKB_AUDIT_BREAKS));
+    print_reasons(item);
     if (ekb_audit_links(item, column, EKB_AUDIT_UNUSED) != 0) {
         print_line("unused:", "this release has one store, the server's");
     }
     print_differences(item, options);
-    print_gates(item, options->release);
-    for (int date = 0; date < EKB_AUDIT_NUM_DATES; date++) {
-        if ((item->dates & 1U << date) != 0) {
-            print_line("date:", ekb_audit_date_text((enum ekb_audit_date)date, options->at));
-        }
+    if (item->is_alone) {
+        print_line("upgrade:", ekb_audit_upgrade_text(text, item));
     }
+    print_gates(item, options->release);
+    print_dates(item, options->at);
     print_line("advice:", ekb_audit_advice_text(text, item));
 }
 
@@ -187,26 +214,38 @@ void ekb_audit_text_begin(const struct ekb_audit_printer *printer)
     (void)printf("By the rules of %s, EKU mode %s, as of %s\n", rules->covers,
                  rules->has_mode_switch ? ekb_eku_mode_name(options->mode) : "on (no switch)",
                  ekb_units_format_time(at, options->at));
+    (void)printf("works: if the other end trusts the root; names are not looked at\n");
     (void)printf("%6s  %-6s  %-7s  %-11s  %s\n", "days", "role", "mTLS", "CA", "subject");
 }
 
-static void print_steps(const struct ekb_audit_options *options)
+// print_steps explains the steps that some advice named.
+static void print_steps(const struct ekb_audit_options *options, unsigned steps)
 {
     const bool is_late = options->at >= ekb_audit_date_time(EKB_DATE_CLIENT_AUTH);
-    (void)printf(
-        "What can be done, of a public certificate that a TLS client uses:\n"
-        "  A  have it issued under another root, which still gives both usages\n"
-        "  B  %s\n"
-        "  C  take one of a private CA (for C; not for E, whose far ends do not know that CA)\n"
-        "  D  upgrade: X15.4 takes server certificates without clientAuth, X15.5 has two stores\n"
-        "2026-02-11 Let's Encrypt's classic profile drops clientAuth; 2026-03-15 public "
-        "certificates\n"
-        "live 200 days at most; 2026-05 public CAs stop giving clientAuth; 2026-06-15 Chrome\n"
-        "distrusts public certificates with both usages. Switching the check off leaves those "
-        "of the\n"
-        "chain and of names in force.\n",
-        is_late ? "stop its automatic renewal: since 2026-05 its successor has no clientAuth"
-                : "renew it before 2026-05, and stop its automatic renewal");
+    const bool has_switch = options->release >= EKB_RELEASE_X15_4;
+    const char *const texts[] = {
+        "A  have it issued under another root, which still gives both usages",
+        is_late ? "B  stop its automatic renewal: since 2026-05 its successor has no clientAuth"
+                : "B  renew it before 2026-05 (of Let's Encrypt: before 2026-02-11), and stop its "
+                  "automatic\n     renewal",
+        "C  take one of a private CA (for C; not for E, whose far ends do not know that CA)",
+        has_switch ? "D  upgrade: X15.5 has two stores"
+                   : "D  upgrade: X15.4 takes server certificates without clientAuth, X15.5 has "
+                     "two stores",
+    };
+    (void)printf("What can be done, of a public certificate that a TLS client uses:\n");
+    for (unsigned i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        if ((steps & 1U << i) != 0) {
+            (void)printf("  %s\n", texts[i]);
+        }
+    }
+    (void)printf("2026-02-11 Let's Encrypt's classic profile drops clientAuth; 2026-03-15 public "
+                 "certificates\n"
+                 "live 200 days at most; 2026-05 public CAs stop giving clientAuth; 2026-06-15 "
+                 "Chrome\n"
+                 "distrusts public certificates with both usages. Switching the check off leaves "
+                 "those of the\n"
+                 "chain and of names in force.\n");
 }
 
 void ekb_audit_text_end(const struct ekb_audit_printer *printer,
@@ -221,7 +260,7 @@ void ekb_audit_text_end(const struct ekb_audit_printer *printer,
                  (unsigned long long)totals->files, (unsigned long long)totals->without,
                  (unsigned long long)totals->unreadable, (unsigned long long)totals->cas,
                  (unsigned long long)totals->hidden);
-    if (totals->to_act > 0) {
-        print_steps(printer->options);
+    if ((totals->steps & LETTERS) != 0) {
+        print_steps(printer->options, totals->steps);
     }
 }

@@ -64,30 +64,32 @@ static void tell_problem(const struct auditor *auditor, const char *source,
     auditor->options->tell(auditor->options->context, NULL, source, fail);
 }
 
-// tell_chain tells the certificates of `chain`: a CA's only if that is asked for. Of a store and of
-// a server only the first is presented.
+// tell_chain tells the certificates of `chain`, found as `found` says: a CA's only if that is asked
+// for. Of a store and of a server only the first is presented.
 static enum ekb_err tell_chain(const struct auditor *auditor, const struct ekb_chain *chain,
-                               const char *source, enum ekb_audit_place place, unsigned roles)
+                               const struct ekb_audit_item *found)
 {
     enum ekb_err err = EKB_OK;
     for (size_t i = 0; i < ekb_chain_len(chain) && err == EKB_OK; i++) {
-        struct ekb_audit_item item = {.source = source, .place = place, .roles = roles};
+        struct ekb_audit_item item = *found;
         struct ekb_description description;
         ekb_chain_describe(&description, chain, i);
         // What is presented is no CA's certificate for that, whatever it says of itself.
         const bool is_presented =
-            roles != 0 && (i == 0 || (place == EKB_AUDIT_FILE && !description.is_ca));
+            found->roles != 0 && (i == 0 || (found->place == EKB_AUDIT_FILE && !description.is_ca));
         if (description.is_ca && !is_presented && !auditor->options->with_cas) {
             auditor->totals->cas++;
             continue;
         }
-        item.roles = is_presented ? roles : 0;
+        item.roles = is_presented ? found->roles : 0;
+        item.is_alone = found->is_alone && is_presented;
         err = ekb_audit_judge(&item, auditor->options, chain, i);
         if (err == EKB_OK) {
             auditor->totals->certificates++;
             auditor->totals->breaking += item.breaks ? 1 : 0;
-            auditor->totals->to_act += item.advice == EKB_ADVICE_ACT ? 1 : 0;
-            auditor->options->tell(auditor->options->context, &item, source, NULL);
+            auditor->totals->to_act += item.to_act ? 1 : 0;
+            auditor->totals->steps |= item.steps;
+            auditor->options->tell(auditor->options->context, &item, found->source, NULL);
         }
     }
     return err;
@@ -133,6 +135,8 @@ static enum ekb_err audit_file(const struct auditor *auditor, const char *path, 
 {
     struct ekb_bundle bundle = {.chain = NULL};
     struct ekb_fail fail = {.err = EKB_OK};
+    const struct ekb_audit_item found = {
+        .source = path, .place = EKB_AUDIT_FILE, .roles = auditor->options->roles};
     const bool is_meant = is_named || is_called_certificate(path);
     auditor->totals->files++;
     enum ekb_err err = ekb_bundle_survey(&bundle, path, auditor->options->password, &fail);
@@ -147,7 +151,7 @@ static enum ekb_err audit_file(const struct auditor *auditor, const char *path, 
         tell_problem(auditor, path, &fail);
         err = EKB_OK;
     } else {
-        err = tell_chain(auditor, bundle.chain, path, EKB_AUDIT_FILE, auditor->options->roles);
+        err = tell_chain(auditor, bundle.chain, &found);
         tell_faults(auditor, &bundle, path);
     }
     ekb_bundle_deinit(&bundle);
@@ -177,6 +181,7 @@ static bool is_stores(const char *name)
 struct side {
     const struct ekb_chain *chain; // NULL: none.
     struct ekb_bundle survey;      // Of what is malformed.
+    bool is_absent;                // There is nothing of it that could be read.
 };
 
 // read_side takes what the store has of a side; of a malformed file what can be read of it.
@@ -185,6 +190,7 @@ static enum ekb_err read_side(struct side *out_side, const struct ekb_store *sto
 {
     const struct ekb_fail *fault = ekb_store_fault(store, (enum ekb_store_part)side);
     out_side->chain = ekb_store_identity(store, side)->chain;
+    out_side->is_absent = out_side->chain == NULL && fault->err == EKB_OK;
     if (out_side->chain != NULL || fault->err != EKB_PARSE) {
         return EKB_OK;
     }
@@ -207,15 +213,19 @@ static enum ekb_err tell_sides(const struct auditor *auditor,
 {
     const struct side *server = &sides[EKB_STORE_SERVER];
     const struct side *client = &sides[EKB_STORE_CLIENT];
+    struct ekb_audit_item found = {.source = path, .place = EKB_AUDIT_STORE};
     enum ekb_err err = EKB_OK;
     const bool same =
         is_there(server) && is_there(client) && ekb_chain_same(server->chain, 0, client->chain, 0);
     if (is_there(server)) {
-        err = tell_chain(auditor, server->chain, path, EKB_AUDIT_STORE,
-                         same ? EKB_AUDIT_SERVER | EKB_AUDIT_CLIENT : EKB_AUDIT_SERVER);
+        found.roles = same ? EKB_AUDIT_SERVER | EKB_AUDIT_CLIENT : EKB_AUDIT_SERVER;
+        found.is_alone = client->is_absent;
+        err = tell_chain(auditor, server->chain, &found);
     }
     if (err == EKB_OK && is_there(client) && !same) {
-        err = tell_chain(auditor, client->chain, path, EKB_AUDIT_STORE, EKB_AUDIT_CLIENT);
+        found.roles = EKB_AUDIT_CLIENT;
+        found.is_alone = false;
+        err = tell_chain(auditor, client->chain, &found);
     }
     return err;
 }
@@ -334,7 +344,8 @@ static enum ekb_err visit_entry(const struct auditor *auditor, FTS *tree, FTSENT
         return EKB_OK;
     case FTS_DEFAULT: // A device, a pipe, a socket.
         if (is_named) {
-            (void)ekb_fail_set(&fail, EKB_PARSE, 0, "%s is no file", entry->fts_path);
+            (void)ekb_fail_say(&fail, EKB_PARSE, "%s is neither a file nor a directory",
+                               entry->fts_path);
             tell_problem(auditor, entry->fts_path, &fail);
         }
         return EKB_OK;
@@ -394,10 +405,24 @@ static bool has_shown(const struct ekb_visit *visit)
     return visit->peer != NULL && ekb_chain_len(visit->peer) > 0;
 }
 
+// tell_no_address tells why `target` is no server: `why` is from ekb_address_parse.
+static void tell_no_address(const struct auditor *auditor, const char *target,
+                            const struct ekb_fail *why)
+{
+    struct ekb_fail fail = *why;
+    if (why->err == EKB_NOT_FOUND) {
+        (void)ekb_fail_say(&fail, EKB_NOT_FOUND, "%s: the host has no address that is known (%s)",
+                           target, why->detail);
+    }
+    tell_problem(auditor, target, &fail);
+}
+
 // tell_visits tells what the server has shown to who wanted RSA, and to who wanted ECDSA.
 static enum ekb_err tell_visits(const struct auditor *auditor, const struct ekb_visit visits[2],
                                 const char *target)
 {
+    const struct ekb_audit_item found = {
+        .source = target, .place = EKB_AUDIT_LIVE, .roles = EKB_AUDIT_SERVER};
     struct ekb_fail fail;
     enum ekb_err err = EKB_OK;
     if (!has_shown(&visits[0]) && !has_shown(&visits[1])) {
@@ -411,7 +436,7 @@ static enum ekb_err tell_visits(const struct auditor *auditor, const struct ekb_
                       ekb_chain_same(visits[0].peer, 0, visits[1].peer, 0);
     for (int i = 0; i < (same ? 1 : 2) && err == EKB_OK; i++) {
         if (has_shown(&visits[i])) {
-            err = tell_chain(auditor, visits[i].peer, target, EKB_AUDIT_LIVE, EKB_AUDIT_SERVER);
+            err = tell_chain(auditor, visits[i].peer, &found);
         }
     }
     return err;
@@ -429,7 +454,7 @@ enum ekb_err ekb_audit_server(struct ekb_audit_totals *totals,
     struct ekb_fail fail;
     enum ekb_err err = EKB_OK;
     if (ekb_address_parse(&probe.target, target, &fail) != EKB_OK) {
-        tell_problem(&auditor, target, &fail);
+        tell_no_address(&auditor, target, &fail);
         return EKB_OK;
     }
     copy_host(name, target);

@@ -4,16 +4,20 @@
 #include "ekubench/pki/describe.h"
 #include "ekubench/pki/policy.h"
 #include "ekubench/store/gate.h"
+#include "lab/audit_internal.h"
 
 #include <string.h>
 
 #define DAY_S INT64_C(86400)
 #define MAX_ISSUERS 16
 #define MAX_TRIES 16
-#define MAX_DAYS 200
 #define BOTH_USAGES (unsigned)(EKB_EKU_SERVER_AUTH | EKB_EKU_CLIENT_AUTH)
 #define BOTH_ROLES (unsigned)(EKB_AUDIT_SERVER | EKB_AUDIT_CLIENT)
 #define OF(kind) (1U << (kind))
+// With one of these it works on no link.
+#define BARRING_FAULTS                                                                             \
+    (unsigned)(EKB_FAULT_EXPIRED | EKB_FAULT_NOT_YET | EKB_FAULT_INTERMEDIATE |                    \
+               EKB_FAULT_SELF_SIGNED | EKB_FAULT_KEY_USAGE)
 
 // What the parts of a judgement share.
 struct judge {
@@ -22,6 +26,7 @@ struct judge {
     struct ekb_chain *path; // From the certificate up, as far as its file goes.
     unsigned nodes;         // 1 << enum ekb_node_kind: of which it may be.
     bool is_ours;           // It is taken for one of a node that has one of our releases.
+    bool is_unused;         // It is of a client store, and the audited release has none.
 };
 
 // The way up.
@@ -157,6 +162,41 @@ static unsigned roles_under(const struct judge *judge, enum ekb_release release,
     return one_store && (roles & EKB_AUDIT_SERVER) != 0 ? BOTH_ROLES : roles;
 }
 
+// is_presented is true of all but a CA's certificate that is merely in a file.
+static bool is_presented(const struct ekb_audit_item *item)
+{
+    return item->roles != 0 || !item->certificate.is_ca;
+}
+
+// is_distrusted is true if Chrome distrusts it by now, as a server's.
+static bool is_distrusted(const struct judge *judge)
+{
+    const struct ekb_audit_item *item = judge->item;
+    return item->pki == EKB_AUDIT_PUBLIC && (item->certificate.eku & BOTH_USAGES) == BOTH_USAGES &&
+           (roles_of(item) & EKB_AUDIT_SERVER) != 0 &&
+           judge->options->at >= ekb_audit_date_time(EKB_DATE_CHROME);
+}
+
+// find_faults says what is wrong with it whatever the links and the gate ask for.
+static unsigned find_faults(const struct judge *judge)
+{
+    const struct ekb_audit_item *item = judge->item;
+    const struct ekb_description *certificate = &item->certificate;
+    const bool is_over = judge->options->at > certificate->not_after;
+    const bool is_early = judge->options->at < certificate->not_before;
+    const unsigned dated = (is_over ? (unsigned)EKB_FAULT_EXPIRED : 0U) |
+                           (is_early ? (unsigned)EKB_FAULT_NOT_YET : 0U);
+    if (!is_presented(item) || judge->is_unused) {
+        return dated;
+    }
+    return dated |
+           (!is_over && !is_early && !item->is_valid ? (unsigned)EKB_FAULT_INTERMEDIATE : 0U) |
+           (item->pki == EKB_AUDIT_SELF_SIGNED ? (unsigned)EKB_FAULT_SELF_SIGNED : 0U) |
+           (!certificate->may_sign ? (unsigned)EKB_FAULT_KEY_USAGE : 0U) |
+           (item->good_for == 0 ? (unsigned)EKB_FAULT_NO_USAGE : 0U) |
+           (is_distrusted(judge) ? (unsigned)EKB_FAULT_CHROME : 0U);
+}
+
 static enum ekb_audit_mtls judge_mtls(const struct judge *judge)
 {
     const struct ekb_audit_item *item = judge->item;
@@ -166,6 +206,9 @@ static enum ekb_audit_mtls judge_mtls(const struct judge *judge)
     const bool has_part = (roles & EKB_AUDIT_CLIENT) != 0 && !unused;
     if (item->roles == 0) {
         return has_part ? EKB_MTLS_PERHAPS : EKB_MTLS_NO;
+    }
+    if (!has_part && item->is_alone) { // The upgrade makes a client's of it.
+        return EKB_MTLS_PERHAPS;
     }
     // A server of which nobody knows whether it is a node.
     if (!has_part && !judge->is_ours && has_one_store(release) &&
@@ -201,71 +244,120 @@ static bool is_initiators(enum ekb_link link, unsigned role)
     return link == EKB_LINK_SIP_SERVICE ? role == EKB_AUDIT_SERVER : role == EKB_AUDIT_CLIENT;
 }
 
-// judge_link says what the certificate is good for on `link` in one role: before `responder` as an
-// initiator's, before `initiator` as a responder's.
-static enum ekb_audit_link judge_link(const struct judge *judge, enum ekb_link link, unsigned role,
-                                      const struct ekb_release_node *responder,
-                                      const struct ekb_release_node *initiator)
+// By which rules links are judged.
+struct column {
+    struct ekb_release_node ours;
+    struct ekb_release_node theirs; // A far end has a mode of its own, and is taken to check.
+    unsigned roles;
+    bool unused; // It is of a client store, and there is none.
+};
+
+static struct column column_of(const struct judge *judge, enum ekb_release release,
+                               enum ekb_eku_mode mode)
 {
-    const struct ekb_audit_item *item = judge->item;
+    // Whose rules they are: C's and E's are the same, as far as links go.
+    struct column column = {
+        .ours = {.release = release, .kind = EKB_NODE_CORE, .mode = mode},
+        .theirs = {.release = release, .kind = EKB_NODE_FAR, .mode = EKB_EKU_ON},
+    };
+    column.roles = roles_under(judge, release, &column.unused);
+    return column;
+}
+
+// find_demand says what is verified of the certificate on `link` in one role: by the responder as
+// of an initiator's, by the initiator as of a responder's. Nothing, if it has no part in it.
+static struct ekb_link_demand find_demand(const struct judge *judge, const struct column *column,
+                                          enum ekb_link link, unsigned role)
+{
     const struct ekb_link_row *row = ekb_link_row(link);
     const bool initiates = is_initiators(link, role);
-    const struct ekb_link_demand demand = initiates ? ekb_link_demand_of_initiator(link, responder)
-                                                    : ekb_link_demand_of_responder(link, initiator);
-    const bool has_part = (initiates || role == EKB_AUDIT_SERVER) &&
+    const bool has_part = (column->roles & role) != 0 && (initiates || role == EKB_AUDIT_SERVER) &&
                           may_be_at(judge->nodes, initiates ? row->initiator : row->responder);
-    if (!has_part || !demand.chain) { // Nobody looks at it.
-        return EKB_AUDIT_NO_PART;
+    if (!has_part) {
+        return (struct ekb_link_demand){.chain = false};
     }
-    // A bit more than it has, so that no usage at all does not look like an extension that is
-    // absent.
-    return item->is_valid && item->certificate.may_sign &&
-                   ekb_link_allows(&demand, item->good_for | EKB_EKU_OTHER)
-               ? EKB_AUDIT_WORKS
-               : EKB_AUDIT_BREAKS;
+    return initiates ? ekb_link_demand_of_initiator(
+                           link, row->responder == EKB_END_FAR ? &column->theirs : &column->ours)
+                     : ekb_link_demand_of_responder(link, &column->ours);
+}
+
+// judge_link says what the certificate is good for on `link`, in its roles.
+static enum ekb_audit_link judge_link(const struct judge *judge, const struct column *column,
+                                      enum ekb_link link)
+{
+    const struct ekb_audit_item *item = judge->item;
+    const bool is_distrusted = link == EKB_LINK_BROWSER && (item->faults & EKB_FAULT_CHROME) != 0;
+    enum ekb_audit_link found = EKB_AUDIT_NO_PART;
+    for (unsigned role = 1; role <= EKB_AUDIT_CLIENT; role <<= 1) {
+        const struct ekb_link_demand demand = find_demand(judge, column, link, role);
+        // A bit more than it has, so that no usage at all does not look like an extension that is
+        // absent.
+        const bool works = (item->faults & BARRING_FAULTS) == 0 && !is_distrusted &&
+                           ekb_link_allows(&demand, item->good_for | EKB_EKU_OTHER);
+        if (demand.chain && found != EKB_AUDIT_BREAKS) {
+            found = works ? EKB_AUDIT_WORKS : EKB_AUDIT_BREAKS;
+        }
+    }
+    return column->unused && found != EKB_AUDIT_NO_PART ? EKB_AUDIT_UNUSED : found;
 }
 
 // judge_links fills one column: all links under a release and a mode.
 static void judge_links(const struct judge *judge, enum ekb_release release, enum ekb_eku_mode mode,
                         enum ekb_audit_link out_links[EKB_LINK_NUM])
 {
-    bool unused = false;
-    const unsigned roles = roles_under(judge, release, &unused);
-    // Whose rules they are: C's and E's are the same, as far as links go. A far end has a mode of
-    // its own, and is taken to check.
-    const struct ekb_release_node ours = {.release = release, .kind = EKB_NODE_CORE, .mode = mode};
-    const struct ekb_release_node theirs = {
-        .release = release, .kind = EKB_NODE_FAR, .mode = EKB_EKU_ON};
+    const struct column column = column_of(judge, release, mode);
     for (int link = 0; link < EKB_LINK_NUM; link++) {
-        const struct ekb_release_node *responder =
-            ekb_link_row((enum ekb_link)link)->responder == EKB_END_FAR ? &theirs : &ours;
-        out_links[link] = EKB_AUDIT_NO_PART;
+        out_links[link] = judge_link(judge, &column, (enum ekb_link)link);
+    }
+}
+
+// judge_used says what comes of the roles in which it is known to be used.
+static void judge_used(const struct judge *judge)
+{
+    struct ekb_audit_item *item = judge->item;
+    const struct ekb_audit_options *options = judge->options;
+    const struct column column = column_of(judge, options->release, options->mode);
+    item->breaks = false;
+    item->lacking = 0;
+    item->missing = 0;
+    for (int link = 0; link < EKB_LINK_NUM && item->roles != 0 && !column.unused; link++) {
+        item->breaks =
+            item->breaks || judge_link(judge, &column, (enum ekb_link)link) == EKB_AUDIT_BREAKS;
         for (unsigned role = 1; role <= EKB_AUDIT_CLIENT; role <<= 1) {
-            const enum ekb_audit_link found =
-                (roles & role) != 0 ? judge_link(judge, (enum ekb_link)link, role, responder, &ours)
-                                    : EKB_AUDIT_NO_PART;
-            out_links[link] = found > out_links[link] ? found : out_links[link];
+            const struct ekb_link_demand demand =
+                find_demand(judge, &column, (enum ekb_link)link, role);
+            const unsigned missing = demand.usages & ~item->good_for;
+            item->lacking |= missing != 0 ? 1U << link : 0U;
+            item->missing |= missing;
         }
-        if (unused && out_links[link] != EKB_AUDIT_NO_PART) {
-            out_links[link] = EKB_AUDIT_UNUSED;
-        }
+    }
+}
+
+// judge_copy says what becomes of one that the upgrade copies into the client store.
+static void judge_copy(const struct judge *judge)
+{
+    struct ekb_audit_item *item = judge->item;
+    const struct ekb_audit_options *options = judge->options;
+    const enum ekb_release release =
+        has_one_store(options->release) ? EKB_RELEASE_X15_5 : options->release;
+    struct column column = column_of(judge, release, options->mode);
+    column.roles = EKB_AUDIT_CLIENT;
+    item->copy_breaks = 0;
+    for (int link = 0; link < EKB_LINK_NUM && item->is_alone; link++) {
+        const bool breaks = judge_link(judge, &column, (enum ekb_link)link) == EKB_AUDIT_BREAKS;
+        item->copy_breaks |= breaks ? 1U << link : 0U;
     }
 }
 
 static void judge_all_links(const struct judge *judge)
 {
     struct ekb_audit_item *item = judge->item;
-    const struct ekb_audit_options *options = judge->options;
     for (int release = 0; release < EKB_RELEASE_NUM; release++) {
         judge_links(judge, (enum ekb_release)release, EKB_EKU_ON, item->links[release][0]);
         judge_links(judge, (enum ekb_release)release, EKB_EKU_OFF, item->links[release][1]);
     }
-    item->breaks = false;
-    for (int link = 0; link < EKB_LINK_NUM && item->roles != 0; link++) {
-        item->breaks =
-            item->breaks ||
-            item->links[options->release][options->mode == EKB_EKU_OFF][link] == EKB_AUDIT_BREAKS;
-    }
+    judge_used(judge);
+    judge_copy(judge);
 }
 
 // The gate.
@@ -313,62 +405,22 @@ static void judge_gate(const struct judge *judge)
     }
 }
 
-// Advice.
+// The whole.
 
-static enum ekb_audit_advice advise(const struct judge *judge)
+// find_refusals says which faults the links and the gate have found. What goes in as a copy is not
+// refused.
+static unsigned find_refusals(const struct judge *judge)
 {
     const struct ekb_audit_item *item = judge->item;
-    bool unused = false;
-    (void)roles_under(judge, judge->options->release, &unused);
-    if (item->days_left < 0) {
-        return EKB_ADVICE_EXPIRED;
+    unsigned faults = (item->lacking != 0 ? (unsigned)EKB_FAULT_USAGES : 0U) |
+                      (item->copy_breaks != 0 ? (unsigned)EKB_FAULT_COPY : 0U);
+    for (int side = 0; side < EKB_STORE_NUM_SIDES; side++) {
+        const struct ekb_audit_gate *gate = &item->gates[side];
+        const bool is_refused = gate->asked && gate->refusal.err != EKB_OK && !gate->copy_admits;
+        faults |= is_refused ? (unsigned)EKB_FAULT_GATE : 0U;
     }
-    if (item->roles == 0 && item->certificate.is_ca) {
-        return EKB_ADVICE_CA;
-    }
-    if (item->pki == EKB_AUDIT_PRIVATE || item->pki == EKB_AUDIT_SELF_SIGNED) {
-        return EKB_ADVICE_NOT_AFFECTED;
-    }
-    if (unused && item->roles != 0) {
-        return EKB_ADVICE_UNUSED;
-    }
-    if (item->pki == EKB_AUDIT_UNKNOWN) {
-        return EKB_ADVICE_FIND_CA;
-    }
-    return item->mtls == EKB_MTLS_YES       ? EKB_ADVICE_ACT
-           : item->mtls == EKB_MTLS_PERHAPS ? EKB_ADVICE_FIND_ROLE
-                                            : EKB_ADVICE_KEEP;
+    return faults;
 }
-
-// steps_of returns what can be done on the nodes that it may be of.
-static unsigned steps_of(unsigned nodes)
-{
-    return EKB_STEP_ROOT | EKB_STEP_RENEW |
-           ((nodes & OF(EKB_NODE_CORE)) != 0 ? (unsigned)EKB_STEP_PRIVATE : 0U) |
-           ((nodes & ~OF(EKB_NODE_FAR)) != 0 ? (unsigned)EKB_STEP_UPGRADE : 0U);
-}
-
-// dates_of returns the dates that change something for a public certificate: that it lives to see.
-static unsigned dates_of(const struct ekb_audit_item *item)
-{
-    const struct ekb_description *certificate = &item->certificate;
-    const bool is_client = (certificate->eku & EKB_EKU_CLIENT_AUTH) != 0;
-    const bool concerns[EKB_AUDIT_NUM_DATES] = {
-        [EKB_DATE_LETS_ENCRYPT] = is_client && strstr(certificate->issuer, "Let's Encrypt") != NULL,
-        [EKB_DATE_200_DAYS] = certificate->not_after - certificate->not_before > MAX_DAYS * DAY_S,
-        [EKB_DATE_CLIENT_AUTH] = is_client,
-        [EKB_DATE_CHROME] = (certificate->eku & BOTH_USAGES) == BOTH_USAGES,
-    };
-    unsigned found = 0;
-    for (unsigned i = 0; i < EKB_AUDIT_NUM_DATES; i++) {
-        if (concerns[i] && certificate->not_after >= ekb_audit_date_time((enum ekb_audit_date)i)) {
-            found |= 1U << i;
-        }
-    }
-    return item->pki == EKB_AUDIT_PUBLIC && !certificate->is_ca && item->days_left >= 0 ? found : 0;
-}
-
-// The whole.
 
 // may_be_of returns the kinds of nodes that the certificate may be of: a store is one of ours.
 static unsigned may_be_of(const struct ekb_audit_item *item,
@@ -393,12 +445,13 @@ enum ekb_err ekb_audit_judge(struct ekb_audit_item *item, const struct ekb_audit
         const int64_t left_s = item->certificate.not_after - options->at;
         item->days_left = left_s >= 0 ? left_s / DAY_S : -((-left_s + DAY_S - 1) / DAY_S);
         weigh(&judge, find_root(&judge));
+        (void)roles_under(&judge, options->release, &judge.is_unused);
+        item->faults = find_faults(&judge);
         judge_all_links(&judge);
         judge_gate(&judge);
         item->mtls = judge_mtls(&judge);
-        item->advice = advise(&judge);
-        item->steps = item->advice == EKB_ADVICE_ACT ? steps_of(judge.nodes) : 0;
-        item->dates = dates_of(item);
+        item->faults |= find_refusals(&judge);
+        ekb_audit_advise(item, options, judge.nodes, judge.is_unused);
     }
     ekb_chain_destroy(judge.path);
     return err;

@@ -50,7 +50,7 @@ audit 'files' 0 "$dir/files" --password-file "$dir/password" --json
     "[('client.der', 'unknown', 'perhaps'), ('client.p12', 'unknown', 'perhaps'), ('server-only.pem', 'public', 'no')]" ]] ||
     fail "files: $(item 'r["items"]')"
 audit 'the password is missing' 0 "$dir/files/below"
-says 'the password is missing' 'client.p12: the password is wrong or missing'
+says 'the password is missing' 'client.p12: the password is wrong or missing (see --password-file)'
 audit 'own roots' 0 "$dir/files/below/client.der" --trust "$dir/store/ca.pem" --json
 # Its intermediate is not in the file.
 [[ $(item 'r["items"][0]["ca"]') == unknown ]] || fail "own roots: $(item 'r["items"]')"
@@ -66,13 +66,30 @@ audit 'as a client' 1 "$dir/files/server-only.pem" --role client --json
     "['uc-zone', 'ssh-tunnel', 'neighbor', 'b2b']" ]] || fail "as a client: $(item 'r["items"][0]["links"]')"
 audit 'as a client, mode off' 1 "$dir/files/server-only.pem" --role client --mode off
 says 'as a client, mode off' 'BREAKS:   ssh-tunnel'
-says 'as a client, mode off' 'act: '
-says 'as a client, mode off' 'A  have it issued under another root'
-says 'as a client, mode off' 'B  stop its automatic renewal'
+says 'as a client, mode off' 'act:'
+audit 'after the deadline' 1 "$dir/files/server-only.pem" --role client --at 2026-05-01
+says 'after the deadline' 'C  take one of a private CA'
+! grep -qE '^  [ABD]  ' "$dir/out" || fail "after the deadline: $(cat -- "$dir/out")"
 audit 'before the deadline' 1 "$dir/files/server-only.pem" --role client --at 2026-04-30
+says 'before the deadline' 'A  have it issued under another root'
 says 'before the deadline' 'B  renew it before 2026-05'
 audit 'expired by then' 1 "$dir/files/server-only.pem" --role server --at 2099-01-01
 says 'expired by then' 'renew: it has expired'
+says 'expired by then' 'reason:   not valid after '
+says 'expired by then' '1 certificates; 1 break a link on which they are used; 1 to act on'
+audit 'not yet' 1 "$dir/files/server-only.pem" --role server --at 2020-01-01 --json
+[[ $(item '[i["reasons"] == ["not valid before " + i["not_before"]] for i in r["items"]]') == '[True]' ]] ||
+    fail "not yet: $(item 'r["items"][0]')"
+audit 'not yet' 1 "$dir/files/server-only.pem" --role server --at 2020-01-01
+grep -qE ' serial: .*, from [-0-9T:]+Z' "$dir/out" || fail "not yet: $(cat -- "$dir/out")"
+says 'not yet' 'advice:   wait, or replace it: it is not valid before 20'
+
+# The default certificate of a new store is signed by itself, and so trusted by nobody.
+run ekubench store init -s "$dir/new"
+expect 'store init' 0
+audit 'a new store' 1 "$dir/new" --json
+[[ $(item '[(i["ca"], i["reasons"], i["to_act"], sorted(set(i["links"]["X15.5"]["on"].values()))) for i in r["items"]]') == \
+    "[('self-signed', ['self-signed: nobody can trust it'], True, ['-', 'breaks'])]" ]] || fail "a new store: $(item 'r["items"]')"
 
 # A store knows its roles, and its own CAs.
 audit 'a store' 0 "$dir/store" --json
@@ -81,12 +98,22 @@ audit 'a store' 0 "$dir/store" --json
 audit 'a store of a client without clientAuth' 1 "$dir/public"
 says 'a store of a client without clientAuth' 'BREAKS'
 
+# A store without a client certificate gets a copy of the server's; not one whose own cannot be read.
+cp -rL -- "$dir/store" "$dir/alone"
+rm -f -- "$dir/alone/client.pem" "$dir/alone/clientprivkey.pem"
+audit 'without a client certificate' 0 "$dir/alone"
+says 'without a client certificate' 'upgrade:  this one is copied into the client store, and then breaks '
+echo nothing >"$dir/alone/client.pem"
+audit 'with a client certificate that cannot be read' 0 "$dir/alone" --json
+[[ $(item '[i["upgrade"] for i in r["items"] if i.get("role") == "server"]') == '[None]' ]] ||
+    fail "with a client certificate that cannot be read: $(item 'r["items"]')"
+
 # Where there is one store, the server's certificate is presented by the client, too, and the client's is not used.
 run ekubench pki mint "$dir/servers" --server-eku server --client-eku both
 audit 'two stores' 0 "$dir/servers"
 audit 'one store' 1 "$dir/servers" --release X15.4 --json
 [[ $(item '[(i["role"], i["mtls"], i["breaks"], i["advice"], sorted(k for k, v in i["links"]["X15.4"]["on"].items() if v == "breaks")) for i in r["items"]]') == \
-    "[('server', 'yes', True, 'not affected', ['b2b', 'neighbor', 'ssh-tunnel', 'uc-zone']), ('client', 'no', False, 'not affected', [])]" ]] ||
+    "[('server', 'yes', True, 'replace it: it has not the usages that uc-zone, ssh-tunnel, neighbor, b2b ask for (clientAuth)', ['b2b', 'neighbor', 'ssh-tunnel', 'uc-zone']), ('client', 'no', False, 'not affected', [])]" ]] ||
     fail "one store: $(item 'r["items"]')"
 [[ $(item 'r["items"][1]["links"]["X15.4"]["on"]["uc-zone"], r["items"][1]["gate"]') == "('unused', {'server': None, 'client': None})" ]] ||
     fail "one store, the client's: $(item 'r["items"][1]')"
@@ -95,11 +122,11 @@ audit 'one store' 1 "$dir/servers" --release X15.4 --json
     fail "one store, the gate: $(item 'r["items"][0]["gate"]')"
 
 # Whose it is decides which links count, and what is advised.
-audit 'an edge' 1 "$dir/files/server-only.pem" --role client --node edge --json
-[[ $(item 'r["items"][0]["steps"], r["items"][0]["links"]["X15.5"]["on"]["ssh-tunnel"]') == "(['A', 'B', 'D'], '-')" ]] ||
+audit 'an edge' 1 "$dir/files/server-only.pem" --role client --node edge --at 2026-01-01 --json
+[[ $(item 'r["items"][0]["steps"], r["items"][0]["links"]["X15.5"]["on"]["ssh-tunnel"]') == "(['A', 'B'], '-')" ]] ||
     fail "an edge: $(item 'r["items"][0]')"
-audit 'a core' 1 "$dir/files/server-only.pem" --role client --node core --json
-[[ $(item 'r["items"][0]["steps"], r["items"][0]["links"]["X15.5"]["on"]["ssh-tunnel"]') == "(['A', 'B', 'C', 'D'], 'breaks')" ]] ||
+audit 'a core' 1 "$dir/files/server-only.pem" --role client --node core --at 2026-01-01 --json
+[[ $(item 'r["items"][0]["steps"], r["items"][0]["links"]["X15.5"]["on"]["ssh-tunnel"]') == "(['A', 'B', 'C'], 'breaks')" ]] ||
     fail "a core: $(item 'r["items"][0]')"
 
 # CSV: as many fields in each line.
@@ -272,7 +299,19 @@ audit 'an odd name' 0 "$dir/names" --json
 audit 'an odd name, as CSV' 0 "$dir/names" --csv
 audit 'an odd name, as text' 0 "$dir/names"
 ! grep -q $'\033' "$dir/out" || fail "an odd name, as text: $(cat -v -- "$dir/out")"
-audit 'no name at all' 0 ''
+audit 'no name at all' 2 ''
+
+# Nothing at all can be read of what was named.
+audit 'nothing there' 2 "$dir/absent" "$dir/files/below/client.p12" --json
+[[ $(item 'r["totals"]["unreadable"]') == 2 ]] || fail "nothing there: $(item 'r["totals"]')"
+audit 'something there' 0 "$dir/absent" "$dir/files/below/client.der"
+audit 'something without a certificate' 0 "$dir/absent" "$dir/files"
+audit 'a pipe' 2 "$dir/hostile/pipe.pem"
+says 'a pipe' 'pipe.pem is neither a file nor a directory'
+! grep -q 'cannot be parsed' "$dir/out" || fail "a pipe: $(cat -- "$dir/out")"
+audit 'an unknown host' 2 'host.invalid:443'
+says 'an unknown host' 'host.invalid:443: the host has no address that is known ('
+! grep -q 'is missing' "$dir/out" || fail "an unknown host: $(cat -- "$dir/out")"
 
 # Links that multiply the ways to a directory do not multiply what is looked at.
 mkdir "$dir/bomb"
@@ -298,7 +337,7 @@ else
         fail "a server: $(item 'r["items"]')"
     kill -INT "$server_pid"
     end_of "$server_pid"
-    audit 'nobody there' 0 '127.0.0.1:1'
+    audit 'nobody there' 2 '127.0.0.1:1'
     says 'nobody there' 'nothing listens at that address'
 fi
 
@@ -334,6 +373,11 @@ else
     echo 'localhost is not 127.0.0.1 first: no server is asked by name' >&2
 fi
 
+run ekubench audit --help
+expect 'help' 0
+for words in 'if the other end trusts the root' 'a far end to check' 'ClusterDB to be Enforcing'; do
+    tr -s ' \n' ' ' <"$dir/out" | grep -qF -- "$words" || fail "help: no \"$words\""
+done
 for words in '' '--json --csv x' '--role x y' '--node x y' '--mode none y' '--release 1 y' '--at never y' \
     "--public-roots $dir/absent y" "--password-file $dir/absent y"; do
     # shellcheck disable=SC2086 # Several words.

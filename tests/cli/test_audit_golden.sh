@@ -126,9 +126,16 @@ compare x15_5_off_client.txt 1 files --role client --mode off
 compare x15_4.txt 1 files store --release X15.4 --role server
 compare x15_4_edge.txt 1 files --release X15.4 --role server --node edge
 compare x14_1_core.csv 1 store --release X14.1 --node core --csv
+mkdir alone
+cp store/{server,privkey,ca}.pem alone
+compare x15_5_alone.txt 0 alone --node edge
+compare x15_5_alone.json 0 alone --node edge --json
+compare x15_5_alone.csv 0 alone --node edge --csv
+compare x15_5_chrome.txt 1 files/core-both.pem --role server --at 2026-06-15
+! grep -E '^ +(date|works): .*(Chrome|browser)' "$golden/x15_5_chrome.txt" >&2 || fail 'what breaks is said to work'
 
 # A table that fits; names of files are short here.
-for name in x15_5.txt x15_5_off_client.txt x15_4.txt x15_4_edge.txt; do
+for name in x15_5.txt x15_5_off_client.txt x15_4.txt x15_4_edge.txt x15_5_alone.txt x15_5_chrome.txt; do
     ! grep -nE '^.{101}' "$golden/$name" >&2 || fail "$name has lines of more than 100 columns"
 done
 

@@ -443,8 +443,8 @@ Test(audit, advises_by_the_decision_tree)
          EKB_ADVICE_FIND_ROLE},
         {"unknown", BOTH, AS_CLIENT, false, false, EKB_RELEASE_X15_5, "2026-01-15",
          EKB_ADVICE_FIND_CA},
-        {"expired", BOTH, AS_CLIENT, true, true, EKB_RELEASE_X15_5, "2050-01-01",
-         EKB_ADVICE_EXPIRED},
+        {"a client's of one store, of no known role", CLIENT, 0, true, true, EKB_RELEASE_X15_4,
+         "2026-01-15", EKB_ADVICE_UNUSED},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct fixture_pki pki = pki_of(cases[i].eku, EKB_EKU_ABSENT, 1);
@@ -472,12 +472,11 @@ Test(audit, offers_a_private_ca_to_a_core_node_only)
         unsigned nodes;
         const char *text;
     } cases[] = {
-        {0, "act: another root with both usages (A), renew in time (B), a private CA for a core "
-            "node (C), or upgrade (D)"},
-        {OF(EKB_NODE_CORE), "act: another root with both usages (A), renew in time (B), a private "
-                            "CA for a core node (C), or upgrade (D)"},
-        {OF(EKB_NODE_EDGE),
-         "act: another root with both usages (A), renew in time (B), or upgrade (D)"},
+        {0, "act: another root with both usages (A), renew in time (B), or a private CA for a core "
+            "node (C)"},
+        {OF(EKB_NODE_CORE), "act: another root with both usages (A), renew in time (B), or a "
+                            "private CA for a core node (C)"},
+        {OF(EKB_NODE_EDGE), "act: another root with both usages (A), or renew in time (B)"},
     };
     struct fixture_pki pki = pki_of(BOTH, EKB_EKU_ABSENT, 1);
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -492,6 +491,372 @@ Test(audit, offers_a_private_ca_to_a_core_node_only)
         cr_expect_eq((item.steps & EKB_STEP_PRIVATE) != 0, cases[i].nodes != OF(EKB_NODE_EDGE));
     }
     fixture_pki_deinit(&pki);
+}
+
+// What is offered is what is left of it at that time, and under that release.
+Test(audit, offers_what_still_helps)
+{
+    static const struct {
+        const char *name;
+        unsigned eku;
+        enum ekb_release release;
+        unsigned nodes;
+        const char *at;
+        const char *text;
+    } cases[] = {
+        {"both, before the deadline, one store", BOTH, EKB_RELEASE_X14_2, OF(EKB_NODE_EDGE),
+         "2026-04-30", "act: another root with both usages (A), renew in time (B), or upgrade (D)"},
+        {"both, after it", BOTH, EKB_RELEASE_X15_4, OF(EKB_NODE_EDGE), "2026-05-01",
+         "act: another root with both usages (A), stop its automatic renewal (B), or upgrade (D)"},
+        {"server, before it", SERVER, EKB_RELEASE_X15_5, OF(EKB_NODE_EDGE), "2026-04-30",
+         "replace it: it has not the usages that neighbor, b2b ask for (clientAuth); act: another "
+         "root with both usages (A), or renew in time (B); now: a certificate with clientAuth in "
+         "the client store, or the server's copied with --also-as-client where the other end does "
+         "not ask for clientAuth"},
+        {"server, after it", SERVER, EKB_RELEASE_X15_5, OF(EKB_NODE_EDGE), "2026-05-01",
+         "replace it: it has not the usages that neighbor, b2b ask for (clientAuth); act: a "
+         "certificate with clientAuth in the client store, or the server's copied with "
+         "--also-as-client where the other end does not ask for clientAuth"},
+        {"server, after it, one store", SERVER, EKB_RELEASE_X15_4, OF(EKB_NODE_EDGE), "2026-05-01",
+         "replace it: it has not the usages that neighbor, b2b ask for (clientAuth); act: upgrade "
+         "(D)"},
+        {"server, after it, somebody else's", SERVER, EKB_RELEASE_X15_5, OF(EKB_NODE_FAR),
+         "2026-05-01", "replace it: it has not the usages that neighbor ask for (clientAuth)"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct fixture_pki pki = pki_of(cases[i].eku, EKB_EKU_ABSENT, 1);
+        struct ekb_audit_options options = options_of();
+        char text[EKB_AUDIT_TEXT_LEN];
+        options.public_roots = fixture_pki_root(&pki);
+        options.nodes = cases[i].nodes;
+        options.release = cases[i].release;
+        options.at = day(cases[i].at);
+
+        const struct ekb_audit_item item = judge(
+            pki.chain, cases[i].release == EKB_RELEASE_X15_5 ? AS_CLIENT : AS_SERVER, &options);
+
+        cr_expect_str_eq(ekb_audit_advice_text(text, &item), cases[i].text, "%s: %s", cases[i].name,
+                         text);
+        fixture_pki_deinit(&pki);
+    }
+}
+
+// The classic profile of Let's Encrypt has a deadline of its own.
+Test(audit, renews_until_the_deadline_of_its_ca)
+{
+    static const struct {
+        const char *issuer;
+        const char *at;
+        unsigned steps;
+    } cases[] = {
+        {"Let's Encrypt", "2026-02-10", EKB_STEP_ROOT | EKB_STEP_RENEW},
+        {"Let's Encrypt", "2026-02-11", EKB_STEP_ROOT | EKB_STEP_RENEW | EKB_STEP_STOP},
+        {"Big CA", "2026-02-11", EKB_STEP_ROOT | EKB_STEP_RENEW},
+        {"Big CA", "2026-05-01", EKB_STEP_ROOT | EKB_STEP_RENEW | EKB_STEP_STOP},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct ekb_audit_options options = options_of();
+        const struct forgery root = {.subject = cases[i].issuer,
+                                     .issuer = cases[i].issuer,
+                                     .basic_constraints = "critical,CA:TRUE",
+                                     .key_usage = "keyCertSign"};
+        const struct forgery leaf = {
+            .subject = "leaf", .issuer = cases[i].issuer, .eku = "serverAuth,clientAuth"};
+        EVP_PKEY *key = forge_key();
+        EVP_PKEY *root_key = forge_key();
+        struct ekb_chain *roots = forge(&root, root_key, root_key);
+        struct ekb_chain *chain = forge(&leaf, key, root_key);
+        options.public_roots = roots;
+        options.nodes = OF(EKB_NODE_EDGE);
+        options.at = day(cases[i].at);
+
+        const struct ekb_audit_item item = judge(chain, AS_CLIENT, &options);
+
+        cr_expect_eq(item.steps, cases[i].steps, "%s at %s: %#x", cases[i].issuer, cases[i].at,
+                     item.steps);
+        ekb_chain_destroy(chain);
+        ekb_chain_destroy(roots);
+        EVP_PKEY_free(root_key);
+        EVP_PKEY_free(key);
+    }
+}
+
+// Faults.
+
+Test(audit, says_what_is_wrong_before_it_advises)
+{
+    static const struct {
+        const char *name;
+        struct forgery forgery; // Issued by "root", or by itself if that is its subject.
+        const char *at;
+        unsigned roles;
+        unsigned faults;
+        const char *reason; // Of the gravest.
+        const char *advice; // How it begins.
+    } cases[] = {
+        {"nothing",
+         {.subject = "leaf", .issuer = "root", .eku = "serverAuth"},
+         "2026-01-15",
+         AS_SERVER,
+         0,
+         "",
+         "not affected"},
+        {"over",
+         {.subject = "leaf", .issuer = "root", .eku = "serverAuth", .not_after = 1767225600},
+         "2026-01-02",
+         AS_SERVER,
+         EKB_FAULT_EXPIRED | EKB_FAULT_GATE,
+         "not valid after 2026-01-01T00:00:00Z",
+         "renew: it has expired"},
+        {"not yet",
+         {.subject = "leaf", .issuer = "root", .eku = "serverAuth", .not_before = 1767225600},
+         "2025-12-31",
+         AS_SERVER,
+         EKB_FAULT_NOT_YET,
+         "not valid before 2026-01-01T00:00:00Z",
+         "wait, or replace it: it is not valid before 2026-01-01T00:00:00Z"},
+        {"not yet, of no known role",
+         {.subject = "leaf", .issuer = "root", .eku = "serverAuth", .not_before = 1767225600},
+         "2025-12-31",
+         0,
+         EKB_FAULT_NOT_YET,
+         "not valid before 2026-01-01T00:00:00Z",
+         "wait, or"},
+        {"self-signed",
+         {.subject = "own", .issuer = "own", .eku = "serverAuth"},
+         "2026-01-15",
+         AS_SERVER,
+         EKB_FAULT_SELF_SIGNED,
+         "self-signed: nobody can trust it",
+         "replace it by one that a CA has issued: nobody can trust it"},
+        {"a key that may not sign",
+         {.subject = "leaf", .issuer = "root", .eku = "serverAuth", .key_usage = "keyEncipherment"},
+         "2026-01-15",
+         AS_SERVER,
+         EKB_FAULT_KEY_USAGE | EKB_FAULT_GATE,
+         "its key usage lacks digitalSignature",
+         "replace it: its key usage lacks digitalSignature"},
+        {"any alone, of no known role",
+         {.subject = "leaf", .issuer = "root", .eku = "anyExtendedKeyUsage"},
+         "2026-01-15",
+         0,
+         EKB_FAULT_NO_USAGE,
+         "good for neither serverAuth nor clientAuth (anyExtendedKeyUsage alone stands for "
+         "neither)",
+         "replace it: it is good for neither serverAuth nor clientAuth"},
+        {"others, of no known role",
+         {.subject = "leaf", .issuer = "root", .eku = "codeSigning"},
+         "2026-01-15",
+         0,
+         EKB_FAULT_NO_USAGE,
+         "good for neither serverAuth nor clientAuth",
+         "replace it: it is good for neither serverAuth nor clientAuth"},
+        {"a server's as a client",
+         {.subject = "leaf", .issuer = "root", .eku = "serverAuth"},
+         "2026-01-15",
+         AS_CLIENT,
+         EKB_FAULT_USAGES | EKB_FAULT_GATE,
+         "not good for clientAuth",
+         "replace it: it has not the usages that uc-zone, ssh-tunnel, neighbor, b2b ask for "
+         "(clientAuth)"},
+        {"none at all",
+         {.subject = "leaf", .issuer = "root"},
+         "2026-01-15",
+         AS_SERVER,
+         EKB_FAULT_GATE,
+         "refused by the gate",
+         "replace it: the gate of the server store refuses it"},
+        {"none at all, of no known role",
+         {.subject = "leaf", .issuer = "root"},
+         "2026-01-15",
+         0,
+         EKB_FAULT_GATE,
+         "refused by the gate",
+         "if a node is to have it, replace it: the gate of the server store refuses it"},
+    };
+    static const struct forgery root = {.subject = "root",
+                                        .issuer = "root",
+                                        .basic_constraints = "critical,CA:TRUE",
+                                        .key_usage = "keyCertSign"};
+    EVP_PKEY *key = forge_key();
+    EVP_PKEY *root_key = forge_key();
+    struct ekb_chain *roots = forge(&root, root_key, root_key);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const struct forgery *forgery = &cases[i].forgery;
+        const bool is_own = strcmp(forgery->subject, forgery->issuer) == 0;
+        struct ekb_chain *chain = forge(forgery, key, is_own ? key : root_key);
+        struct ekb_audit_options options = options_of();
+        char text[EKB_AUDIT_TEXT_LEN] = "";
+        options.private_roots = roots;
+        options.at = day(cases[i].at);
+
+        const struct ekb_audit_item item = judge(chain, cases[i].roles, &options);
+
+        cr_expect_eq(item.faults, cases[i].faults, "%s: %#x", cases[i].name, item.faults);
+        cr_expect_eq(item.to_act, cases[i].faults != 0, "%s", cases[i].name);
+        if (item.faults != 0) {
+            (void)ekb_audit_reason_text(text, &item, item.faults & (~item.faults + 1));
+        }
+        cr_expect_str_eq(text, cases[i].reason, "%s: %s", cases[i].name, text);
+        (void)ekb_audit_advice_text(text, &item);
+        cr_expect_eq(strncmp(text, cases[i].advice, strlen(cases[i].advice)), 0, "%s: %s",
+                     cases[i].name, text);
+        ekb_chain_destroy(chain);
+    }
+    ekb_chain_destroy(roots);
+    EVP_PKEY_free(root_key);
+    EVP_PKEY_free(key);
+}
+
+// The upgrade copies a server's certificate that is alone into the client store; it breaks nothing
+// before that.
+Test(audit, says_what_the_upgrade_does_with_one_that_is_alone)
+{
+    static const struct {
+        const char *name;
+        unsigned eku;
+        unsigned nodes;
+        enum ekb_release release;
+        enum ekb_eku_mode mode;
+        const char *text;
+        const char *advice;
+    } cases[] = {
+        {"server, edge", SERVER, OF(EKB_NODE_EDGE), EKB_RELEASE_X15_5, EKB_EKU_ON,
+         "this one is copied into the client store, and then breaks neighbor, b2b",
+         "put another one into the client store: a copy of this one breaks neighbor, b2b; act: "
+         "another root with both usages (A), or renew in time (B)"},
+        {"server, edge, off", SERVER, OF(EKB_NODE_EDGE), EKB_RELEASE_X15_5, EKB_EKU_OFF,
+         "this one is copied into the client store, and then breaks b2b",
+         "put another one into the client store: a copy of this one breaks b2b; act: another root "
+         "with both usages (A), or renew in time (B)"},
+        {"server, core", SERVER, OF(EKB_NODE_CORE), EKB_RELEASE_X15_5, EKB_EKU_ON,
+         "this one is copied into the client store, and then breaks uc-zone, ssh-tunnel, neighbor",
+         "put another one into the client store: a copy of this one breaks uc-zone, ssh-tunnel, "
+         "neighbor; act: another root with both usages (A), renew in time (B), or a private CA for "
+         "a core node (C)"},
+        {"server, of one store", SERVER, OF(EKB_NODE_EDGE), EKB_RELEASE_X15_4, EKB_EKU_ON,
+         "this one is copied into the client store, and then breaks neighbor, b2b",
+         "replace it: it has not the usages that neighbor, b2b ask for (clientAuth); act: another "
+         "root with both usages (A), renew in time (B), or upgrade (D)"},
+        {"both", BOTH, OF(EKB_NODE_EDGE), EKB_RELEASE_X15_5, EKB_EKU_ON,
+         "this one is copied into the client store, and then breaks nothing",
+         "act: another root with both usages (A), or renew in time (B)"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct fixture_pki pki = pki_of(cases[i].eku, EKB_EKU_ABSENT, 1);
+        struct ekb_audit_item item = {
+            .source = "x", .place = EKB_AUDIT_STORE, .roles = AS_SERVER, .is_alone = true};
+        struct ekb_audit_options options = options_of();
+        char text[EKB_AUDIT_TEXT_LEN];
+        options.public_roots = fixture_pki_root(&pki);
+        options.nodes = cases[i].nodes;
+        options.release = cases[i].release;
+        options.mode = cases[i].mode;
+
+        cr_assert_eq(ekb_audit_judge(&item, &options, pki.chain, 0), EKB_OK);
+
+        cr_expect_str_eq(ekb_audit_upgrade_text(text, &item), cases[i].text, "%s: %s",
+                         cases[i].name, text);
+        cr_expect_str_eq(ekb_audit_advice_text(text, &item), cases[i].advice, "%s: %s",
+                         cases[i].name, text);
+        cr_expect_eq(item.breaks, cases[i].release == EKB_RELEASE_X15_4, "%s", cases[i].name);
+        cr_expect_neq(item.mtls, EKB_MTLS_NO, "%s", cases[i].name);
+        fixture_pki_deinit(&pki);
+    }
+}
+
+// What breaks is to be acted on, whatever else is said of it.
+Test(audit, has_something_to_do_where_something_breaks)
+{
+    for (size_t i = 0; i < COUNT(leafs); i++) {
+        struct fixture_pki pki = pki_of(leafs[i].eku, EKB_EKU_ABSENT, 1);
+        for (unsigned all = 0; all < COUNT(columns) * AS_BOTH * 2; all++) {
+            struct ekb_audit_options options = options_of();
+            char text[EKB_AUDIT_TEXT_LEN];
+            options.release = columns[all % COUNT(columns)].release;
+            options.mode = columns[all % COUNT(columns)].mode == 1 ? EKB_EKU_OFF : EKB_EKU_ON;
+            options.private_roots = fixture_pki_root(&pki);
+            options.at = all % 2 == 0 ? options.at : day("2026-06-15");
+            if (all >= COUNT(columns) * AS_BOTH) {
+                options.public_roots = options.private_roots;
+            }
+
+            const struct ekb_audit_item item =
+                judge(pki.chain, all / COUNT(columns) % AS_BOTH + 1, &options);
+
+            (void)ekb_audit_advice_text(text, &item);
+            cr_expect(item.to_act || !item.breaks, "%s, %u: %s", leafs[i].name, all, text);
+            cr_expect(!item.to_act ||
+                          (strcmp(text, "not affected") != 0 && strncmp(text, "keep", 4) != 0),
+                      "%s, %u: %s", leafs[i].name, all, text);
+        }
+        fixture_pki_deinit(&pki);
+    }
+}
+
+// No list of trusted CAs lets it in: whoever verifies a chain rejects it, and only they do.
+Test(audit, breaks_every_link_that_verifies_a_chain_when_it_is_self_signed)
+{
+    static const struct forgery own = {
+        .subject = "own", .issuer = "own", .eku = "serverAuth,clientAuth"};
+    struct ekb_audit_options options = options_of();
+    EVP_PKEY *key = forge_key();
+    struct ekb_chain *chain = forge(&own, key, key);
+
+    struct ekb_audit_item item = judge(chain, AS_BOTH, &options);
+    expect_all_breaks("self-signed", &item);
+    cr_expect_eq(item.lacking, 0u);
+
+    item = judge(chain, AS_SERVER, &options);
+    cr_expect_eq(item.links[EKB_RELEASE_X15_5][0][EKB_LINK_SSH_TUNNEL], EKB_AUDIT_NO_PART);
+    item = judge(chain, 0, &options);
+    cr_expect_not(item.breaks);
+    cr_expect_eq(item.links[EKB_RELEASE_X15_5][0][EKB_LINK_BROWSER], EKB_AUDIT_BREAKS);
+    ekb_chain_destroy(chain);
+    EVP_PKEY_free(key);
+}
+
+Test(audit, breaks_for_browsers_when_chrome_distrusts_it)
+{
+    static const struct {
+        const char *name;
+        int64_t after_s; // After the date.
+        unsigned eku;
+        unsigned roles;
+        bool is_public;
+        bool breaks;
+    } cases[] = {
+        {"the second before", -1, BOTH, AS_SERVER, true, false},
+        {"the first second", 0, BOTH, AS_SERVER, true, true},
+        {"of no known role", 0, BOTH, 0, true, true},
+        {"in both stores", 0, BOTH, AS_BOTH, true, true},
+        {"a client's", 0, BOTH, AS_CLIENT, true, false},
+        {"serverAuth alone", 0, SERVER, AS_SERVER, true, false},
+        {"private", 0, BOTH, AS_SERVER, false, false},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct fixture_pki pki = pki_of(cases[i].eku, EKB_EKU_ABSENT, 1);
+        struct ekb_audit_options options = options_of();
+        char text[EKB_AUDIT_TEXT_LEN];
+        const struct ekb_chain **roots =
+            cases[i].is_public ? &options.public_roots : &options.private_roots;
+        *roots = fixture_pki_root(&pki);
+        options.at = ekb_audit_date_time(EKB_DATE_CHROME) + cases[i].after_s;
+
+        const struct ekb_audit_item item = judge(pki.chain, cases[i].roles, &options);
+
+        const enum ekb_audit_link *links = item.links[EKB_RELEASE_X15_5][0];
+        cr_expect_eq(links[EKB_LINK_BROWSER] == EKB_AUDIT_BREAKS, cases[i].breaks, "%s",
+                     cases[i].name);
+        cr_expect_neq(links[EKB_LINK_NEIGHBOR], EKB_AUDIT_BREAKS, "%s", cases[i].name);
+        cr_expect_eq(item.breaks, cases[i].breaks && cases[i].roles != 0, "%s", cases[i].name);
+        cr_expect_eq(item.faults, cases[i].breaks ? (unsigned)EKB_FAULT_CHROME : 0u, "%s: %#x",
+                     cases[i].name, item.faults);
+        (void)ekb_audit_advice_text(text, &item);
+        cr_expect_eq(strncmp(text, "for servers renew it with serverAuth alone: ", 44) == 0,
+                     cases[i].breaks, "%s: %s", cases[i].name, text);
+        fixture_pki_deinit(&pki);
+    }
 }
 
 // Dates.

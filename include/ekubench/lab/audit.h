@@ -54,6 +54,23 @@ enum ekb_audit_mtls {
     EKB_MTLS_YES,
 };
 
+// What is wrong with a certificate by itself, as a set, the gravest first. A link on which it
+// breaks breaks for one of these.
+enum {
+    EKB_FAULT_EXPIRED = 1 << 0,
+    EKB_FAULT_NOT_YET = 1 << 1,      // It is not valid yet.
+    EKB_FAULT_INTERMEDIATE = 1 << 2, // One above it, in its file, is not valid.
+    EKB_FAULT_SELF_SIGNED = 1 << 3,  // And no CA: no list of trusted CAs lets it in.
+    EKB_FAULT_KEY_USAGE = 1 << 4,    // Its key may not sign.
+    EKB_FAULT_NO_USAGE = 1 << 5,     // It is good for neither role.
+    EKB_FAULT_USAGES = 1 << 6,       // Links on which it is used ask for usages that it lacks.
+    EKB_FAULT_CHROME = 1 << 7,       // Chrome distrusts it already.
+    EKB_FAULT_GATE = 1 << 8,         // The store that it would be in refuses it.
+    EKB_FAULT_COPY = 1 << 9,         // The upgrade's copy of it, in the client store, breaks.
+    EKB_AUDIT_NUM_FAULTS = 10
+};
+
+// What to do before public CAs leave clientAuth out.
 enum ekb_audit_advice {
     EKB_ADVICE_NOT_AFFECTED, // Of a private CA, or nobody's.
     EKB_ADVICE_KEEP,         // Public, for servers only.
@@ -62,15 +79,17 @@ enum ekb_audit_advice {
     EKB_ADVICE_FIND_ROLE,    // or, of a public one, whether a client uses it.
     EKB_ADVICE_UNUSED,       // The release has no client store.
     EKB_ADVICE_CA,           // A CA's, which nobody presents.
-    EKB_ADVICE_EXPIRED,
 };
 
-// What can be done of a public certificate that a client uses, as a set.
+// What can be done of a public certificate that a client uses, as a set: what the time, the audited
+// release, and whose it is leave of it.
 enum {
     EKB_STEP_ROOT = 1 << 0,    // A: another root, which still gives both usages.
     EKB_STEP_RENEW = 1 << 1,   // B: renewal before the deadline, and none by itself after it.
     EKB_STEP_PRIVATE = 1 << 2, // C: a private CA; for a core node, not for an edge.
     EKB_STEP_UPGRADE = 1 << 3, // D: a release that takes serverAuth alone, or has two stores.
+    EKB_STEP_CLIENT = 1 << 4,  // There are two stores: another one for the client's.
+    EKB_STEP_STOP = 1 << 5,    // Of B nothing is left but to stop the automatic renewal.
 };
 
 // The dates after which public certificates change.
@@ -94,6 +113,7 @@ struct ekb_audit_item {
     const char *source; // Path or HOST:PORT. Borrowed.
     enum ekb_audit_place place;
     unsigned roles; // EKB_AUDIT_*
+    bool is_alone;  // A store's, of the server, which has no client certificate beside it.
     struct ekb_description certificate;
     char root[256]; // Its subject; "": not known.
     enum ekb_audit_pki pki;
@@ -106,12 +126,19 @@ struct ekb_audit_item {
     // any, in all that it is good for. A node with one store presents its server's certificate as a
     // client, too.
     enum ekb_audit_link links[EKB_RELEASE_NUM][2][EKB_LINK_NUM];
-    // The next four are by the release and mode of the audit.
-    bool breaks; // A link, in a role that is known.
+    // The rest is by the release and mode of the audit.
+    bool breaks;      // A link, in a role that is known.
+    unsigned lacking; // Of these links those (1 << enum ekb_link) that ask for usages it lacks,
+    unsigned missing; // and which, EKB_EKU_*.
+    // Of one that is alone: the links (1 << enum ekb_link) on which it breaks as a client's, once
+    // the upgrade to two stores has copied it. No reason for `breaks`.
+    unsigned copy_breaks;
     enum ekb_audit_mtls mtls;
     struct ekb_audit_gate gates[EKB_STORE_NUM_SIDES];
+    unsigned faults; // EKB_FAULT_*
     enum ekb_audit_advice advice;
     unsigned steps; // EKB_STEP_*, of EKB_ADVICE_ACT.
+    bool to_act;    // By a fault, or by the advice.
     unsigned dates; // 1 << enum ekb_audit_date: those that change something for it.
 };
 
@@ -143,6 +170,7 @@ struct ekb_audit_totals {
     uint64_t hidden;       // Files and directories that were not looked at, for their names.
     uint64_t breaking;
     uint64_t to_act;
+    unsigned steps; // EKB_STEP_* of all of them.
 };
 
 // ekb_audit_path looks at the file or the directory `path` and all that is under it: PEM, DER, PKCS
@@ -159,7 +187,7 @@ EKB_NODISCARD enum ekb_err ekb_audit_server(struct ekb_audit_totals *totals,
                                             const char *target, struct ekb_fail *reterr_fail);
 
 // ekb_audit_judge fills what follows from certificate `index` of `chain`, whose issuers may be in
-// `chain` too; `item` has source, place and roles. It looks at nothing else. EKB_NOMEM.
+// `chain` too; `item` has source, place, roles and is_alone. It looks at nothing else. EKB_NOMEM.
 EKB_NODISCARD enum ekb_err ekb_audit_judge(struct ekb_audit_item *item,
                                            const struct ekb_audit_options *options,
                                            const struct ekb_chain *chain, size_t index);
@@ -171,11 +199,23 @@ const char *ekb_audit_pki_name(enum ekb_audit_pki pki);
 const char *ekb_audit_mtls_name(enum ekb_audit_mtls mtls);
 const char *ekb_audit_link_name(enum ekb_audit_link link);
 
-// ekb_audit_advice_text writes what to do with `item`, in one sentence; ekb_audit_gate_text what
-// the gate of a store says ("accepted", "refused: ..."). Both return `out_text`.
-#define EKB_AUDIT_TEXT_LEN 512
+// ekb_audit_links_text writes the names of a set of links (1 << enum ekb_link), with `separator`
+// between them. It returns `out_text`.
+#define EKB_AUDIT_LINKS_LEN 128
+const char *ekb_audit_links_text(char out_text[EKB_AUDIT_LINKS_LEN], unsigned links,
+                                 const char *separator);
+
+// ekb_audit_advice_text writes what to do with `item`: of its gravest fault, and before public CAs
+// leave clientAuth out. ekb_audit_reason_text writes what `fault` (one of EKB_FAULT_*) of `item`
+// is; ekb_audit_gate_text what the gate of a store says ("accepted", "refused: ...");
+// ekb_audit_upgrade_text what the upgrade does with one that is alone. They return `out_text`.
+#define EKB_AUDIT_TEXT_LEN 768
 const char *ekb_audit_advice_text(char out_text[EKB_AUDIT_TEXT_LEN],
                                   const struct ekb_audit_item *item);
+const char *ekb_audit_reason_text(char out_text[EKB_AUDIT_TEXT_LEN],
+                                  const struct ekb_audit_item *item, unsigned fault);
+const char *ekb_audit_upgrade_text(char out_text[EKB_AUDIT_TEXT_LEN],
+                                   const struct ekb_audit_item *item);
 const char *ekb_audit_gate_text(char out_text[EKB_AUDIT_TEXT_LEN],
                                 const struct ekb_audit_gate *gate);
 
