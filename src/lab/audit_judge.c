@@ -14,6 +14,7 @@
 #define BOTH_USAGES (unsigned)(EKB_EKU_SERVER_AUTH | EKB_EKU_CLIENT_AUTH)
 #define BOTH_ROLES (unsigned)(EKB_AUDIT_SERVER | EKB_AUDIT_CLIENT)
 #define OF(kind) (1U << (kind))
+#define DATE_FAULTS (unsigned)(EKB_FAULT_EXPIRED | EKB_FAULT_NOT_YET)
 // With one of these it works on no link.
 #define BARRING_FAULTS                                                                             \
     (unsigned)(EKB_FAULT_EXPIRED | EKB_FAULT_NOT_YET | EKB_FAULT_INTERMEDIATE |                    \
@@ -186,7 +187,7 @@ static unsigned find_faults(const struct judge *judge)
     const bool is_early = judge->options->at < certificate->not_before;
     const unsigned dated = (is_over ? (unsigned)EKB_FAULT_EXPIRED : 0U) |
                            (is_early ? (unsigned)EKB_FAULT_NOT_YET : 0U);
-    if (!is_presented(item) || judge->is_unused) {
+    if (!is_presented(item)) {
         return dated;
     }
     return dated |
@@ -451,6 +452,8 @@ enum ekb_err ekb_audit_judge(struct ekb_audit_item *item, const struct ekb_audit
         judge_gate(&judge);
         item->mtls = judge_mtls(&judge);
         item->faults |= find_refusals(&judge);
+        // What else is wrong with one that is not used does not matter now.
+        item->faults &= judge.is_unused ? DATE_FAULTS : ~0U;
         ekb_audit_advise(item, options, judge.nodes, judge.is_unused);
     }
     ekb_chain_destroy(judge.path);

@@ -137,6 +137,8 @@ rows = list(csv.reader(open(sys.argv[1], newline="")))
 assert len(set(map(len, rows))) == 1 and len(rows) > 40, [len(row) for row in rows]
 assert rows[0][0] == "source" and rows[0][-1] == "problem"
 assert len(set(rows[0])) == len(rows[0]) and {"works_x15_5_off", "breaks_x14_1_on", "gate_client"} < set(rows[0]), rows[0]
+assert {"not_before", "reasons", "to_act", "upgrade"} < set(rows[0]), rows[0]
+assert all(row[rows[0].index("to_act")] in ("yes", "no") for row in rows[1:] if not row[-1])
 assert open(sys.argv[1], "rb").read().count(b"\r\n") == open(sys.argv[1], "rb").read().count(b"\n") == len(rows)
 assert any("client.p12" in row[0] and "password" in row[-1] for row in rows)
 PYTHON

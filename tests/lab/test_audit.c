@@ -375,6 +375,7 @@ Test(audit, is_not_valid_under_an_intermediate_that_is_over)
     cr_expect_not(item.is_valid);
     cr_expect_gt(item.days_left, 0);
     expect_all_breaks("under one that is over", &item);
+    cr_expect_eq(item.faults, (unsigned)(EKB_FAULT_INTERMEDIATE | EKB_FAULT_GATE));
     cr_expect_eq(item.gates[EKB_STORE_SERVER].refusal.err, EKB_REFUSED_EXPIRED);
     ekb_key_destroy(key);
     ekb_chain_destroy(chain);
@@ -812,6 +813,13 @@ Test(audit, breaks_every_link_that_verifies_a_chain_when_it_is_self_signed)
     item = judge(chain, 0, &options);
     cr_expect_not(item.breaks);
     cr_expect_eq(item.links[EKB_RELEASE_X15_5][0][EKB_LINK_BROWSER], EKB_AUDIT_BREAKS);
+
+    // Where it is not used there is nothing to do, but under other releases it breaks.
+    options.release = EKB_RELEASE_X15_4;
+    item = judge(chain, AS_CLIENT, &options);
+    cr_expect_eq(item.links[EKB_RELEASE_X15_5][0][EKB_LINK_NEIGHBOR], EKB_AUDIT_BREAKS);
+    cr_expect_eq(item.faults, 0u);
+    cr_expect_not(item.to_act);
     ekb_chain_destroy(chain);
     EVP_PKEY_free(key);
 }

@@ -50,7 +50,8 @@ enum ekb_audit_link {
 // Whether it is used in mutual TLS, as a client's.
 enum ekb_audit_mtls {
     EKB_MTLS_NO,
-    EKB_MTLS_PERHAPS, // Its usages, or the release, allow it; nobody knows its role.
+    EKB_MTLS_PERHAPS, // Its usages, or the release, allow it; nobody knows its role. Or the upgrade
+                      // will make a client's of it.
     EKB_MTLS_YES,
 };
 
