@@ -3,6 +3,7 @@
 #include "ekubench/pki/cert.h"
 #include "ekubench/pki/describe.h"
 #include "ekubench/pki/policy.h"
+#include "ekubench/pki/verify.h"
 #include "ekubench/store/gate.h"
 #include "lab/audit_internal.h"
 
@@ -18,16 +19,18 @@
 // With one of these it works on no link.
 #define BARRING_FAULTS                                                                             \
     (unsigned)(EKB_FAULT_EXPIRED | EKB_FAULT_NOT_YET | EKB_FAULT_INTERMEDIATE |                    \
-               EKB_FAULT_SELF_SIGNED | EKB_FAULT_KEY_USAGE)
+               EKB_FAULT_SELF_SIGNED | EKB_FAULT_KEY_USAGE | EKB_FAULT_CHAIN)
 
 // What the parts of a judgement share.
 struct judge {
     struct ekb_audit_item *item;
     const struct ekb_audit_options *options;
     struct ekb_chain *path; // From the certificate up, as far as its file goes.
+    struct ekb_chain *top;  // What is trusted: the root, or the last of the path.
     unsigned nodes;         // 1 << enum ekb_node_kind: of which it may be.
     bool is_ours;           // It is taken for one of a node that has one of our releases.
     bool is_unused;         // It is of a client store, and the audited release has none.
+    enum ekb_err err;       // EKB_NOMEM.
 };
 
 // The way up.
@@ -66,7 +69,7 @@ static enum ekb_err climb(struct ekb_chain *path, const struct ekb_chain *chain,
 }
 
 // take_root says which root of `roots` has issued certificate `index` of the path, if one has.
-static bool take_root(const struct judge *judge, size_t index, const struct ekb_chain *roots,
+static bool take_root(struct judge *judge, size_t index, const struct ekb_chain *roots,
                       enum ekb_audit_pki pki)
 {
     struct ekb_description root;
@@ -74,6 +77,7 @@ static bool take_root(const struct judge *judge, size_t index, const struct ekb_
     if (roots == NULL || issuer == ekb_chain_len(roots)) {
         return false;
     }
+    judge->err = ekb_chain_append(judge->top, roots, issuer);
     ekb_chain_describe(&root, roots, issuer);
     memcpy(judge->item->root, root.subject, sizeof judge->item->root);
     judge->item->pki = pki;
@@ -83,7 +87,7 @@ static bool take_root(const struct judge *judge, size_t index, const struct ekb_
 // find_root says where the path ends, and returns how many of its certificates are below that: a
 // certificate of the file that is a root, or has been issued by one that is known, has nothing
 // above it that counts.
-static size_t find_root(const struct judge *judge)
+static size_t find_root(struct judge *judge)
 {
     const size_t len = ekb_chain_len(judge->path);
     struct ekb_description last = judge->item->certificate;
@@ -99,6 +103,7 @@ static size_t find_root(const struct judge *judge)
     }
     judge->item->pki = EKB_AUDIT_UNKNOWN;
     judge->item->root[0] = '\0';
+    judge->err = ekb_chain_append(judge->top, judge->path, len - 1);
     if (!last.is_self_signed) {
         return len;
     }
@@ -115,7 +120,7 @@ static unsigned allowed(const struct ekb_description *certificate)
 
 static bool is_valid(const struct ekb_description *certificate, int64_t at)
 {
-    return certificate->not_before <= at && at <= certificate->not_after;
+    return certificate->not_before <= at && at < certificate->not_after;
 }
 
 // weigh takes the intermediates below the root into account: each must allow the usage, too, and be
@@ -131,6 +136,34 @@ static void weigh(const struct judge *judge, size_t num_below_root)
         item->good_for &= allowed(&intermediate);
         item->is_valid = item->is_valid && is_valid(&intermediate, judge->options->at);
     }
+}
+
+static bool is_about_dates(enum ekb_err err)
+{
+    return err == EKB_VERIFY_EXPIRED || err == EKB_VERIFY_NOT_YET_VALID;
+}
+
+// verify has the library verify the path, with no usage asked for. What it says of dates and usages
+// is said apart.
+static void verify(struct judge *judge)
+{
+    struct ekb_audit_item *item = judge->item;
+    struct ekb_verify_outcome outcome = {.err = EKB_OK};
+    struct ekb_verify_options options = {.trust = judge->top,
+                                         .policy = ekb_policy_default(),
+                                         .anchor = EKB_ANCHOR_LISTED,
+                                         .at = &judge->options->at};
+    options.policy.eku = EKB_EKU_NONE;
+    item->verdict = EKB_OK;
+    if (item->certificate.is_ca || item->pki == EKB_AUDIT_SELF_SIGNED || judge->err != EKB_OK) {
+        return;
+    }
+    if (item->certificate.key_kind == EKB_KEY_KIND_OTHER) {
+        item->verdict = EKB_UNSUPPORTED;
+        return;
+    }
+    judge->err = ekb_verify_once(&outcome, &options, judge->path, NULL);
+    item->verdict = is_about_dates(outcome.err) ? EKB_OK : outcome.err;
 }
 
 // Roles.
@@ -183,7 +216,7 @@ static unsigned find_faults(const struct judge *judge)
 {
     const struct ekb_audit_item *item = judge->item;
     const struct ekb_description *certificate = &item->certificate;
-    const bool is_over = judge->options->at > certificate->not_after;
+    const bool is_over = judge->options->at >= certificate->not_after;
     const bool is_early = judge->options->at < certificate->not_before;
     const unsigned dated = (is_over ? (unsigned)EKB_FAULT_EXPIRED : 0U) |
                            (is_early ? (unsigned)EKB_FAULT_NOT_YET : 0U);
@@ -194,6 +227,7 @@ static unsigned find_faults(const struct judge *judge)
            (!is_over && !is_early && !item->is_valid ? (unsigned)EKB_FAULT_INTERMEDIATE : 0U) |
            (item->pki == EKB_AUDIT_SELF_SIGNED ? (unsigned)EKB_FAULT_SELF_SIGNED : 0U) |
            (!certificate->may_sign ? (unsigned)EKB_FAULT_KEY_USAGE : 0U) |
+           (item->verdict != EKB_OK ? (unsigned)EKB_FAULT_CHAIN : 0U) |
            (item->good_for == 0 ? (unsigned)EKB_FAULT_NO_USAGE : 0U) |
            (is_distrusted(judge) ? (unsigned)EKB_FAULT_CHROME : 0U);
 }
@@ -440,12 +474,15 @@ enum ekb_err ekb_audit_judge(struct ekb_audit_item *item, const struct ekb_audit
     judge.is_ours = (judge.nodes & ~OF(EKB_NODE_FAR)) != 0 &&
                     (item->place != EKB_AUDIT_LIVE || options->nodes != 0);
     judge.path = ekb_chain_create();
-    const enum ekb_err err = judge.path != NULL ? climb(judge.path, chain, index) : EKB_NOMEM;
-    if (err == EKB_OK) {
+    judge.top = ekb_chain_create();
+    judge.err =
+        judge.path != NULL && judge.top != NULL ? climb(judge.path, chain, index) : EKB_NOMEM;
+    if (judge.err == EKB_OK) {
         ekb_chain_describe(&item->certificate, chain, index);
         const int64_t left_s = item->certificate.not_after - options->at;
         item->days_left = left_s >= 0 ? left_s / DAY_S : -((-left_s + DAY_S - 1) / DAY_S);
         weigh(&judge, find_root(&judge));
+        verify(&judge);
         (void)roles_under(&judge, options->release, &judge.is_unused);
         item->faults = find_faults(&judge);
         judge_all_links(&judge);
@@ -456,6 +493,7 @@ enum ekb_err ekb_audit_judge(struct ekb_audit_item *item, const struct ekb_audit
         item->faults &= judge.is_unused ? DATE_FAULTS : ~0U;
         ekb_audit_advise(item, options, judge.nodes, judge.is_unused);
     }
+    ekb_chain_destroy(judge.top);
     ekb_chain_destroy(judge.path);
-    return err;
+    return judge.err;
 }

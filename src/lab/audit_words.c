@@ -96,6 +96,11 @@ const char *ekb_audit_reason_text(char out_text[EKB_AUDIT_TEXT_LEN],
     case EKB_FAULT_KEY_USAGE:
         add(out_text, "its key usage lacks digitalSignature");
         break;
+    case EKB_FAULT_CHAIN:
+        add(out_text, "%s",
+            item->verdict == EKB_UNSUPPORTED ? "no TLS here can use its key"
+                                             : ekb_err_sentence(item->verdict));
+        break;
     case EKB_FAULT_NO_USAGE:
         add(out_text, "good for neither serverAuth nor clientAuth%s",
             (item->certificate.eku & EKB_EKU_ANY) != 0

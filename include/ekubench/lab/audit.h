@@ -63,12 +63,13 @@ enum {
     EKB_FAULT_INTERMEDIATE = 1 << 2, // One above it, in its file, is not valid.
     EKB_FAULT_SELF_SIGNED = 1 << 3,  // And no CA: no list of trusted CAs lets it in.
     EKB_FAULT_KEY_USAGE = 1 << 4,    // Its key may not sign.
-    EKB_FAULT_NO_USAGE = 1 << 5,     // It is good for neither role.
-    EKB_FAULT_USAGES = 1 << 6,       // Links on which it is used ask for usages that it lacks.
-    EKB_FAULT_CHROME = 1 << 7,       // Chrome distrusts it already.
-    EKB_FAULT_GATE = 1 << 8,         // The store that it would be in refuses it.
-    EKB_FAULT_COPY = 1 << 9,         // The upgrade's copy of it, in the client store, breaks.
-    EKB_AUDIT_NUM_FAULTS = 10
+    EKB_FAULT_CHAIN = 1 << 5,        // Verification fails, whatever usage is asked for (`verdict`).
+    EKB_FAULT_NO_USAGE = 1 << 6,     // It is good for neither role.
+    EKB_FAULT_USAGES = 1 << 7,       // Links on which it is used ask for usages that it lacks.
+    EKB_FAULT_CHROME = 1 << 8,       // Chrome distrusts it already.
+    EKB_FAULT_GATE = 1 << 9,         // The store that it would be in refuses it.
+    EKB_FAULT_COPY = 1 << 10,        // The upgrade's copy of it, in the client store, breaks.
+    EKB_AUDIT_NUM_FAULTS = 11
 };
 
 // What to do before public CAs leave clientAuth out.
@@ -136,6 +137,9 @@ struct ekb_audit_item {
     unsigned copy_breaks;
     enum ekb_audit_mtls mtls;
     struct ekb_audit_gate gates[EKB_STORE_NUM_SIDES];
+    // What verification says of its chain, up to the root or to where its file ends, with no usage
+    // asked for: EKB_VERIFY_*, or EKB_UNSUPPORTED for a key that no TLS here can use.
+    enum ekb_err verdict;
     unsigned faults; // EKB_FAULT_*
     enum ekb_audit_advice advice;
     unsigned steps; // EKB_STEP_*, of EKB_ADVICE_ACT.
