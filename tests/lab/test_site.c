@@ -1,7 +1,9 @@
 #include "ekubench/lab/site.h"
 
+#include "ekubench/pki/crl.h"
 #include "ekubench/pki/describe.h"
 #include "ekubench/store/admin.h"
+#include "ekubench/store/change.h"
 #include "support/fixtures.h"
 
 #include <criterion/criterion.h>
@@ -42,6 +44,7 @@ static void make(const char *text, enum ekb_release release)
 struct held {
     struct ekb_description leaf[EKB_STORE_NUM_SIDES];
     size_t num_trusted;
+    bool has_crls;
 };
 
 static struct held held_by(const char *path)
@@ -58,6 +61,7 @@ static struct held held_by(const char *path)
         }
     }
     held.num_trusted = ekb_chain_len(ekb_store_trust(store));
+    held.has_crls = ekb_store_crls(store) != NULL;
     ekb_store_destroy(store);
     return held;
 }
@@ -231,6 +235,22 @@ Test(site, is_not_made_under_another_release_than_a_node_says, .fini = tear_down
     cr_expect_null(site);
 }
 
+// write_crls puts a list of `ca` into the store.
+static void write_crls(const char *path, const struct ekb_ca *ca)
+{
+    const struct ekb_crl_spec spec = {.this_update = FIXTURE_NOT_BEFORE,
+                                      .next_update = FIXTURE_NOT_AFTER};
+    struct ekb_change *change = NULL;
+    struct ekb_crls *crls = ekb_crls_create();
+    cr_assert_not_null(crls);
+    cr_assert_eq(ekb_crls_issue(crls, ca, &spec, NULL), EKB_OK);
+    cr_assert_eq(ekb_change_begin(&change, path, NULL), EKB_OK);
+    cr_assert_eq(ekb_change_put_crls(change, crls, NULL), EKB_OK);
+    cr_assert_eq(ekb_change_commit(change, NULL), EKB_OK);
+    ekb_change_destroy(change);
+    ekb_crls_destroy(crls);
+}
+
 // write_own makes somebody's own store, without a client certificate, whose server certificate has
 // the usages `eku` (EKB_EKU_*).
 static void write_own(char path[512], unsigned eku)
@@ -246,6 +266,7 @@ static void write_own(char path[512], unsigned eku)
                  fail.detail);
     cr_assert_eq(ekb_store_write_trust(path, fixture_pki_root(&pki), &fail), EKB_OK, "%s",
                  fail.detail);
+    write_crls(path, pki.cas[0]);
     fixture_pki_deinit(&pki);
 }
 
@@ -307,6 +328,7 @@ Test(site, upgrades_a_copy_of_a_store_without_a_client_certificate, .fini = tear
         cr_expect_str_eq(used.leaf[EKB_STORE_CLIENT].serial,
                          cases[i].upgraded ? before.leaf[EKB_STORE_SERVER].serial : "", "%zu", i);
         cr_expect_eq(used.num_trusted, before.num_trusted);
+        cr_expect(used.has_crls);
         cr_expect_str_empty(held_by(path).leaf[EKB_STORE_CLIENT].serial, "%zu: it was changed", i);
     }
 }

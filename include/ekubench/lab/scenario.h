@@ -99,7 +99,8 @@ struct ekb_scenario_terms {
 };
 
 // ekb_scenario_run makes the deployment, runs its links one after another and fills `*out_run`.
-// What fails as it may is no error. Errors of ekb_site_create, ekb_server_open and
+// What fails as it may is no error. EKB_NOT_FOUND if somebody's own store has no trusted CA list
+// and needs one. Errors of ekb_site_create, ekb_server_open and
 // ekb_worker_spawn; EKB_WORKER_DIED, EKB_NO_IO_URING; EKB_STOPPED.
 EKB_NODISCARD enum ekb_err ekb_scenario_run(struct ekb_scenario_run *out_run,
                                             const struct ekb_deployment *deployment,

@@ -29,8 +29,8 @@ struct ekb_site;
 // as a real one does (ekb_site_refusal). Under a release of one store nothing is in the client
 // stores: such a node presents its server certificate (ekb_release_client_side). Release with
 // `ekb_site_destroy` (NULL is legal). EKB_USAGE if a node is said to run another release;
-// EKB_EXISTS if there is something in the directory; errors of ekb_store_find for a store that is
-// to be used as it is, of pki/mint, store/admin and base/file.
+// EKB_EXISTS if there is something in the directory; errors of ekb_store_find and
+// ekb_store_survey for somebody's own store, of pki/mint, store/admin and base/file.
 EKB_NODISCARD enum ekb_err ekb_site_create(struct ekb_site **out_site,
                                            const struct ekb_deployment *deployment,
                                            const struct ekb_site_terms *terms,
