@@ -232,6 +232,7 @@ int ekb_cli_audit(int argc, char **argv)
     arguments.options.public_roots = public_roots;
     arguments.options.private_roots = private_roots;
     arguments.options.password = arguments.password_file != NULL ? password : NULL;
+    arguments.options.stop = ekb_cli_stop_flag();
     arguments.options.tell = ekb_audit_print;
     arguments.options.context = &printer;
     if (err == EKB_OK) {

@@ -327,7 +327,8 @@ static int run(const struct arguments *arguments)
     const enum ekb_err err = run_all(&series, &fail);
     (void)fclose(series.table);
     int status = series.all_match ? EKB_EXIT_OK : EKB_EXIT_GATE;
-    if (series.json != NULL && err == EKB_OK) {
+    // Of a series that ended early there is what came before.
+    if (series.json != NULL && (err == EKB_OK || series.num_runs > 0)) {
         const int printed = ekb_cli_print_json(series.json);
         status = printed != EKB_EXIT_OK ? printed : status;
     } else if (series.json == NULL && series.num_runs > 0) {

@@ -359,6 +359,11 @@ static int by_name(const FTSENT **a, const FTSENT **b)
     return strcmp((*a)->fts_name, (*b)->fts_name);
 }
 
+static bool is_stopped(const struct ekb_audit_options *options)
+{
+    return options->stop != NULL && *options->stop != 0;
+}
+
 enum ekb_err ekb_audit_path(struct ekb_audit_totals *totals,
                             const struct ekb_audit_options *options, const char *path,
                             struct ekb_fail *reterr_fail)
@@ -382,7 +387,7 @@ enum ekb_err ekb_audit_path(struct ekb_audit_totals *totals,
     }
     FTSENT *entry;
     while (err == EKB_OK && (entry = fts_read(tree)) != NULL) {
-        err = visit_entry(&auditor, tree, entry);
+        err = is_stopped(options) ? EKB_STOPPED : visit_entry(&auditor, tree, entry);
     }
     (void)fts_close(tree);
     tdestroy(seen, free);
@@ -459,6 +464,10 @@ enum ekb_err ekb_audit_server(struct ekb_audit_totals *totals,
     }
     copy_host(name, target);
     for (int i = 0; i < 2 && err == EKB_OK; i++) {
+        if (is_stopped(options)) {
+            err = ekb_fail_set(reterr_fail, EKB_STOPPED, 0, "%s", target);
+            break;
+        }
         err = ekb_peer_probe_look(&visits[i], &probe, ekb_outbound_only(i == 0), reterr_fail);
     }
     if (err == EKB_OK) {

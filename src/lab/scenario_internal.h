@@ -63,6 +63,11 @@ EKB_NODISCARD enum ekb_err ekb_scenario_initiator(struct ekb_plan_link *out_init
                                                   const struct ekb_deployment_link *link,
                                                   struct ekb_fail *reterr_fail);
 
+// ekb_scenario_name_node adds to an error that it is of `node`, and returns it.
+EKB_NODISCARD enum ekb_err ekb_scenario_name_node(const struct ekb_scenario_runner *runner,
+                                                  size_t node, enum ekb_err err,
+                                                  struct ekb_fail *reterr_fail);
+
 // ekb_scenario_is_connection is false for what one node checks of another without connecting.
 bool ekb_scenario_is_connection(const struct ekb_deployment_link *link);
 

@@ -253,7 +253,9 @@ static enum ekb_err connect_link(struct ekb_scenario_runner *runner, size_t inde
     struct ekb_tls_config *config = NULL;
     struct ekb_visit visit = {.err = EKB_OK};
     struct ekb_event event;
-    enum ekb_err err = make_client(&config, runner, index, reterr_fail);
+    enum ekb_err err =
+        ekb_scenario_name_node(runner, result->link->initiator,
+                               make_client(&config, runner, index, reterr_fail), reterr_fail);
     if (err != EKB_OK) {
         return err;
     }
@@ -314,6 +316,10 @@ static enum ekb_err check_signature(struct ekb_scenario_runner *runner, size_t i
         if ((result->initiator.demand.usages & usages[i].usage) != 0) {
             err = verify_usage(&outcome, signer, trusting, usages[i].mode, reterr_fail);
         }
+    }
+    if (err == EKB_OK && outcome.err == EKB_OK && !outcome.may_sign) {
+        outcome.err = EKB_VERIFY_PURPOSE; // As a handshake has it (tls/endpoint).
+        outcome.depth = 0;
     }
     if (err == EKB_OK) {
         take_serial(&result->initiator, ekb_store_identity(signer, EKB_STORE_SERVER)->chain);

@@ -144,6 +144,18 @@ static enum ekb_err start(struct ekb_scenario_runner *runner, size_t node,
     return err == EKB_OK ? await_ready(host, reterr_fail) : err;
 }
 
+enum ekb_err ekb_scenario_name_node(const struct ekb_scenario_runner *runner, size_t node,
+                                    enum ekb_err err, struct ekb_fail *reterr_fail)
+{
+    char text[384];
+    if (err == EKB_OK || reterr_fail == NULL) {
+        return err;
+    }
+    ekb_fail_text(text, sizeof text, reterr_fail);
+    return ekb_fail_say(reterr_fail, err, "node %s cannot be run: %s",
+                        runner->deployment->nodes[node].name, text);
+}
+
 static void stop(struct ekb_scenario_host *host)
 {
     ekb_worker_command_abort(&host->worker);
@@ -206,7 +218,7 @@ enum ekb_err ekb_scenario_start(struct ekb_scenario_runner *runner, struct ekb_f
     }
     for (size_t i = 0; i < runner->deployment->num_nodes && err == EKB_OK; i++) {
         if (runner->hosts[i].server.num_listeners > 0) {
-            err = start(runner, i, reterr_fail);
+            err = ekb_scenario_name_node(runner, i, start(runner, i, reterr_fail), reterr_fail);
         }
     }
     return err;

@@ -388,4 +388,31 @@ for words in '' '--json --csv x' '--role x y' '--node x y' '--mode none y' '--re
 done
 
 expect_nothing_left audit
+# What is interrupted says what it has found, and is whole.
+/usr/bin/python3 -c 'import socket, time
+s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1], flush=True); time.sleep(30)' >"$dir/silent" &
+silent=$!
+await 'a silent server' test -s "$dir/silent"
+env -- "$mark" "$bin" audit "$dir/store" "127.0.0.1:$(cat -- "$dir/silent")" "$dir/files" --json -t 2s >"$dir/out" 2>"$dir/err" &
+audit=$!
+sleep 1
+kill -INT "$audit"
+end_of "$audit"
+kill "$silent"
+wait "$silent" || true
+((status == 3)) || fail "interrupted: status $status: $(cat -- "$dir/err")"
+[[ $(json "$dir/out" 'len(r["items"]) > 0, "totals" in r') == '(True, True)' ]] || fail "interrupted: $(cat -- "$dir/out")"
+
+# A chain that no handshake accepts breaks every link, whatever usages it has.
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=root -keyout "$dir/root.key" -out "$dir/root.pem" \
+    2>/dev/null
+openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=odd -keyout "$dir/odd.key" -out "$dir/odd.csr" 2>/dev/null
+printf '%s\n' 'extendedKeyUsage=serverAuth,clientAuth' '1.2.3.4.5=critical,DER:0500' >"$dir/odd.ext"
+openssl x509 -req -in "$dir/odd.csr" -CA "$dir/root.pem" -CAkey "$dir/root.key" -CAcreateserial -days 30 -extfile "$dir/odd.ext" \
+    -out "$dir/odd.pem" 2>/dev/null
+run ekubench audit "$dir/odd.pem" --role both --trust "$dir/root.pem"
+expect 'an unknown critical extension' 1
+says 'an unknown critical extension' 'reason:   unhandled critical extension'
+says 'an unknown critical extension' 'replace it: unhandled critical extension'
+
 finish

@@ -14,7 +14,7 @@ root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
 # shellcheck source=tests/cli/lib.sh
 source "$root/tests/cli/lib.sh" "$1"
 
-needs /usr/bin/python3
+needs openssl /usr/bin/python3
 skip_without_io_uring
 
 for version in 1.2 1.3; do
@@ -340,4 +340,24 @@ expect list 0
 [[ $(wc -l <"$dir/out") == 12 ]] || fail "list: $(cat -- "$dir/out")"
 
 expect_nothing_left scenario
+# A series that ends early keeps what came before.
+run ekubench scenario show condition-1
+cp -- "$dir/out" "$dir/first.ini"
+sed 's/^name = .*/name = bad name/' "$dir/first.ini" >"$dir/second.ini"
+run ekubench scenario run "$dir/first.ini" "$dir/second.ini" --json
+expect 'a series that ends early' 2
+[[ $(json "$dir/out" '{x["name"] for x in r}') == "{'condition-1'}" ]] || fail "a series that ends early: $(cat -- "$dir/out")"
+
+# Of a node that cannot be run it is said which.
+mkdir -m 700 "$dir/unfit"
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=unfit -addext keyUsage=critical,keyAgreement \
+    -keyout "$dir/unfit/privkey.pem" -out "$dir/unfit/server.pem" 2>/dev/null
+chmod 600 "$dir/unfit/privkey.pem"
+cp -- "$dir/unfit/server.pem" "$dir/unfit/ca.pem"
+printf '%s\n' '[deployment]' 'release = X15.4' 'ca = CA1' '[node C]' 'kind = core' 'server = CA1 both' '[node E]' 'kind = edge' \
+    "store = $dir/unfit" '[link uc-zone]' 'initiator = C' 'responder = E' >"$dir/unfit.ini"
+run ekubench scenario run "$dir/unfit.ini"
+((status != 0)) || fail 'a node that cannot be run: status 0'
+says 'a node that cannot be run' 'node E cannot be run'
+
 finish

@@ -228,3 +228,53 @@ Test(scenario, connects_a_permissive_cluster)
         free(out);
     }
 }
+
+// Peers of a cluster verify one another alike: up to X15.3 for clientAuth, from X15.4 for nothing
+// but the chain.
+Test(scenario, verifies_the_responder_of_a_cluster_as_it_does_the_initiator)
+{
+    static const struct {
+        unsigned eku; // Of the responder.
+        enum ekb_release release;
+        bool active;
+    } cases[] = {{EKB_EKU_SERVER_AUTH, EKB_RELEASE_X14_1, false},
+                 {EKB_EKU_CLIENT_AUTH, EKB_RELEASE_X14_1, true},
+                 {EKB_EKU_SERVER_AUTH, EKB_RELEASE_X15_4, true},
+                 {EKB_EKU_CLIENT_AUTH, EKB_RELEASE_X15_4, true}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct fixture_dir dir;
+        char paths[2][512];
+        char text[2048];
+        struct fixture_pki pki[2];
+        struct ekb_chain *roots = ekb_chain_create();
+        fixture_dir_init(&dir);
+        for (size_t node = 0; node < 2; node++) {
+            const struct fixture_pki_spec spec = {
+                .key_type = EKB_KEY_P256,
+                .eku = node == 0 ? EKB_EKU_SERVER_AUTH | EKB_EKU_CLIENT_AUTH : cases[i].eku};
+            fixture_pki_init(&pki[node], &spec);
+            cr_assert_eq(ekb_chain_append(roots, fixture_pki_root(&pki[node]), 0), EKB_OK);
+            (void)fixture_dir_file(paths[node], &dir, node == 0 ? "a" : "b");
+        }
+        for (size_t node = 0; node < 2; node++) {
+            const struct ekb_identity identity = {pki[node].chain, pki[node].key};
+            cr_assert_eq(ekb_store_write_identity(paths[node], EKB_STORE_SERVER, &identity, NULL),
+                         EKB_OK);
+            cr_assert_eq(ekb_store_write_trust(paths[node], roots, NULL), EKB_OK);
+        }
+        (void)snprintf(text, sizeof text,
+                       HEAD "[node A]\nkind = core\nstore = %s\n[node B]\nkind = core\nstore = %s\n"
+                            "[link cluster]\ninitiator = A\nresponder = B\n",
+                       paths[0], paths[1]);
+        struct ekb_scenario_run *out = run(text, cases[i].release, EKB_EKU_ON, versions[i % 2]);
+
+        cr_expect_eq(out->links[0].active, cases[i].active, "%zu: %s", i,
+                     ekb_err_name(out->links[0].err));
+        cr_expect_eq(out->links[0].verify_depth, cases[i].active ? -1 : 0, "%zu", i);
+        free(out);
+        ekb_chain_destroy(roots);
+        fixture_pki_deinit(&pki[0]);
+        fixture_pki_deinit(&pki[1]);
+        fixture_dir_deinit(&dir);
+    }
+}

@@ -14,6 +14,7 @@
 #include "ekubench/store/release.h"
 #include "ekubench/store/store.h"
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -162,6 +163,7 @@ struct ekb_audit_options {
     const struct ekb_chain *private_roots; // NULL.
     bool with_cas;                         // CA certificates are items, too.
     uint64_t deadline_ns;                  // Of each connection.
+    const volatile sig_atomic_t *stop;     // Set to end between two files; or NULL.
     ekb_audit_tell *tell;
     void *context;
 };
