@@ -125,12 +125,6 @@ uint64_t ekb_verifier_remaining(const struct ekb_verifier *verifier, X509_STORE_
 // library takes no common name beside any subjectAltName.
 bool ekb_pki_common_name_counts(const STACK_OF(X509) * chain, const char *host);
 
-// PKCS #12.
-
-// ekb_pkcs12_iterations returns how often the file in `ber` has a hash iterated to be opened once,
-// all of its parts together; 0 if it is none. An allocation that fails counts as that too.
-uint64_t ekb_pkcs12_iterations(const uint8_t *ber, size_t ber_len);
-
 // ekb_pki_may_sign is false if the certificate in `der` has key usage and digitalSignature is not
 // in it: TLS has its holder sign. What is malformed is left to those who decode all of it.
 bool ekb_pki_may_sign(const uint8_t *der, size_t der_len);
