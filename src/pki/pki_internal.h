@@ -66,8 +66,9 @@ X509_CRL *ekb_crls_crl(const struct ekb_crls *crls, size_t index);
 // ekb_pki_is_ip_address is true if `text` is an IPv4 or IPv6 address.
 bool ekb_pki_is_ip_address(const char *text);
 
-// ekb_pki_name_text writes `name` as text (RFC 2253, control characters and what is not ASCII
-// escaped), cut to fit and terminated.
+// ekb_pki_name_text writes `name` as text (RFC 2253 in UTF-8) that is one line and means what it
+// looks like: escaped are control characters, what changes the direction of text, what has no
+// width, and what is private. It is cut to fit, between characters, and terminated.
 void ekb_pki_name_text(char *out_text, size_t text_len, const X509_NAME *name);
 
 // ekb_pki_names is ekb_chain_names for names from elsewhere. NULL is legal.
