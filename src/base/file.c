@@ -249,14 +249,19 @@ enum ekb_err ekb_file_make_dirs(const char *path, unsigned mode, struct ekb_fail
 
 enum ekb_err ekb_file_make_temporary(char **out_path, struct ekb_fail *reterr_fail)
 {
-    const char *parent = getenv("TMPDIR");
+    const char *set = getenv("TMPDIR");
+    // Set to nothing it is not set: what is made must not go to the root of all.
+    const char *parent = set != NULL && set[0] != '\0' ? set : "/tmp";
     char *path = NULL;
-    if (asprintf(&path, "%s/ekubench-XXXXXX", parent != NULL ? parent : "/tmp") < 0) {
+    if (asprintf(&path, "%s/ekubench-XXXXXX", parent) < 0) {
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "temporary directory");
     }
     if (mkdtemp(path) == NULL) {
+        // Without errno: one that stands for a wrong word of the user (ENOTDIR) does not here,
+        // where the word is the environment's.
         const enum ekb_err err =
-            ekb_fail_set(reterr_fail, EKB_SYSTEM, errno, "temporary directory %s", path);
+            ekb_fail_say(reterr_fail, EKB_SYSTEM, "temporary directory %s: %s (%s)", path,
+                         ekb_err_sentence(EKB_SYSTEM), strerror(errno));
         free(path);
         return err;
     }

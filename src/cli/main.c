@@ -93,6 +93,7 @@ static int run_command(int argc, char **argv)
 int main(int argc, char **argv)
 {
     (void)signal(SIGPIPE, SIG_IGN); // A reader that goes away is an error of writing.
+    (void)signal(SIGXFSZ, SIG_IGN); // And so is a file that may not grow (ulimit -f).
     const int status = run_command(argc, argv);
     // Results that did not arrive are not done.
     if (fflush(stdout) != 0 || ferror(stdout) != 0) {

@@ -1,16 +1,11 @@
 #include "ekubench/pki/bundle.h"
 
 #include "ekubench/base/file.h"
+#include "pki/pkcs12_internal.h"
 #include "pki/pki_internal.h"
 
 #include <openssl/base.h>
-#include <openssl/bytestring.h>
 #include <openssl/err.h>
-#include <openssl/evp.h>
-#include <openssl/mem.h>
-#include <openssl/pkcs8.h>
-#include <openssl/stack.h>
-#include <openssl/x509.h>
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -21,16 +16,6 @@ void ekb_bundle_deinit(struct ekb_bundle *bundle)
     ekb_key_destroy(bundle->key);
     free(bundle->faults);
     *bundle = (struct ekb_bundle){0};
-}
-
-static enum ekb_err append_x509(struct ekb_chain *chain, const X509 *x509)
-{
-    uint8_t *der = NULL;
-    const int der_len = i2d_X509((X509 *)(uintptr_t)x509, &der);
-    const enum ekb_err err =
-        der_len > 0 ? ekb_chain_append_der(chain, der, (size_t)der_len) : EKB_PARSE;
-    OPENSSL_free(der);
-    return err;
 }
 
 // keep_fault leaves what is wrong with the key, `err`, in `bundle`, if it is about the key.
@@ -46,78 +31,143 @@ static enum ekb_err keep_fault(struct ekb_bundle *bundle, enum ekb_err err,
     return err;
 }
 
-// take_pkcs12 fills the bundle from what the library has decoded.
-static enum ekb_err take_pkcs12(struct ekb_bundle *bundle, EVP_PKEY *pkey,
-                                const STACK_OF(X509) * certificates, const char *path,
-                                struct ekb_fail *reterr_fail)
+// What is read, and what for.
+enum purpose {
+    PURPOSE_READ,
+    PURPOSE_SURVEY,
+};
+
+struct source {
+    const char *path;
+    const char *password;
+    enum purpose purpose;
+};
+
+// next_fault returns where the next fault of `bundle` goes. NULL: it has been counted, and there is
+// no place any more (or no memory, if there are no faults at all).
+static struct ekb_fail *next_fault(struct ekb_bundle *bundle)
 {
-    enum ekb_err err = EKB_OK;
-    bundle->chain = ekb_chain_create();
-    if (bundle->chain == NULL) {
-        return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%s", path);
+    if (bundle->faults == NULL) {
+        bundle->faults = calloc(EKB_BUNDLE_MAX_FAULTS, sizeof *bundle->faults);
     }
-    for (size_t i = 0; i < sk_X509_num(certificates) && err == EKB_OK; i++) {
-        err = append_x509(bundle->chain, sk_X509_value(certificates, i));
+    if (bundle->faults == NULL) {
+        return NULL;
     }
-    if (err != EKB_OK) {
-        return ekb_fail_say(reterr_fail, err, "%s: a certificate is malformed", path);
+    return bundle->num_faults++ < EKB_BUNDLE_MAX_FAULTS ? &bundle->faults[bundle->num_faults - 1]
+                                                        : NULL;
+}
+
+// check_certificates says what is wrong with the certificates of a PKCS #12 file; in a survey only
+// if there is nothing else to say.
+static enum ekb_err check_certificates(struct ekb_bundle *bundle, const struct ekb_pkcs12 *pkcs12,
+                                       const struct source *source, struct ekb_fail *reterr_fail)
+{
+    struct ekb_fail fail = {.err = EKB_OK};
+    if (pkcs12->num_malformed > 0) {
+        (void)ekb_fail_say(&fail, EKB_PARSE, "%s: certificates that are malformed: %zu",
+                           source->path, pkcs12->num_malformed);
+    } else if (pkcs12->has_more) {
+        (void)ekb_fail_say(&fail, EKB_TOO_BIG, "%s holds more than %d certificates", source->path,
+                           EKB_CHAIN_MAX_CERTS);
+    } else if (ekb_chain_len(pkcs12->chain) == 0) {
+        return ekb_fail_say(reterr_fail, EKB_PARSE, "%s holds no certificate", source->path);
     }
-    if (ekb_chain_len(bundle->chain) == 0) {
-        return ekb_fail_say(reterr_fail, EKB_PARSE, "%s holds no certificate", path);
-    }
-    if (pkey == NULL) {
+    if (fail.err == EKB_OK) {
         return EKB_OK;
     }
-    EVP_PKEY_up_ref(pkey);
+    if (source->purpose == PURPOSE_SURVEY) {
+        struct ekb_fail *fault = next_fault(bundle);
+        if (fault == NULL) {
+            return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%s", source->path);
+        }
+        *fault = fail;
+        return EKB_OK;
+    }
+    if (reterr_fail != NULL) {
+        *reterr_fail = fail;
+    }
+    return fail.err;
+}
+
+static enum ekb_err fail_pkcs12(struct ekb_fail *reterr_fail, enum ekb_err err, const char *path)
+{
+    switch ((int)err) {
+    case EKB_TOO_BIG:
+        return ekb_fail_set(reterr_fail, err, 0, "%s: PKCS #12 of more than %d iterations", path,
+                            EKB_BUNDLE_MAX_ITERATIONS);
+    case EKB_UNSUPPORTED:
+        return ekb_fail_say(reterr_fail, err, "%s is PKCS #12 encrypted in a way that is not known",
+                            path);
+    case EKB_PARSE:
+        return ekb_fail_say(reterr_fail, err,
+                            "%s is neither a certificate nor well-formed PKCS #12", path);
+    default:
+        return ekb_fail_set(reterr_fail, err, 0, "%s", path);
+    }
+}
+
+// take_key takes the one key that there may be.
+static enum ekb_err take_key(struct ekb_bundle *bundle, struct ekb_pkcs12 *pkcs12, const char *path,
+                             struct ekb_fail *reterr_fail)
+{
+    EVP_PKEY *pkey = NULL;
+    if (pkcs12->num_keys == 0) {
+        return EKB_OK;
+    }
+    if (pkcs12->num_keys > 1) {
+        return ekb_fail_say(reterr_fail, EKB_UNSUPPORTED,
+                            "%s holds several private keys (%zu), one is wanted: export one entry",
+                            path, pkcs12->num_keys);
+    }
+    const enum ekb_err err = ekb_pkcs12_key(&pkey, pkcs12);
+    if (err == EKB_PARSE || err == EKB_UNSUPPORTED) {
+        (void)ekb_fail_say(&bundle->key_fault, err,
+                           "%s: the private key is malformed, or encrypted in a way that is not "
+                           "known",
+                           path);
+        return EKB_OK;
+    }
+    if (err != EKB_OK) {
+        return fail_pkcs12(reterr_fail, err, path);
+    }
     return keep_fault(bundle, ekb_key_wrap(&bundle->key, pkey, path, &bundle->key_fault),
                       reterr_fail);
 }
 
 static enum ekb_err read_pkcs12(struct ekb_bundle *bundle, const uint8_t *data, size_t data_len,
-                                const char *path, const char *password,
-                                struct ekb_fail *reterr_fail)
+                                const struct source *source, struct ekb_fail *reterr_fail)
 {
-    EVP_PKEY *pkey = NULL;
-    CBS cbs;
-    enum ekb_err err = EKB_OK;
-    if (ekb_pkcs12_iterations(data, data_len) > EKB_BUNDLE_MAX_ITERATIONS) {
-        return ekb_fail_set(reterr_fail, EKB_TOO_BIG, 0, "%s: PKCS #12 of more than %d iterations",
-                            path, EKB_BUNDLE_MAX_ITERATIONS);
+    struct ekb_pkcs12 pkcs12 = {.chain = NULL};
+    enum ekb_err err = ekb_pkcs12_open(&pkcs12, data, data_len, source->password);
+    if (err != EKB_OK) {
+        return fail_pkcs12(reterr_fail, err, source->path);
     }
-    STACK_OF(X509) *certificates = sk_X509_new_null();
-    CBS_init(&cbs, data, data_len);
-    if (certificates == NULL) {
-        return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%s", path);
+    err = check_certificates(bundle, &pkcs12, source, reterr_fail);
+    if (err == EKB_OK && source->purpose == PURPOSE_READ) {
+        err = take_key(bundle, &pkcs12, source->path, reterr_fail);
     }
-    if (PKCS12_get_key_and_certs(&pkey, certificates, &cbs, password != NULL ? password : "") ==
-        1) {
-        err = take_pkcs12(bundle, pkey, certificates, path, reterr_fail);
-    } else if (ERR_GET_REASON(ERR_peek_error()) == PKCS8_R_INCORRECT_PASSWORD) {
-        err = ekb_fail_set(reterr_fail, EKB_NEED_PASSWORD, 0, "%s", path);
-    } else {
-        err = ekb_fail_say(reterr_fail, EKB_PARSE, "%s is neither a certificate nor PKCS #12 (%s)",
-                           path, ekb_pki_take_reason());
+    if (err == EKB_OK) {
+        bundle->chain = pkcs12.chain;
+        pkcs12.chain = NULL;
     }
-    ERR_clear_error();
-    EVP_PKEY_free(pkey);
-    sk_X509_pop_free(certificates, X509_free);
+    ekb_pkcs12_deinit(&pkcs12);
     return err;
 }
 
 static enum ekb_err read_der(struct ekb_bundle *bundle, const uint8_t *data, size_t data_len,
-                             const char *path, const char *password, struct ekb_fail *reterr_fail)
+                             const struct source *source, struct ekb_fail *reterr_fail)
 {
     bundle->chain = ekb_chain_create();
     if (bundle->chain == NULL) {
-        return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%s", path);
+        return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%s", source->path);
     }
     const enum ekb_err err = ekb_chain_append_der(bundle->chain, data, data_len);
     ERR_clear_error();
     if (err != EKB_PARSE) {
-        return err == EKB_OK ? EKB_OK : ekb_fail_set(reterr_fail, err, 0, "%s", path);
+        return err == EKB_OK ? EKB_OK : ekb_fail_set(reterr_fail, err, 0, "%s", source->path);
     }
     ekb_bundle_deinit(bundle);
-    return read_pkcs12(bundle, data, data_len, path, password, reterr_fail);
+    return read_pkcs12(bundle, data, data_len, source, reterr_fail);
 }
 
 // has_key is true if there is a private key among the PEM blocks of the file.
@@ -168,20 +218,12 @@ static void count_lines(struct survey *survey, const uint8_t *end)
 // keep keeps what is wrong with the block that begins after `line` lines. EKB_NOMEM.
 static enum ekb_err keep(struct survey *survey, enum ekb_err err, size_t line, const char *what)
 {
-    struct ekb_bundle *bundle = survey->bundle;
-    if (bundle->faults == NULL) {
-        bundle->faults = calloc(EKB_BUNDLE_MAX_FAULTS, sizeof *bundle->faults);
+    struct ekb_fail *fault = next_fault(survey->bundle);
+    if (fault != NULL) {
+        (void)ekb_fail_say(fault, err, "%s: block %zu, in line %zu, %s", survey->path,
+                           survey->num_blocks, line + 1, what);
     }
-    if (bundle->faults == NULL) {
-        return EKB_NOMEM;
-    }
-    if (bundle->num_faults < EKB_BUNDLE_MAX_FAULTS) {
-        (void)ekb_fail_say(&bundle->faults[bundle->num_faults], err,
-                           "%s: block %zu, in line %zu, %s", survey->path, survey->num_blocks,
-                           line + 1, what);
-    }
-    bundle->num_faults++;
-    return EKB_OK;
+    return survey->bundle->faults != NULL ? EKB_OK : EKB_NOMEM;
 }
 
 // survey_certificate appends the certificate of `block`, or keeps what is wrong with it.
@@ -256,23 +298,24 @@ static enum ekb_err survey_pem(struct ekb_bundle *bundle, uint8_t *text, size_t 
 
 // The whole.
 
-typedef enum ekb_err read_text(struct ekb_bundle *bundle, uint8_t *text, size_t text_len,
-                               const char *path, struct ekb_fail *reterr_fail);
-
-// read_file reads PEM by `read`.
-static enum ekb_err read_file(struct ekb_bundle *out_bundle, read_text *read, const char *path,
-                              const char *password, struct ekb_fail *reterr_fail)
+static enum ekb_err read_file(struct ekb_bundle *out_bundle, const struct source *source,
+                              struct ekb_fail *reterr_fail)
 {
     struct ekb_bundle bundle = {0};
     uint8_t *data = NULL;
     size_t data_len = 0;
-    enum ekb_err err = ekb_file_read(&data, &data_len, path, EKB_CHAIN_MAX_FILE_LEN, reterr_fail);
+    enum ekb_err err =
+        ekb_file_read(&data, &data_len, source->path, EKB_CHAIN_MAX_FILE_LEN, reterr_fail);
     if (err != EKB_OK) {
         return err;
     }
-    err = ekb_pki_is_der(data, data_len)
-              ? read_der(&bundle, data, data_len, path, password, reterr_fail)
-              : read(&bundle, data, data_len, path, reterr_fail);
+    if (ekb_pki_is_der(data, data_len)) {
+        err = read_der(&bundle, data, data_len, source, reterr_fail);
+    } else if (source->purpose == PURPOSE_SURVEY) {
+        err = survey_pem(&bundle, data, data_len, source->path, reterr_fail);
+    } else {
+        err = read_pem(&bundle, data, data_len, source->path, reterr_fail);
+    }
     ekb_file_free_secret(data, data_len);
     if (err != EKB_OK) {
         ekb_bundle_deinit(&bundle);
@@ -285,11 +328,13 @@ static enum ekb_err read_file(struct ekb_bundle *out_bundle, read_text *read, co
 enum ekb_err ekb_bundle_read(struct ekb_bundle *out_bundle, const char *path, const char *password,
                              struct ekb_fail *reterr_fail)
 {
-    return read_file(out_bundle, read_pem, path, password, reterr_fail);
+    const struct source source = {path, password, PURPOSE_READ};
+    return read_file(out_bundle, &source, reterr_fail);
 }
 
 enum ekb_err ekb_bundle_survey(struct ekb_bundle *out_bundle, const char *path,
                                const char *password, struct ekb_fail *reterr_fail)
 {
-    return read_file(out_bundle, survey_pem, path, password, reterr_fail);
+    const struct source source = {path, password, PURPOSE_SURVEY};
+    return read_file(out_bundle, &source, reterr_fail);
 }

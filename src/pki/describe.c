@@ -1,5 +1,6 @@
 #include "ekubench/pki/describe.h"
 
+#include "ekubench/base/utf8.h"
 #include "pki/pki_internal.h"
 
 #include <openssl/asn1.h>
@@ -17,29 +18,96 @@
 #include <openssl/x509v3.h>
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+// Names.
+
+// is_printable is false for what is not seen, or changes how what is beside it is seen, and for
+// what means something by private agreement only.
+static bool is_printable(uint32_t code)
+{
+    static const struct {
+        uint32_t first;
+        uint32_t last;
+    } hidden[] = {
+        {0x00, 0x1f},       {0x7f, 0x9f},       // Control characters.
+        {0xad, 0xad},       {0x061c, 0x061c},   // Soft hyphen; direction of text.
+        {0x200b, 0x200f},   {0x2028, 0x202e},   // No width; direction; ends of lines.
+        {0x2060, 0x206f},   {0xe000, 0xf8ff},   // No width; direction. Private.
+        {0xfdd0, 0xfdef},   {0xfeff, 0xfeff},   // No characters. The byte order.
+        {0xfff0, 0xfffb},   {0xfffe, 0xffff},   // Annotations. No characters.
+        {0xe0000, 0xe0fff}, {0xf0000, 0x10ffff} // Tags. Private.
+    };
+    for (size_t i = 0; i < sizeof hidden / sizeof hidden[0]; i++) {
+        if (code >= hidden[i].first && code <= hidden[i].last) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// What is printed or cut as one: a character, or how it is escaped.
+struct glyph {
+    char text[16];
+    size_t len;
+};
+
+// take_glyph takes the first one of a name, in which the library has escaped what is ASCII only. It
+// returns of how many bytes.
+static size_t take_glyph(struct glyph *out_glyph, const uint8_t *text, size_t text_len)
+{
+    uint32_t code = 0;
+    size_t len = ekb_utf8_next(&code, text, text_len);
+    if (len > 0 && is_printable(code)) {
+        if (code == '\\' && text_len > 1) { // Of a byte or of the character that follows.
+            len = isxdigit(text[1]) != 0 && text_len > 2 ? 3 : 2;
+        }
+        memcpy(out_glyph->text, text, len);
+        out_glyph->len = len;
+        return len;
+    }
+    len = len > 0 ? len : 1;
+    for (size_t i = 0; i < len; i++) {
+        (void)snprintf(out_glyph->text + 3 * i, sizeof out_glyph->text - 3 * i, "\\%02X", text[i]);
+    }
+    out_glyph->len = 3 * len;
+    return len;
+}
+
+// write_glyphs writes as many as fit, and dots if not all do.
+static void write_glyphs(char *out_text, size_t out_len, const uint8_t *text, size_t text_len)
+{
+    size_t len = 0;
+    size_t cut_len = 0; // Of what fits before dots.
+    for (size_t at = 0; at < text_len;) {
+        struct glyph glyph;
+        at += take_glyph(&glyph, text + at, text_len - at);
+        if (len + glyph.len >= out_len) {
+            (void)snprintf(out_text + cut_len, out_len - cut_len, "...");
+            return;
+        }
+        memcpy(out_text + len, glyph.text, glyph.len);
+        len += glyph.len;
+        cut_len = len + 3 < out_len ? len : cut_len;
+    }
+    out_text[len] = '\0';
+}
 
 void ekb_pki_name_text(char *out_text, size_t text_len, const X509_NAME *name)
 {
     const uint8_t *text = NULL;
     size_t len = 0;
     BIO *bio = BIO_new(BIO_s_mem());
-    if (bio != NULL && X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253) >= 0 &&
-        BIO_mem_contents(bio, &text, &len)) {
-        const bool cut = len >= text_len;
-        len = cut ? text_len - 1 : len;
-        if (len > 0) { // An empty name has no text at all.
-            memcpy(out_text, text, len);
-        }
-        if (cut && len >= 3) {
-            memcpy(out_text + len - 3, "...", 3);
-        }
-    } else {
+    // What is not ASCII comes as UTF-8, and is judged here.
+    const unsigned long flags = XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB;
+    if (bio == NULL || X509_NAME_print_ex(bio, name, 0, flags) < 0 ||
+        !BIO_mem_contents(bio, &text, &len)) {
         len = 0;
     }
-    out_text[len] = '\0';
+    write_glyphs(out_text, text_len, text, len);
     BIO_free(bio);
     ERR_clear_error();
 }

@@ -66,8 +66,9 @@ X509_CRL *ekb_crls_crl(const struct ekb_crls *crls, size_t index);
 // ekb_pki_is_ip_address is true if `text` is an IPv4 or IPv6 address.
 bool ekb_pki_is_ip_address(const char *text);
 
-// ekb_pki_name_text writes `name` as text (RFC 2253, control characters and what is not ASCII
-// escaped), cut to fit and terminated.
+// ekb_pki_name_text writes `name` as text (RFC 2253 in UTF-8) that is one line and means what it
+// looks like: escaped are control characters, what changes the direction of text, what has no
+// width, and what is private. It is cut to fit, between characters, and terminated.
 void ekb_pki_name_text(char *out_text, size_t text_len, const X509_NAME *name);
 
 // ekb_pki_names is ekb_chain_names for names from elsewhere. NULL is legal.
@@ -124,12 +125,6 @@ uint64_t ekb_verifier_remaining(const struct ekb_verifier *verifier, X509_STORE_
 // or an IP address, its common name is that of `host`, and no CA above it constrains names. The
 // library takes no common name beside any subjectAltName.
 bool ekb_pki_common_name_counts(const STACK_OF(X509) * chain, const char *host);
-
-// PKCS #12.
-
-// ekb_pkcs12_iterations returns how often the file in `ber` has a hash iterated to be opened once,
-// all of its parts together; 0 if it is none. An allocation that fails counts as that too.
-uint64_t ekb_pkcs12_iterations(const uint8_t *ber, size_t ber_len);
 
 // ekb_pki_may_sign is false if the certificate in `der` has key usage and digitalSignature is not
 // in it: TLS has its holder sign. What is malformed is left to those who decode all of it.

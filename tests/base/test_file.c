@@ -531,14 +531,32 @@ Test(file, makes_a_private_temporary_directory_where_it_is_told_to)
     free(second);
 }
 
-Test(file, names_the_temporary_directory_that_cannot_be_made)
+// The keys of a measurement must not end up in the root of the file system.
+Test(file, takes_an_empty_name_of_the_place_for_temporary_files_for_none)
 {
     char *made = NULL;
-    struct ekb_fail fail = {0};
-    cr_assert_eq(setenv("TMPDIR", "/nonexistent/tmp", 1), 0);
+    cr_assert_eq(setenv("TMPDIR", "", 1), 0);
 
-    cr_expect_eq(ekb_file_make_temporary(&made, &fail), EKB_SYSTEM);
+    cr_assert_eq(ekb_file_make_temporary(&made, NULL), EKB_OK);
 
-    cr_expect_not_null(strstr(fail.detail, "/nonexistent/tmp"), "%s", fail.detail);
-    cr_expect_null(made);
+    cr_expect_eq(strncmp(made, "/tmp/", strlen("/tmp/")), 0, "%s", made);
+    cr_expect_eq(rmdir(made), 0);
+    free(made);
+}
+
+// Whatever is wrong with the place, it is the environment's fault, and no errno says otherwise.
+Test(file, names_the_temporary_directory_that_cannot_be_made)
+{
+    static const char *const places[] = {"/nonexistent/tmp", "/dev/null"};
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        char *made = NULL;
+        struct ekb_fail fail = {0};
+        cr_assert_eq(setenv("TMPDIR", places[i], 1), 0);
+
+        cr_expect_eq(ekb_file_make_temporary(&made, &fail), EKB_SYSTEM);
+
+        cr_expect_not_null(strstr(fail.detail, places[i]), "%s", fail.detail);
+        cr_expect_eq(fail.sys_errno, 0, "%s: errno %d", places[i], fail.sys_errno);
+        cr_expect_null(made);
+    }
 }

@@ -251,6 +251,21 @@ refuses 2 'self-test' doctor --self-test=5
 # Before it has measured anything.
 run timeout 30 env -- "$mark" TMPDIR="$dir/nonexistent" "$bin" doctor --self-test --json
 refused 'doctor --self-test without TMPDIR' 3 "$dir/nonexistent"
+run timeout 30 env -- "$mark" TMPDIR=/dev/null "$bin" doctor --self-test --json
+refused 'doctor --self-test with TMPDIR=/dev/null' 3 '/dev/null'
+# No file may grow. What it says goes through a pipe, for the same reason; keys must not be left.
+status=0
+(
+    ulimit -f 0
+    timeout 30 env -- "$mark" "$bin" doctor --self-test --json 2>&1 >/dev/null
+) | cat >"$dir/message" || status=$?
+if ((status != 3)) || ! grep -q '^ekubench: ' "$dir/message"; then
+    fail "ulimit -f 0: status $status: $(cat -- "$dir/message")"
+fi
+if [[ -n $(ls -A -- "$TMPDIR") ]]; then
+    fail "ulimit -f 0: left in TMPDIR: $(ls -A -- "$TMPDIR")"
+    rm -rf -- "${TMPDIR:?}"/*
+fi
 run ekubench doctor --help
 if ((status != 0)) || ! grep -q -e '--self-test' "$dir/out" || ! grep -q -e '--seed=N' "$dir/out"; then
     fail "doctor --help: status $status: $(cat -- "$dir/out")"

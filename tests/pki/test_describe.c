@@ -256,12 +256,87 @@ Test(describe, names_kinds_of_keys)
 
 Test(describe, escapes_what_is_not_printable_in_a_subject)
 {
-    add_subject(NID_commonName, "a\x1b[31m\nb, c\xc3\xb6");
+    add_subject(NID_commonName, "a\x1b[31m\nb, c");
 
     const struct ekb_description description = described();
 
     expect_plain(description.subject);
     cr_expect_not_null(strstr(description.subject, "\\, c"), "%s", description.subject);
+}
+
+// What is outside of ASCII is written as it is, but for what is not seen, or turns round or breaks
+// what is beside it.
+Test(describe, writes_letters_of_all_languages_in_a_subject)
+{
+    static const struct {
+        const char *name;
+        const char *text;
+    } cases[] = {
+        {"b\xc3\xbc"
+         "cher",
+         "CN=b\xc3\xbc"
+         "cher"},
+        {"\xd0\x96\xe6\xbc\xa2\xf0\x9f\x98\x80", "CN=\xd0\x96\xe6\xbc\xa2\xf0\x9f\x98\x80"},
+        {"\xc3\xbc, \\C3\"", "CN=\xc3\xbc\\, \\\\C3\\\""},
+        {"a\x7f", "CN=a\\7F"},
+        {"a\xc2\x80\xc2\x9f", "CN=a\\C2\\80\\C2\\9F"},
+        {"a\xc2\xa1", "CN=a\xc2\xa1"},
+        {"a\xe2\x80\x8e\xe2\x80\x8f", "CN=a\\E2\\80\\8E\\E2\\80\\8F"},
+        {"a\xe2\x80\xa8\xe2\x80\xa9", "CN=a\\E2\\80\\A8\\E2\\80\\A9"},
+        {"a\xe2\x80\xaa\xe2\x80\xae", "CN=a\\E2\\80\\AA\\E2\\80\\AE"},
+        {"a\xe2\x81\xa6\xe2\x81\xa9", "CN=a\\E2\\81\\A6\\E2\\81\\A9"},
+        {"a\xee\x80\x80\xef\xbb\xbf", "CN=a\\EE\\80\\80\\EF\\BB\\BF"},
+        {"a\xf4\x80\x80\x80", "CN=a\\F4\\80\\80\\80"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        X509_NAME *name = X509_NAME_new();
+        cr_assert_eq(X509_set_subject_name(x509, name), 1);
+        X509_NAME_free(name);
+        add_subject(NID_commonName, cases[i].name);
+
+        const struct ekb_description description = described();
+
+        cr_expect_str_eq(description.subject, cases[i].text, "%zu: %s", i, description.subject);
+    }
+}
+
+// The text must be UTF-8 wherever it is cut, and an escape whole.
+Test(describe, cuts_a_long_subject_between_characters)
+{
+    static const char *const characters[] = {"\xc3\xbc", "\xe6\xbc\xa2", "\xf0\x9f\x98\x80",
+                                             "\n",       "\xe2\x80\xae", ","};
+    static const char *const written[] = {"\xc3\xbc", "\xe6\xbc\xa2", "\xf0\x9f\x98\x80",
+                                          "\\0A",     "\\E2\\80\\AE", "\\,"};
+    for (size_t i = 0; i < COUNT(characters); i++) {
+        for (size_t before = 0; before < 12; before++) {
+            char text[65] = "";
+            X509_NAME *name = X509_NAME_new();
+            cr_assert_eq(X509_set_subject_name(x509, name), 1);
+            X509_NAME_free(name);
+            memset(text, 'x', before);
+            add_subject(NID_organizationName, before > 0 ? text : "x");
+            const size_t len_one = strlen(characters[i]);
+            size_t text_len = 0;
+            for (; text_len + len_one <= 64; text_len += len_one) {
+                memcpy(text + text_len, characters[i], len_one);
+            }
+            text[text_len] = '\0';
+            for (int j = 0; j < 8; j++) {
+                add_subject(NID_organizationalUnitName, text);
+            }
+
+            const struct ekb_description description = described();
+
+            const size_t len = strlen(description.subject);
+            const size_t one = strlen(written[i]);
+            cr_expect(ends_with(description.subject, "..."), "%zu: %s", i, description.subject);
+            cr_expect_gt(len + one + 1, sizeof description.subject - 1, "%zu: %zu", i, len);
+            const char *end = description.subject + len - 3;
+            cr_expect(strncmp(end - one, written[i], one) == 0 || end[-1] == '=' ||
+                          end[-1] == 'U' || end[-1] == 'O' || (end[-1] == ',' && end[-2] != '\\'),
+                      "%zu, %zu: %s", i, before, description.subject);
+        }
+    }
 }
 
 Test(describe, escapes_what_is_not_printable_in_a_name)

@@ -43,9 +43,9 @@ EKB_NODISCARD enum ekb_err ekb_file_sync(const char *path, struct ekb_fail *rete
 EKB_NODISCARD enum ekb_err ekb_file_make_dirs(const char *path, unsigned mode,
                                               struct ekb_fail *reterr_fail);
 
-// ekb_file_make_temporary makes a new directory (mode 0700) below $TMPDIR, or /tmp, and stores its
-// path, newly allocated; remove it with ekb_file_remove_tree and free the path. EKB_SYSTEM,
-// EKB_NOMEM.
+// ekb_file_make_temporary makes a new directory (mode 0700) below $TMPDIR, or /tmp if that is unset
+// or empty, and stores its path, newly allocated; remove it with ekb_file_remove_tree and free the
+// path. EKB_SYSTEM, without errno but with a detail that says all; EKB_NOMEM.
 EKB_NODISCARD enum ekb_err ekb_file_make_temporary(char **out_path, struct ekb_fail *reterr_fail);
 
 // ekb_file_join returns "`directory`/`name`", newly allocated; free it with `free`. NULL if out of

@@ -21,23 +21,26 @@ struct ekb_bundle {
     size_t num_faults;         // All of them.
 };
 
-// How often a PKCS #12 file may have a hash iterated, all of its parts together: a second or two.
+// How often a hash may be iterated for a PKCS #12 file, for all of its parts and all passwords that
+// are tried: a second or two.
 #define EKB_BUNDLE_MAX_ITERATIONS 5000000
 
 // ekb_bundle_read reads the file `path`: PEM (certificates in any number, and the first private key
 // if there is one), one certificate in DER, or PKCS #12 (RFC 7292) with `password` (NULL: none is
-// known). Release with `ekb_bundle_deinit`; a zeroed one is legal. Errors of ekb_file_read (at most
-// EKB_CHAIN_MAX_FILE_LEN bytes are read); EKB_PARSE if it is none of these or malformed;
-// EKB_NEED_PASSWORD if it is PKCS #12 and the password is wrong or missing; EKB_TOO_BIG, also for
-// PKCS #12 that has more than EKB_BUNDLE_MAX_ITERATIONS; EKB_NOMEM. A private key that is
-// malformed, encrypted or of a kind that is not known is no error but a `key_fault`: the
-// certificate says more about it.
+// known), or if that is not right, without one. Release with `ekb_bundle_deinit`; a zeroed one is
+// legal. Errors of ekb_file_read (at most EKB_CHAIN_MAX_FILE_LEN bytes are read); EKB_PARSE if it
+// is none of these or malformed; EKB_NEED_PASSWORD if it is PKCS #12 and the password is wrong or
+// missing; EKB_TOO_BIG, also for PKCS #12 that wants more than EKB_BUNDLE_MAX_ITERATIONS;
+// EKB_UNSUPPORTED for PKCS #12 with several private keys, or encrypted in a way that is not known;
+// EKB_NOMEM. A private key that is malformed, encrypted or of a kind that is not known is no error
+// but a `key_fault`: the certificate says more about it.
 EKB_NODISCARD enum ekb_err ekb_bundle_read(struct ekb_bundle *out_bundle, const char *path,
                                            const char *password, struct ekb_fail *reterr_fail);
 
-// ekb_bundle_survey is ekb_bundle_read for whoever can do without, and without the key: of a PEM
-// file whatever is wrong with one block is kept in `faults`, and is no error. The chain may be
-// empty then. Of more than EKB_CHAIN_MAX_CERTS certificates the first ones are read. A file without
+// ekb_bundle_survey is ekb_bundle_read for whoever can do without, and without any key: of a PEM
+// file whatever is wrong with one block is kept in `faults`, and is no error, and so is what is
+// wrong with certificates of PKCS #12, which may have any number of keys. The chain may be empty
+// then. Of more than EKB_CHAIN_MAX_CERTS certificates the first ones are read. A file without
 // certificates and without faults is EKB_PARSE.
 EKB_NODISCARD enum ekb_err ekb_bundle_survey(struct ekb_bundle *out_bundle, const char *path,
                                              const char *password, struct ekb_fail *reterr_fail);

@@ -19,8 +19,9 @@ enum ekb_key_kind {
     EKB_KEY_KIND_OTHER,
 };
 
-// Texts are cut to fit, with "..." at the end. Control characters and what is not ASCII are
-// escaped.
+// Texts are UTF-8 of one line, cut to fit between characters, with "..." at the end. Escaped is
+// what is not seen (control characters, what has no width), what changes the direction of text, and
+// what is private.
 struct ekb_description {
     char subject[256]; // RFC 2253 form.
     char issuer[256];

@@ -1,0 +1,14 @@
+// UTF-8 (RFC 3629): bytes to characters.
+
+#ifndef EKUBENCH_BASE_UTF8_H
+#define EKUBENCH_BASE_UTF8_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// ekb_utf8_next stores in `*out_code` the character at the beginning of the `text_len` bytes of
+// `text` and returns how many bytes it has. 0, with nothing stored: there is none, or it is cut
+// off, not in its shortest form, or a surrogate.
+size_t ekb_utf8_next(uint32_t *out_code, const uint8_t *text, size_t text_len);
+
+#endif

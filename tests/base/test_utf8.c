@@ -1,0 +1,65 @@
+#include "ekubench/base/utf8.h"
+
+#include <criterion/criterion.h>
+
+#include <string.h>
+
+Test(utf8, takes_characters_of_every_length)
+{
+    static const struct {
+        const char *text;
+        uint32_t code;
+        size_t len;
+    } cases[] = {
+        {"a", 'a', 1},
+        {"\x7f", 0x7f, 1},
+        {"\xc2\x80", 0x80, 2},
+        {"\xc3\xbcx", 0xfc, 2},
+        {"\xdf\xbf", 0x7ff, 2},
+        {"\xe0\xa0\x80", 0x800, 3},
+        {"\xed\x9f\xbf", 0xd7ff, 3},
+        {"\xee\x80\x80", 0xe000, 3},
+        {"\xef\xbf\xbf", 0xffff, 3},
+        {"\xf0\x90\x80\x80", 0x10000, 4},
+        {"\xf4\x8f\xbf\xbf", 0x10ffff, 4},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        uint32_t code = 0;
+
+        const size_t len =
+            ekb_utf8_next(&code, (const uint8_t *)cases[i].text, strlen(cases[i].text));
+
+        cr_expect_eq(len, cases[i].len, "%zu: %zu", i, len);
+        cr_expect_eq(code, cases[i].code, "%zu: %x", i, code);
+    }
+}
+
+Test(utf8, takes_nothing_else)
+{
+    static const char *const cases[] = {
+        "",
+        "\x80",             // A continuation without a beginning.
+        "\xc3",             // Cut off.
+        "\xe2\x82",         //
+        "\xf0\x9f\x98",     //
+        "\xc3(",            // Not continued.
+        "\xe2\x82(",        //
+        "\xc0\x80",         // Longer than need be.
+        "\xc1\xbf",         //
+        "\xe0\x9f\xbf",     //
+        "\xf0\x8f\xbf\xbf", //
+        "\xed\xa0\x80",     // Surrogates.
+        "\xed\xbf\xbf",     //
+        "\xf4\x90\x80\x80", // More than there are.
+        "\xf5\x80\x80\x80", //
+        "\xff",
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        uint32_t code = 7;
+
+        const size_t len = ekb_utf8_next(&code, (const uint8_t *)cases[i], strlen(cases[i]));
+
+        cr_expect_eq(len, 0u, "%zu: %zu", i, len);
+        cr_expect_eq(code, 7u, "%zu", i);
+    }
+}
