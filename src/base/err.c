@@ -1,5 +1,7 @@
 #include "ekubench/base/err.h"
 
+#include "ekubench/base/utf8.h"
+
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -31,7 +33,9 @@ static void fill(struct ekb_fail *fail, enum ekb_err err, int sys_errno, const c
                  va_list args)
 {
     *fail = (struct ekb_fail){.err = err, .sys_errno = sys_errno, .verify_depth = -1, .alert = -1};
-    (void)vsnprintf(fail->detail, sizeof fail->detail, format, args);
+    char text[sizeof fail->detail + 4]; // A character more, to see all of the one that is cut.
+    (void)vsnprintf(text, sizeof text, format, args);
+    memcpy(fail->detail, text, ekb_utf8_cut(text, sizeof fail->detail - 1));
 }
 
 enum ekb_err ekb_fail_set(struct ekb_fail *reterr_fail, enum ekb_err err, int sys_errno,

@@ -1,6 +1,7 @@
 #include "ekubench/base/utf8.h"
 
 #include <stdbool.h>
+#include <string.h>
 
 size_t ekb_utf8_next(uint32_t *out_code, const uint8_t *text, size_t text_len)
 {
@@ -26,4 +27,20 @@ size_t ekb_utf8_next(uint32_t *out_code, const uint8_t *text, size_t text_len)
     }
     *out_code = code;
     return len;
+}
+
+size_t ekb_utf8_cut(const char *text, size_t max_len)
+{
+    const size_t text_len = strlen(text);
+    size_t at = 0;
+    while (at < text_len) {
+        uint32_t code = 0;
+        const size_t len = ekb_utf8_next(&code, (const uint8_t *)text + at, text_len - at);
+        const size_t step = len > 0 ? len : 1;
+        if (at + step > max_len) {
+            break;
+        }
+        at += step;
+    }
+    return at;
 }

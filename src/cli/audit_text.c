@@ -1,6 +1,7 @@
 #include "cli/audit_forms.h"
 
 #include "ekubench/base/units.h"
+#include "ekubench/base/utf8.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -34,7 +35,8 @@ static void print_line(const char *label, const char *text)
 static void print_cut(const char *text, int width)
 {
     const bool is_cut = strlen(text) > (size_t)width;
-    (void)printf("%.*s%s\n", is_cut ? width - 3 : width, text, is_cut ? "..." : "");
+    const size_t len = ekb_utf8_cut(text, (size_t)(is_cut ? width - 3 : width));
+    (void)printf("%.*s%s\n", (int)len, text, is_cut ? "..." : "");
 }
 
 static void print_name(const char *label, const char *name)

@@ -1,6 +1,7 @@
 #include "lab/scenario_internal.h"
 
 #include "ekubench/base/clock.h"
+#include "ekubench/base/utf8.h"
 #include "ekubench/peer/visit.h"
 #include "ekubench/pki/describe.h"
 #include "ekubench/pki/verify.h"
@@ -35,7 +36,9 @@ static enum ekb_err describe_end(struct ekb_scenario_end *end,
             end->has_one = end->has_one || side == (int)end->role;
             ekb_chain_describe(&leaf, identity->chain, 0);
             if (strcmp(leaf.serial, end->serial) == 0) {
-                (void)snprintf(end->subject, sizeof end->subject, "%.127s", leaf.subject);
+                (void)snprintf(end->subject, sizeof end->subject, "%.*s",
+                               (int)ekb_utf8_cut(leaf.subject, sizeof end->subject - 1),
+                               leaf.subject);
                 held[i == 1 ? 2 : side] = true;
             }
         }

@@ -1,5 +1,6 @@
 #include "ekubench/store/gate.h"
 
+#include "ekubench/base/utf8.h"
 #include "ekubench/pki/describe.h"
 
 #include <stdbool.h>
@@ -20,9 +21,9 @@ static enum ekb_err check_key(const struct ekb_description *description,
         return EKB_OK;
     }
     return ekb_fail_say(reterr_fail, EKB_REFUSED_KEY,
-                        "Invalid certificate: The key of %.100s is %s; RSA of at least %d bits, EC "
+                        "Invalid certificate: The key of %.*s is %s; RSA of at least %d bits, EC "
                         "P-256, P-384, P-521 and Ed25519 are accepted.",
-                        description->subject,
+                        (int)ekb_utf8_cut(description->subject, 100), description->subject,
                         ekb_key_kind_format(key, description->key_kind, description->key_bits),
                         MIN_RSA_BITS);
 }
@@ -34,9 +35,10 @@ static enum ekb_err check_ca(const struct ekb_description *description,
     if (description->is_ca && description->may_sign_certs) {
         return EKB_OK;
     }
-    return ekb_fail_say(
-        reterr_fail, EKB_REFUSED_CA, "Invalid certificate: %.150s is not a CA certificate%s.",
-        description->subject, description->is_ca ? " that may sign certificates" : "");
+    return ekb_fail_say(reterr_fail, EKB_REFUSED_CA,
+                        "Invalid certificate: %.*s is not a CA certificate%s.",
+                        (int)ekb_utf8_cut(description->subject, 150), description->subject,
+                        description->is_ca ? " that may sign certificates" : "");
 }
 
 // Sorting.
@@ -151,12 +153,12 @@ static enum ekb_err check_validity(const struct ekb_description *description, in
 {
     if (now > description->not_after) {
         return ekb_fail_say(reterr_fail, EKB_REFUSED_EXPIRED,
-                            "Invalid certificate: The certificate %.150s has expired.",
-                            description->subject);
+                            "Invalid certificate: The certificate %.*s has expired.",
+                            (int)ekb_utf8_cut(description->subject, 150), description->subject);
     }
     if (now < description->not_before) {
-        (void)snprintf(warning->text, sizeof warning->text,
-                       "the certificate %.150s is not valid yet", description->subject);
+        (void)snprintf(warning->text, sizeof warning->text, "the certificate %.*s is not valid yet",
+                       (int)ekb_utf8_cut(description->subject, 150), description->subject);
     }
     return EKB_OK;
 }
@@ -238,8 +240,8 @@ enum ekb_err ekb_gate_check_ca(const struct ekb_chain *uploaded, size_t index,
     for (size_t i = 0; trust != NULL && i < ekb_chain_len(trust); i++) {
         if (ekb_chain_same(uploaded, index, trust, i)) {
             return ekb_fail_say(reterr_fail, EKB_REFUSED_DUPLICATE,
-                                "Invalid certificate: %.150s is in the trusted CA list already.",
-                                description.subject);
+                                "Invalid certificate: %.*s is in the trusted CA list already.",
+                                (int)ekb_utf8_cut(description.subject, 150), description.subject);
         }
     }
     err = check_key(&description, reterr_fail);

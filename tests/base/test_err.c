@@ -244,3 +244,17 @@ Test(err, evaluates_the_condition_once_when_checking)
 
     cr_assert_eq(count, 1, "%d", count);
 }
+
+// Details go into JSON, which must be UTF-8.
+Test(err, cuts_a_long_detail_between_characters)
+{
+    struct ekb_fail fail;
+    char text[sizeof fail.detail + 1];
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    memcpy(text + sizeof fail.detail - 2, "\xc3\xbc", 2);
+
+    (void)ekb_fail_set(&fail, EKB_PARSE, 0, "%s", text);
+
+    cr_expect_eq(strlen(fail.detail), sizeof fail.detail - 2, "%zu", strlen(fail.detail));
+}

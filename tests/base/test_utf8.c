@@ -63,3 +63,26 @@ Test(utf8, takes_nothing_else)
         cr_expect_eq(code, 7u, "%zu", i);
     }
 }
+
+Test(utf8, cuts_between_characters)
+{
+    static const struct {
+        const char *text;
+        size_t max_len;
+        size_t len;
+    } cases[] = {
+        {"", 3, 0},
+        {"abc", 5, 3},
+        {"abc", 2, 2},
+        {"a\xc3\xbc", 3, 3},
+        {"a\xc3\xbc", 2, 1},
+        {"\xf0\x9f\x98\x80", 3, 0},
+        {"\xf0\x9f\x98\x80", 4, 4},
+        {"\xff\xff", 1, 1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const size_t len = ekb_utf8_cut(cases[i].text, cases[i].max_len);
+
+        cr_expect_eq(len, cases[i].len, "%zu: %zu", i, len);
+    }
+}

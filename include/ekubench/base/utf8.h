@@ -11,4 +11,8 @@
 // off, not in its shortest form, or a surrogate.
 size_t ekb_utf8_next(uint32_t *out_code, const uint8_t *text, size_t text_len);
 
+// ekb_utf8_cut returns how many bytes of `text`, at most `max_len`, can be kept without cutting
+// through a character. What is not UTF-8 counts as characters of one byte.
+size_t ekb_utf8_cut(const char *text, size_t max_len);
+
 #endif
