@@ -10,7 +10,7 @@
 
 // Validity.
 
-static void write_list(FILE *out, size_t num_lines, const char (*lines)[EKB_RECORD_TEXT_LEN])
+static void write_list(FILE *out, size_t num_lines, const char (*lines)[EKB_RECORD_LINE_LEN])
 {
     if (num_lines == 0) {
         return;
@@ -57,10 +57,10 @@ static void write_box(FILE *out, const struct ekb_record *record)
                     : "Do not trust these numbers, for these reasons:",
               record->interrupted ? " The run was interrupted before its plan was done." : "");
     (void)fputs("</p>\n", out);
-    write_list(out, record->num_reasons, (const char(*)[EKB_RECORD_TEXT_LEN])record->reasons);
+    write_list(out, record->num_reasons, (const char(*)[EKB_RECORD_LINE_LEN])record->reasons);
     if (record->num_notes > 0) {
         (void)fputs("<p>What a reader should know all the same:</p>\n", out);
-        write_list(out, record->num_notes, (const char(*)[EKB_RECORD_TEXT_LEN])record->notes);
+        write_list(out, record->num_notes, (const char(*)[EKB_RECORD_LINE_LEN])record->notes);
     }
     (void)fputs("</div>\n", out);
 }

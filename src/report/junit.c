@@ -58,7 +58,7 @@ static void add_case(struct suite *suite, const struct test_case *test)
 
 static void add_validity(struct suite *suite, const struct ekb_record *record)
 {
-    char message[EKB_RECORD_MAX_REASONS * (EKB_RECORD_TEXT_LEN + 2)] = "";
+    char message[EKB_RECORD_MAX_REASONS * (EKB_RECORD_LINE_LEN + 2)] = "";
     size_t len = 0;
     for (size_t i = 0; i < record->num_reasons; i++) {
         len += (size_t)snprintf(message + len, sizeof message - len, "%s%s", i > 0 ? "; " : "",

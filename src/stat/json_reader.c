@@ -333,15 +333,15 @@ void ekb_json_read_grown_counts(const struct ekb_json_at *at, const char *key,
 }
 
 size_t ekb_json_read_lines(const struct ekb_json_at *at, const char *key,
-                           char (*lines)[EKB_RECORD_TEXT_LEN], size_t max)
+                           char (*lines)[EKB_RECORD_LINE_LEN], size_t max)
 {
     const struct ekb_json_at array = ekb_json_array(at, key);
     const size_t num = json_array_size(array.value);
     for (size_t i = 0; i < num; i++) {
         const json_t *value = json_array_get(array.value, i);
         if (i >= max || !json_is_string(value) ||
-            !store_text(lines[i], EKB_RECORD_TEXT_LEN, json_string_value(value))) {
-            ekb_json_refuse(at, key, "a list of at most 24 texts of at most 159 bytes");
+            !store_text(lines[i], EKB_RECORD_LINE_LEN, json_string_value(value))) {
+            ekb_json_refuse(at, key, "a list of at most 24 texts of at most 319 bytes");
             return 0;
         }
     }

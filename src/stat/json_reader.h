@@ -68,7 +68,7 @@ size_t ekb_json_read_counts(const struct ekb_json_at *at, const char *key,
 void ekb_json_read_grown_counts(const struct ekb_json_at *at, const char *key,
                                 struct ekb_record_counts *out_counts);
 size_t ekb_json_read_lines(const struct ekb_json_at *at, const char *key,
-                           char (*lines)[EKB_RECORD_TEXT_LEN], size_t max);
+                           char (*lines)[EKB_RECORD_LINE_LEN], size_t max);
 
 // ekb_json_read_capacity is in capacity_read.c.
 void ekb_json_read_capacity(const struct ekb_json_at *at, struct ekb_record_capacity *out_capacity);

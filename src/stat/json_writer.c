@@ -107,7 +107,7 @@ json_t *ekb_json_counts(struct ekb_json_writer *writer, const struct ekb_record_
     return object;
 }
 
-json_t *ekb_json_texts(struct ekb_json_writer *writer, const char (*lines)[EKB_RECORD_TEXT_LEN],
+json_t *ekb_json_texts(struct ekb_json_writer *writer, const char (*lines)[EKB_RECORD_LINE_LEN],
                        size_t num_lines)
 {
     json_t *array = json_array();

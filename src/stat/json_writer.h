@@ -26,7 +26,7 @@ json_t *ekb_json_text(const char *text);
 json_t *ekb_json_text_or_null(const char *text);
 json_t *ekb_json_counts(struct ekb_json_writer *writer, const struct ekb_record_count *items,
                         size_t num_items);
-json_t *ekb_json_texts(struct ekb_json_writer *writer, const char (*lines)[EKB_RECORD_TEXT_LEN],
+json_t *ekb_json_texts(struct ekb_json_writer *writer, const char (*lines)[EKB_RECORD_LINE_LEN],
                        size_t num_lines);
 json_t *ekb_json_ci95(struct ekb_json_writer *writer, const struct ekb_estimate *estimate);
 json_t *ekb_json_interval_or_null(struct ekb_json_writer *writer, bool known,

@@ -336,7 +336,7 @@ static enum ekb_err append_blocks(struct ekb_record *to, const struct ekb_record
 
 // Validity.
 
-static bool has_line(const char (*lines)[EKB_RECORD_TEXT_LEN], size_t num_lines, const char *text)
+static bool has_line(const char (*lines)[EKB_RECORD_LINE_LEN], size_t num_lines, const char *text)
 {
     for (size_t i = 0; i < num_lines; i++) {
         if (strcmp(lines[i], text) == 0) {

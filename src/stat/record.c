@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ekubench/base/utf8.h"
+
 // A percentile is stated only if this many samples lie beyond it.
 #define MIN_SAMPLES_BEYOND 10
 
@@ -78,18 +80,22 @@ void ekb_record_deinit(struct ekb_record *record)
     memset(record, 0, sizeof *record);
 }
 
-static void add_line(char (*lines)[EKB_RECORD_TEXT_LEN], size_t *num_lines, const char *format,
+static void add_line(char (*lines)[EKB_RECORD_LINE_LEN], size_t *num_lines, const char *format,
                      va_list args) EKB_PRINTF(3, 0);
 
-static void add_line(char (*lines)[EKB_RECORD_TEXT_LEN], size_t *num_lines, const char *format,
+static void add_line(char (*lines)[EKB_RECORD_LINE_LEN], size_t *num_lines, const char *format,
                      va_list args)
 {
     if (*num_lines == EKB_RECORD_MAX_REASONS) {
-        (void)snprintf(lines[EKB_RECORD_MAX_REASONS - 1], EKB_RECORD_TEXT_LEN, "and more");
+        (void)snprintf(lines[EKB_RECORD_MAX_REASONS - 1], EKB_RECORD_LINE_LEN, "and more");
         return;
     }
-    (void)vsnprintf(lines[*num_lines], EKB_RECORD_TEXT_LEN, format, args);
-    (*num_lines)++;
+    static const char cut[] = "...";
+    char *line = lines[(*num_lines)++];
+    if (vsnprintf(line, EKB_RECORD_LINE_LEN, format, args) >= EKB_RECORD_LINE_LEN) {
+        const size_t len = ekb_utf8_cut(line, EKB_RECORD_LINE_LEN - sizeof cut);
+        memcpy(line + len, cut, sizeof cut);
+    }
 }
 
 void ekb_record_add_reason(struct ekb_record *record, const char *format, ...)

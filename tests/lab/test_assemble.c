@@ -76,7 +76,7 @@ static uint64_t count_of(const struct ekb_record_counts *counts, const char *nam
     return 0;
 }
 
-static bool has_line(char (*lines)[EKB_RECORD_TEXT_LEN], size_t num_lines, const char *part)
+static bool has_line(char (*lines)[EKB_RECORD_LINE_LEN], size_t num_lines, const char *part)
 {
     for (size_t i = 0; i < num_lines; i++) {
         if (strstr(lines[i], part) != NULL) {

@@ -589,7 +589,8 @@ Test(record, cuts_a_reason_that_is_too_long)
 
     ekb_record_add_reason(&record, "%0*d", 500, 0);
 
-    cr_expect_eq(strlen(record.reasons[0]), EKB_RECORD_TEXT_LEN - 1);
+    cr_expect_eq(strlen(record.reasons[0]), EKB_RECORD_LINE_LEN - 1);
+    cr_expect_str_eq(record.reasons[0] + EKB_RECORD_LINE_LEN - 5, "0...");
 }
 
 Test(record, finds_an_arm_by_stage_and_name)

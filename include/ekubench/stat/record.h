@@ -24,6 +24,7 @@
 #define EKB_RECORD_SCHEMA "ekubench.result/1"
 #define EKB_RECORD_NAME_LEN 48
 #define EKB_RECORD_TEXT_LEN 160
+#define EKB_RECORD_LINE_LEN 320 // Of a reason or a note.
 
 // An integer, or a real number, that may be unknown.
 struct ekb_record_u64 {
@@ -411,10 +412,10 @@ struct ekb_record {
 
     bool interrupted;
     char reasons[EKB_RECORD_MAX_REASONS]
-                [EKB_RECORD_TEXT_LEN]; // Why the numbers are not to be trusted.
+                [EKB_RECORD_LINE_LEN]; // Why the numbers are not to be trusted.
     size_t num_reasons;
     char notes[EKB_RECORD_MAX_REASONS]
-              [EKB_RECORD_TEXT_LEN]; // What a reader should know all the same.
+              [EKB_RECORD_LINE_LEN]; // What a reader should know all the same.
     size_t num_notes;
 };
 
@@ -425,8 +426,9 @@ void ekb_record_copy_text(char *out_text, size_t text_len, const char *text);
 // ekb_record_deinit frees all that `record` owns and zeroes it. A zeroed record is legal.
 void ekb_record_deinit(struct ekb_record *record);
 
-// ekb_record_add_reason and ekb_record_add_note append a formatted line; when full, the last line
-// is replaced by "and more". `ekb_record_is_clean` is true if there is no reason.
+// ekb_record_add_reason and ekb_record_add_note append a formatted line; one that does
+// not fit ends with "...", and when full, the last line is replaced by "and more".
+// `ekb_record_is_clean` is true if there is no reason.
 void ekb_record_add_reason(struct ekb_record *record, const char *format, ...) EKB_PRINTF(2, 3);
 void ekb_record_add_note(struct ekb_record *record, const char *format, ...) EKB_PRINTF(2, 3);
 bool ekb_record_is_clean(const struct ekb_record *record);
