@@ -7,6 +7,7 @@ file(CONFIGURE OUTPUT "${PROJECT_BINARY_DIR}/generated/layers.txt" CONTENT "${ek
 set(ekb_scripts "${PROJECT_SOURCE_DIR}/scripts")
 add_test(NAME style.format COMMAND "${ekb_scripts}/check-format.sh")
 add_test(NAME style.shellcheck COMMAND "${ekb_scripts}/check-shell.sh")
+add_test(NAME style.docs COMMAND "${ekb_scripts}/check-docs.sh")
 add_test(NAME style.layers COMMAND "${ekb_scripts}/check-layers.sh"
                                    "${PROJECT_BINARY_DIR}/generated/layers.txt")
 # clang-tidy is run by hand, on build/dev: its analyzer believes assertions only where they are compiled in.

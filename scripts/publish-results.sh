@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 #
-# Makes the reference results that results/ holds: scripts/publish-results.sh [RUN...]
+# Makes the reference results that results/ holds: scripts/publish-results.sh [RUN...|--pictures]
 # A run is one of standard, rejects, scenario, capacity; all of them by default, which takes some seven minutes of a
 # machine that does nothing else. Each goes to results/RUN: result.json, report.txt, report.html, environment.txt. One
-# that is not clean is made again, three times at most, and never published.
+# that is not clean is made again, three times at most, and never published. The pictures of README.md are plots of
+# these reports, and its answer is theirs; --pictures makes them alone.
 # exit status: 0 all published, 2 wrong usage, 3 the machine was disturbed
 
 set -euo pipefail
@@ -55,6 +56,29 @@ publish() {
     return 3
 }
 
+# picture REPORT SECTION FILE makes a picture of the first plot of a section: its SVG, with the report's colours.
+picture() {
+    local svg colours
+    svg=$(xmllint --xpath "(//*[@id='$2']//*[local-name()='svg'])[1]" "$1")
+    colours=$(sed -n '/^:root{/,/}}$/p' "$1" | sed '/}}$/q')
+    {
+        printf '%s\n' "${svg%%>*}>"
+        printf '<style>\n%s\nsvg{background:var(--page)}\n</style>\n' "$colours"
+        printf '%s\n' "${svg#*>}"
+    } >"$3"
+}
+
+# illustrate makes README.md as the results are.
+illustrate() {
+    picture "$root/results/standard/report.html" ladder "$root/results/standard/ladder.svg"
+    picture "$root/results/capacity/report.html" capacity "$root/results/capacity/rate.svg"
+    "$root/scripts/check-docs.sh" --fix
+}
+
+if [[ ${1-} == --pictures ]]; then
+    illustrate
+    exit
+fi
 runs=("$@")
 if ((${#runs[@]} == 0)); then
     runs=(standard rejects scenario capacity)
@@ -62,7 +86,7 @@ fi
 for run in "${runs[@]}"; do
     command_of "$run" >/dev/null
 done
-"$root/scripts/deps.sh"
+"$root/scripts/deps.sh" --test
 (
     cd -- "$root"
     cmake --preset release
@@ -72,4 +96,5 @@ status=0
 for run in "${runs[@]}"; do
     publish "$run" || status=3
 done
+illustrate
 exit "$status"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 #
-# The walk of README.md: what it prints is what README.md says that it prints, the second time too:
+# The walk of docs/walk.md: what it prints is what the page says that it prints, the second time too:
 # tests/cli/test_walk.sh EKUBENCH
 # exit status: 0 passed, 1 failed, 77 cannot be tested here
 
@@ -15,24 +15,24 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh" "$1"
 
 skip_without_io_uring
 
-readme=$(dirname -- "${BASH_SOURCE[0]}")/../../README.md
+page=$(dirname -- "${BASH_SOURCE[0]}")/../../docs/walk.md
 
 # block NUMBER: the lines of the so many-th block of code behind "A walk:", without their indentation.
 block() {
     awk -v wanted="$1" '
         /^A walk:/ { walking = 1 }
         walking && /^    / { if (!inside) { number++; inside = 1 } if (number == wanted) print substr($0, 5); next }
-        /./ { inside = 0 }' "$readme"
+        /./ { inside = 0 }' "$page"
 }
 
-# Where the README stands there is build/release; and other ports, lest two tests meet.
+# Where the page begins there is build/release; and other ports, lest two tests meet.
 mkdir -p -- "$dir/project/build/release"
 ln -s -- "$bin" "$dir/project/build/release/ekubench"
 first=$((20000 + RANDOM % 20000))
 block 1 | sed "s/7001/$first/g; s/7002/$((first + 1))/g" >"$dir/walk"
 block 2 >"$dir/wanted"
 if [[ ! -s $dir/walk || ! -s $dir/wanted ]]; then
-    fail 'README.md has no walk'
+    fail 'docs/walk.md has no walk'
 fi
 
 # comparable FILE: without what differs from time to time.
