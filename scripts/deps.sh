@@ -181,7 +181,7 @@ main() {
     while (($# > 0)); do
         case $1 in
         --test) packages+=(clang-format clang-tidy shellcheck python3-jsonschema openssl procps curl nginx-light haproxy tcpdump valgrind
-            gnuplot-nox libxml2-utils tidy) ;;
+            gnuplot-nox libxml2-utils tidy zsh default-jre-headless libhdrhistogram-java) ;;
         --fuzz) packages+=(clang libclang-rt-dev) ;;
         --valgrind) packages+=(valgrind) ;;
         *) usage ;;

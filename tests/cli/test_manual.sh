@@ -83,8 +83,42 @@ offers 'X15.4 X15.5' ekubench audit --release X15
 offers 'list show run' ekubench scenario ''
 offers 'condition-2.1' ekubench scenario run condition-2
 offers 'condition-4' ekubench measure --scenario = condition-4
+
+# press LINE...: what becomes of each line in a zsh of its own when TAB is pressed behind it.
+mkdir -- "$dir/functions"
+cp -- "$dir/zsh" "$dir/functions/_ekubench"
+cat >"$dir/press" <<'ZSH'
+zmodload zsh/zpty
+await() {
+    heard=
+    repeat 200; do
+        zpty -r -t shell line && heard+=$line
+        [[ $heard == *$~1* ]] && return
+        sleep 0.05
+    done
+}
+where=$1
+shift
+for pressed in "$@"; do
+    zpty -b shell env TERM=dumb zsh -f -i
+    zpty -w shell "PS1=; fpath=($where \$fpath); autoload -Uz compinit; compinit -u -D; setopt no_beep"
+    zpty -w shell 'show() { print -r -- "<<$BUFFER>>" }; zle -N show; bindkey "^X" show; print RE""ADY'
+    await READY
+    zpty -w -n shell $pressed$'\t\x18'
+    await '<<*>>'
+    print -r -- ${${heard##*'<<'}%%'>>'*}
+    zpty -d shell
+done
+ZSH
 if command -v zsh >/dev/null; then
-    zsh -n "$dir/zsh" || fail 'zsh cannot read its completion'
+    PATH=$(dirname -- "$bin"):$PATH timeout --foreground 60 zsh -f "$dir/press" "$dir/functions" \
+        'ekubench cap' 'ekubench measure --sce' 'ekubench load --expect r' 'ekubench scenario run condition-2' >"$dir/out"
+    diff - "$dir/out" >"$dir/diff" <<'LINES' || fail "zsh: $(cat -- "$dir/diff")"
+ekubench capacity 
+ekubench measure --scenario=
+ekubench load --expect reject 
+ekubench scenario run condition-2.1 
+LINES
 fi
 
 # Mistyped words.
