@@ -74,7 +74,7 @@ static const struct argp_option options[] = {
     {"plan", 'p', "NAME|FILE", 0,
      "Built-in plan: quick (at most 45 s), standard (at most 120 s, the default), rejects (clients "
      "with the wrong usage, of an unknown CA, expired, revoked, without a certificate; 20 s), "
-     "compare (one arm, 3 s) or load (one arm under load, 6 s or more); or an INI file (with a / "
+     "compare (one arm, 2 s) or load (one arm under load, 7 s or more); or an INI file (with a / "
      "or "
      "ending in .ini) with these options as keys; what the command line says goes before it",
      0},
