@@ -522,7 +522,11 @@ int ekb_cli_capacity(int argc, char **argv)
     struct ekb_fail fail;
     ekb_cli_target_init(&arguments.target);
     ekb_cli_parse(&ekb_cli_capacity_argp, argc, argv, &arguments);
-    const struct ekb_cli_job job = {.run = run, .what = &arguments.settings};
+    const struct ekb_cli_job job = {.run = run,
+                                    .what = &arguments.settings,
+                                    .argp = &ekb_cli_capacity_argp,
+                                    .argc = argc,
+                                    .argv = argv};
     const int status = prepare(&arguments, &fail) == EKB_OK
                            ? ekb_cli_run_to_end(&job, judge, arguments.output, arguments.format)
                            : ekb_cli_fail(&fail);

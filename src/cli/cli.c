@@ -363,12 +363,24 @@ enum ekb_err ekb_cli_run(struct ekb_record *out_record, const struct ekb_cli_job
     return err;
 }
 
+// record_command records the command line, unless it is too long to be typed again.
+static void record_command(struct ekb_record *record, const struct ekb_cli_job *job)
+{
+    char *command =
+        job->argp != NULL ? ekb_cli_command_line(job->argp, job->argc, job->argv) : NULL;
+    if (command != NULL && strlen(command) < sizeof record->plan.command) {
+        EKB_RECORD_COPY(record->plan.command, command);
+    }
+    free(command);
+}
+
 int ekb_cli_run_to_end(const struct ekb_cli_job *job, int (*judge)(const struct ekb_record *record),
                        const char *output, enum ekb_cli_format format)
 {
     struct ekb_record record;
     struct ekb_fail fail = {0};
     const enum ekb_err err = ekb_cli_run(&record, job, &fail);
+    record_command(&record, job);
     int status = ekb_cli_finish(&record, err, &fail, output, format);
     if (status == EKB_EXIT_OK && judge != NULL) {
         status = judge(&record);

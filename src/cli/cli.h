@@ -215,11 +215,19 @@ int ekb_cli_print_json(json_t *value);
 // ekb_file_make_dirs; EKB_PERMISSION.
 EKB_NODISCARD enum ekb_err ekb_cli_claim_output(const char *path, struct ekb_fail *reterr_fail);
 
+// ekb_cli_command_line returns the command line as a text for a shell, without the options `output`
+// and `json`: what measures the same again. Newly allocated; NULL if there is no memory.
+char *ekb_cli_command_line(const struct argp *argp, int argc, char **argv);
+
 // What a command runs: a function of the lab and what it is given.
 struct ekb_cli_job {
     enum ekb_err (*run)(struct ekb_record *out_record, const void *what,
                         const struct ekb_session_control *control, struct ekb_fail *reterr_fail);
     const void *what;
+    // The command line, which ekb_cli_run_to_end records; or NULL.
+    const struct argp *argp;
+    int argc;
+    char **argv;
 };
 
 // ekb_cli_run runs `job` with a progress line, until a signal says stop. `*out_record` and errors

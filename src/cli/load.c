@@ -421,6 +421,10 @@ int ekb_cli_load(int argc, char **argv)
     if (arguments.output != NULL && ekb_cli_claim_output(arguments.output, &fail) != EKB_OK) {
         return ekb_cli_fail(&fail);
     }
-    const struct ekb_cli_job job = {.run = run, .what = &arguments.settings};
+    const struct ekb_cli_job job = {.run = run,
+                                    .what = &arguments.settings,
+                                    .argp = &ekb_cli_load_argp,
+                                    .argc = argc,
+                                    .argv = argv};
     return ekb_cli_run_to_end(&job, NULL, arguments.output, arguments.format);
 }

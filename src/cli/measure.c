@@ -292,7 +292,7 @@ static enum ekb_err prepare(struct ekb_plan *out_plan, struct arguments *argumen
     return err;
 }
 
-static int run(struct arguments *arguments)
+static int run(struct arguments *arguments, int argc, char **argv)
 {
     struct ekb_plan plan;
     struct ekb_fail fail;
@@ -307,7 +307,11 @@ static int run(struct arguments *arguments)
     if (arguments->output != NULL && ekb_cli_claim_output(arguments->output, &fail) != EKB_OK) {
         return ekb_cli_fail(&fail);
     }
-    const struct ekb_cli_job job = {.run = ekb_cli_measure_plan, .what = &plan};
+    const struct ekb_cli_job job = {.run = ekb_cli_measure_plan,
+                                    .what = &plan,
+                                    .argp = &ekb_cli_measure_argp,
+                                    .argc = argc,
+                                    .argv = argv};
     return ekb_cli_run_to_end(&job, NULL, arguments->output, arguments->format);
 }
 
@@ -318,7 +322,7 @@ int ekb_cli_measure(int argc, char **argv)
     if (read_arguments(&arguments, argc, argv, &fail) != EKB_OK) {
         return ekb_cli_fail(&fail);
     }
-    const int status = run(&arguments);
+    const int status = run(&arguments, argc, argv);
     ekb_cli_workload_destroy(&arguments.workload);
     return status;
 }

@@ -239,140 +239,29 @@ static void write_arms(struct html_page *page, const struct ekb_record *record)
 
 // How to make it again.
 
-// is_plain is true for words that a shell takes as they are, and no program for an option.
-static bool is_plain(const char *word)
-{
-    return word[0] != '\0' && word[0] != '-' &&
-           strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/:-") ==
-               strlen(word);
-}
-
-// write_option writes an option unless its value is the one that it has anyhow.
-static void write_option(FILE *out, const char *option, const char *value, const char *usual)
-{
-    if (is_plain(value) && strcmp(value, usual) != 0) {
-        html_text(out, " %s %s", option, value);
-    }
-}
-
-static void write_number(FILE *out, const char *option, uint64_t number, uint64_t usual)
-{
-    if (number != usual) {
-        html_text(out, " %s %llu", option, (unsigned long long)number);
-    }
-}
-
-// write_treatment writes what measure and capacity have in common.
-static void write_treatment(FILE *out, const struct ekb_record *record)
-{
-    const bool is_deployment = record->plan.scenario[0] != '\0';
-    html_text(out, " --seed %llu", (unsigned long long)record->plan.seed);
-    write_option(out, "--scenario", record->plan.scenario, "");
-    write_option(out, "--release", is_deployment ? record->plan.release : "", "");
-    write_option(out, "--tls", record->plan.tls, "1.3");
-    write_option(out, "--key", is_deployment ? "" : record->plan.key, "p256");
-    write_number(out, "--server-workers", record->plan.server_workers, 1);
-    write_number(out, "--client-workers", record->plan.client_workers, 1);
-}
-
-static void write_measure(FILE *out, const struct ekb_record *record)
-{
-    static const char *const built_in[] = {"quick", "standard", "rejects", "compare", "load"};
-    bool is_built_in = false;
-    for (size_t i = 0; i < sizeof built_in / sizeof built_in[0]; i++) {
-        is_built_in = is_built_in || strcmp(record->plan.name, built_in[i]) == 0;
-    }
-    html_text(out, "ekubench measure --plan %s%s",
-              is_plain(record->plan.name) ? record->plan.name : "plan", is_built_in ? "" : ".ini");
-    write_treatment(out, record);
-}
-
-static void write_capacity(FILE *out, const struct ekb_record *record)
-{
-    const struct ekb_record_capacity *capacity = &record->capacity;
-    (void)fputs("ekubench capacity", out);
-    if (is_plain(record->plan.target)) {
-        html_text(out, " %s", record->plan.target);
-    }
-    html_text(out, " --slo p%g=%.10gms", capacity->percentile, (double)capacity->limit_ns / 1e6);
-    if (capacity->target_per_s.known) {
-        html_text(out, " --target %.10g/s", capacity->target_per_s.value);
-    }
-    write_treatment(out, record);
-    if (record->plan.scenario[0] != '\0' && record->num_arms > 0) {
-        write_option(out, "--link", record->arms[0].name, "");
-    }
-}
-
-// is_steady is true for an open loop whose rate is always the same.
-static bool is_steady(const struct ekb_record_open_loop *loop)
-{
-    bool steady = loop->known;
-    for (size_t i = 0; i < loop->num_stretches; i++) {
-        const struct ekb_record_stretch *stretch = &loop->stretches[i];
-        steady = steady && !(stretch->begin_per_s < loop->planned_per_s) &&
-                 !(stretch->begin_per_s > loop->planned_per_s) &&
-                 !(stretch->end_per_s < loop->planned_per_s) &&
-                 !(stretch->end_per_s > loop->planned_per_s);
-    }
-    return steady;
-}
-
-static void write_load(FILE *out, const struct ekb_record *record)
-{
-    const struct ekb_record_stage *stage =
-        record->plan.num_stages > 0 ? &record->plan.stages[0] : NULL;
-    html_text(out, "ekubench load %s --store DIR --seed %llu",
-              is_plain(record->plan.target) ? record->plan.target : "ADDR:PORT",
-              (unsigned long long)record->plan.seed);
-    write_option(out, "--tls", record->plan.tls, "any");
-    write_number(out, "--client-workers", record->plan.client_workers, 1);
-    if (stage != NULL) {
-        if (is_steady(&stage->open_loop)) {
-            html_text(out, " --rate %.10g/s", stage->open_loop.planned_per_s);
-            write_option(out, "--arrivals", stage->open_loop.arrivals, "poisson");
-        }
-        html_text(out, " --in-flight %llu --duration %.10gs", (unsigned long long)stage->in_flight,
-                  (double)stage->duration_ns / 1e9);
-    }
-}
-
-static void write_command(FILE *out, const struct ekb_record *record)
-{
-    const char *kind = ekb_record_base_kind(record);
-    if (strcmp(kind, "capacity") == 0) {
-        write_capacity(out, record);
-    } else if (strcmp(kind, "load") == 0) {
-        write_load(out, record);
-    } else {
-        write_measure(out, record);
-    }
-    (void)fputc('\n', out);
-}
-
 static void write_again(struct html_page *page, const struct ekb_record *record)
 {
     FILE *out = page->out;
     html_paragraph(out,
-                   "This report was made from a result file, which has every number and the whole "
-                   "plan. On a machine like the one above, with the same versions, these commands "
-                   "measure the same again. Stores, policies and shapes of a load that a command "
-                   "has no short word for stand in the tables above.");
-    (void)fputs("<pre>", out);
-    if (is_plain(record->build.git)) {
-        const size_t len = strlen(record->build.git);
-        const bool is_dirty = len > 6 && strcmp(record->build.git + len - 6, "-dirty") == 0;
-        html_text(out, "git checkout %.*s%s\n", (int)(len - (is_dirty ? 6 : 0)), record->build.git,
-                  is_dirty ? "   # the sources were changed after it" : "");
+                   "On a machine like the one above these commands measure the same again, in "
+                   "the sources of ekubench%s%s. Files that they name are as they were then.",
+                   record->build.git[0] != '\0' ? " of commit " : "", record->build.git);
+    (void)fputs("<pre>./scripts/deps.sh\n"
+                "cmake --preset release &amp;&amp; cmake --build --preset release\n"
+                "PATH=$PWD/build/release:$PATH\n",
+                out);
+    if (record->plan.command[0] != '\0') {
+        html_text(out, "%s -o again\n", record->plan.command);
+    } else {
+        html_text(out, "# the result does not say by which command it was made\n");
     }
-    write_command(out, record);
     if (record->num_parts > 0) {
         html_text(out,
                   "# in %zu parts at the same time, each with its share of it; then\n"
-                  "ekubench merge PART...\n",
+                  "ekubench merge PART... -o again\n",
                   record->num_parts);
     }
-    (void)fputs("</pre>\n", out);
+    (void)fputs("ekubench report again --format html -o again.html\n</pre>\n", out);
 }
 
 void html_write_about(struct html_page *page)

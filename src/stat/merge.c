@@ -395,6 +395,9 @@ static enum ekb_err add_part(struct ekb_record *to, const struct ekb_record *fro
     merge_host(to, from);
     merge_workers(&to->plan.server_workers, from->plan.server_workers, times);
     merge_workers(&to->plan.client_workers, from->plan.client_workers, times);
+    if (strcmp(to->plan.command, from->plan.command) != 0) {
+        to->plan.command[0] = '\0'; // There is none that made it all.
+    }
     merge_validity(to, from);
     enum ekb_err err = merge_arms(to, from);
     if (err == EKB_OK) {

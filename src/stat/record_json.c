@@ -158,6 +158,7 @@ static json_t *plan_of(struct ekb_json_writer *writer, const struct ekb_record *
     ekb_json_put(writer, object, "target", ekb_json_text_or_null(record->plan.target));
     ekb_json_put(writer, object, "scenario", ekb_json_text_or_null(record->plan.scenario));
     ekb_json_put(writer, object, "release", ekb_json_text_or_null(record->plan.release));
+    ekb_json_put(writer, object, "command", ekb_json_text_or_null(record->plan.command));
     ekb_json_put(writer, object, "confirm", ekb_json_text_or_null(record->plan.confirm));
     ekb_json_put(writer, object, "server_workers",
                  ekb_json_u64(writer, record->plan.server_workers));

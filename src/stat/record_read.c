@@ -131,6 +131,7 @@ static void read_plan(const struct ekb_json_at *root, struct ekb_record *record)
     EKB_JSON_READ_TEXT(&at, "target", record->plan.target);
     EKB_JSON_READ_TEXT(&at, "scenario", record->plan.scenario);
     EKB_JSON_READ_TEXT(&at, "release", record->plan.release);
+    EKB_JSON_READ_TEXT(&at, "command", record->plan.command);
     EKB_JSON_READ_TEXT(&at, "confirm", record->plan.confirm);
     record->plan.server_workers = ekb_json_read_u64(&at, "server_workers");
     record->plan.client_workers = ekb_json_read_u64(&at, "client_workers");

@@ -110,6 +110,7 @@ static void fill_plan(struct ekb_record *record)
     SET_TEXT(record->plan.target, "192.0.2.1:8443");
     SET_TEXT(record->plan.scenario, "condition-2.1");
     SET_TEXT(record->plan.release, "X15.5");
+    SET_TEXT(record->plan.command, "ekubench measure --scenario condition-2.1");
     SET_TEXT(record->plan.confirm, "byte");
     record->plan.server_workers = 1;
     record->plan.client_workers = 2;

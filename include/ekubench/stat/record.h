@@ -25,6 +25,7 @@
 #define EKB_RECORD_NAME_LEN 48
 #define EKB_RECORD_TEXT_LEN 160
 #define EKB_RECORD_LINE_LEN 320 // Of a reason or a note.
+#define EKB_RECORD_COMMAND_LEN 1024
 
 // An integer, or a real number, that may be unknown.
 struct ekb_record_u64 {
@@ -383,6 +384,8 @@ struct ekb_record {
         // The deployment whose links are the arms, and its release; "".
         char scenario[EKB_RECORD_NAME_LEN], release[16];
         char confirm[16]; // As ekb_confirm_name says.
+        // For a shell, without what says where the result goes; "" = unknown.
+        char command[EKB_RECORD_COMMAND_LEN];
         uint64_t server_workers, client_workers;
         uint64_t deadline_ns;
         struct ekb_record_stage *stages;
