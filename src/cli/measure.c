@@ -82,7 +82,7 @@ static const struct argp_option options[] = {
     {"print-plan", OPTION_PRINT_PLAN, NULL, 0, "Print the plan as such a file, and do nothing", 0},
     {"output", 'o', "DIR", 0, "Write result.json and report.txt into DIR", 0},
     {"in-flight", 'n', "N", 0,
-     "Connections in flight in the load stage (default 2000, in quick 1000), or in the only one "
+     "Connections in flight in the load stage (default 2000, in quick 800), or in the only one "
      "(rejects: 4, compare: 64)",
      0},
     {"server-workers", OPTION_SERVER_WORKERS, "N", 0,
@@ -180,7 +180,7 @@ static void print_plan(const struct arguments *arguments, const struct ekb_plan 
         (void)printf("eku = %s\ndepth = %u\n", ekb_eku_mode_name(settings->eku),
                      last->arms[0].depth);
     }
-    (void)printf("\n; What it does, in at most %s:\n",
+    (void)printf("\n; What it does, in some %s:\n",
                  ekb_units_format_ns(duration, (double)ekb_plan_duration_ns(plan)));
     for (size_t i = 0; i < plan->num_stages; i++) {
         const struct ekb_plan_stage *stage = &plan->stages[i];

@@ -13,6 +13,9 @@
 
 // Faster machines measure longer, but not more often than this.
 #define MAX_QUADRUPLES 20
+
+// A stage may take that part longer than planned, if a verdict depends on it.
+#define STRETCH 7
 #define METHOD "quadruples ABBA or BAAB of blocks, Hodges-Lehmann, signed-rank interval"
 
 // cpu_share returns the share of one CPU that a side used in the measured part of a block.
@@ -369,6 +372,10 @@ void ekb_blocks_size(struct ekb_plan_stage *plan, struct ekb_record *record, dou
     plan->num_warmup = slices_of(2.0 * latency_ns, plan->slice_ns);
     const uint32_t quadruple = EKB_QUADRUPLE_LEN * plan->block_slices;
     uint32_t num = budget > plan->num_warmup ? (budget - plan->num_warmup) / quadruple : 0;
+    const uint32_t wanted = plan->num_warmup + EKB_BLOCKS_MIN_QUADRUPLES * quadruple;
+    if (num < EKB_BLOCKS_MIN_QUADRUPLES && wanted <= budget + budget / STRETCH) {
+        num = EKB_BLOCKS_MIN_QUADRUPLES;
+    }
     num = num < 1 ? 1 : num > planned && num > MAX_QUADRUPLES ? MAX_QUADRUPLES : num;
     plan->num_slices = plan->num_warmup + num * quadruple;
     if (num < EKB_BLOCKS_MIN_QUADRUPLES) {
