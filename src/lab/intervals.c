@@ -21,6 +21,31 @@ static uint64_t length_of(const struct ekb_series *series, size_t index, uint64_
                                                                          : series->interval_ns;
 }
 
+// steal_in returns the mean over the slices that share time with `interval`, each by how much. Of a
+// slice that was under way when the clients ended, `ended_ns` after the start, nothing is known.
+static struct ekb_record_real steal_in(const struct ekb_stage *stage,
+                                       const struct ekb_record_interval *interval,
+                                       uint64_t ended_ns)
+{
+    const uint64_t slice_ns = stage->timeline.slice_ns;
+    const uint64_t end_ns = interval->start_ns + interval->duration_ns;
+    const uint64_t num_ended = ended_ns / slice_ns;
+    double sum = 0;
+    double weight = 0;
+    for (uint64_t i = interval->start_ns / slice_ns;
+         i < num_ended && i < stage->timeline.num_slices && i * slice_ns < end_ns; i++) {
+        const uint64_t from_ns = i * slice_ns;
+        const uint64_t to_ns = from_ns + slice_ns;
+        const double shared_ns =
+            (double)(to_ns < end_ns ? to_ns : end_ns) -
+            (double)(from_ns > interval->start_ns ? from_ns : interval->start_ns);
+        sum += shared_ns * stage->steal_by_slice[i];
+        weight += shared_ns;
+    }
+    const bool known = stage->steal_known && weight > 0;
+    return (struct ekb_record_real){.known = known, .value = known ? sum / weight : 0};
+}
+
 static struct ekb_record_interval describe(const struct ekb_series_interval *interval)
 {
     const uint64_t max_ns = ekb_hist_max(interval->latency);
@@ -75,6 +100,7 @@ enum ekb_err ekb_intervals_add(struct ekb_record *record, const struct ekb_stage
         out->start_ns = i * series->interval_ns;
         out->duration_ns = length_of(series, i, ended_ns);
         out->in_flight = in_flight;
+        out->steal_percent = steal_in(stage, out, ended_ns);
     }
     return EKB_OK;
 }

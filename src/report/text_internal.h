@@ -134,6 +134,9 @@ const char *text_interval(char out_text[64], const struct ekb_estimate *estimate
 const char *text_signed_interval(char out_text[64], const struct ekb_record_effect *effect,
                                  struct text_unit unit);
 
+// text_is_steal_known is true if it is of any interval.
+bool text_is_steal_known(const struct ekb_record_series *series);
+
 // text_rate_of returns the rate of an arm while it ran: NaN if unknown.
 double text_rate_of(const struct ekb_record *record, const struct ekb_record_arm *arm);
 

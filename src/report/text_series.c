@@ -35,8 +35,22 @@ static void take_higher(struct ekb_record_u64 *highest, struct ekb_record_u64 va
     }
 }
 
+// mean_steal returns that over the time of `count` intervals in which it is known.
+static struct ekb_record_real mean_steal(const struct ekb_record_interval *intervals, size_t count)
+{
+    double sum = 0;
+    double known_ns = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (intervals[i].steal_percent.known) {
+            sum += intervals[i].steal_percent.value * (double)intervals[i].duration_ns;
+            known_ns += (double)intervals[i].duration_ns;
+        }
+    }
+    return (struct ekb_record_real){known_ns > 0, known_ns > 0 ? sum / known_ns : 0};
+}
+
 // sum_up makes one interval of `count`. Percentiles of parts say nothing of the whole but how high
-// they came.
+// they came. Steal is the mean.
 static struct ekb_record_interval sum_up(const struct ekb_record_interval *intervals, size_t count)
 {
     struct ekb_record_interval sum = intervals[0];
@@ -52,6 +66,7 @@ static struct ekb_record_interval sum_up(const struct ekb_record_interval *inter
         take_higher(&sum.p99_ns, intervals[i].p99_ns);
         take_higher(&sum.max_ns, intervals[i].max_ns);
     }
+    sum.steal_percent = mean_steal(intervals, count);
     return sum;
 }
 
@@ -67,12 +82,19 @@ static void write_row(FILE *out, const struct ekb_record_interval *row)
     char p99[32];
     char max[32];
     const double seconds = (double)row->duration_ns / 1e9;
-    (void)fprintf(out, "%8.0f %8.0f %10.0f %8llu %8llu %8llu %9llu %8s %8s %8s\n",
+    (void)fprintf(out, "%8.0f %8.0f %10.0f %8llu %8llu %8llu %9llu %8s %8s %8s",
                   (double)row->start_ns / 1e9, (double)(row->started + row->dropped) / seconds,
                   (double)row->accepted / seconds, (unsigned long long)row->rejected,
                   (unsigned long long)row->failed, (unsigned long long)row->dropped,
                   (unsigned long long)row->in_flight, write_ms(p50, row->p50_ns),
                   write_ms(p99, row->p99_ns), write_ms(max, row->max_ns));
+}
+
+static void write_steal(FILE *out, struct ekb_record_real percent)
+{
+    char text[32];
+    (void)snprintf(text, sizeof text, percent.known ? "%.1f" : "-", percent.value);
+    (void)fprintf(out, " %7s", text);
 }
 
 // is_remainder is true for what ended just after the time was over: too short for a row.
@@ -81,6 +103,15 @@ static bool is_remainder(const struct ekb_record_series *series, size_t index)
     const struct ekb_record_interval *interval = &series->intervals[index];
     return interval->started + interval->dropped == 0 &&
            interval->duration_ns < series->interval_ns / 2;
+}
+
+bool text_is_steal_known(const struct ekb_record_series *series)
+{
+    bool known = false;
+    for (size_t i = 0; i < series->num_intervals; i++) {
+        known = known || series->intervals[i].steal_percent.known;
+    }
+    return known;
 }
 
 void text_write_series(FILE *out, const struct ekb_record *record,
@@ -92,6 +123,7 @@ void text_write_series(FILE *out, const struct ekb_record *record,
         return;
     }
     num_rows -= is_remainder(series, num_rows - 1) ? 1 : 0;
+    const bool with_steal = text_is_steal_known(series);
     const size_t per_row = (num_rows + MAX_ROWS - 1) / MAX_ROWS;
     (void)fputc('\n', out);
     text_wrapped(
@@ -100,11 +132,16 @@ void text_write_series(FILE *out, const struct ekb_record *record,
         "due is started or dropped, latency in ms is of what ended then%s.",
         (double)stage->warmup_ns / 1e9,
         per_row > 1 ? ", percentiles the highest of the intervals in a row" : "");
-    (void)fprintf(out, "%8s %8s %10s %8s %8s %8s %9s %8s %8s %8s\n", "from s", "due/s",
-                  "accepted/s", "rejected", "failed", "dropped", "in flight", "p50", "p99", "max");
+    (void)fprintf(out, "%8s %8s %10s %8s %8s %8s %9s %8s %8s %8s%s\n", "from s", "due/s",
+                  "accepted/s", "rejected", "failed", "dropped", "in flight", "p50", "p99", "max",
+                  with_steal ? " steal %" : "");
     for (size_t i = 0; i < num_rows; i += per_row) {
         const struct ekb_record_interval row =
             sum_up(&series->intervals[i], num_rows - i < per_row ? num_rows - i : per_row);
         write_row(out, &row);
+        if (with_steal) {
+            write_steal(out, row.steal_percent);
+        }
+        (void)fputc('\n', out);
     }
 }

@@ -131,7 +131,7 @@ static void keep_u64(uint64_t *to, uint64_t from)
     *to = *to == from ? from : 0;
 }
 
-static void take_more(struct ekb_record_real *to, const struct ekb_record_real *from)
+void merge_higher(struct ekb_record_real *to, const struct ekb_record_real *from)
 {
     if (from->known && (!to->known || from->value > to->value)) {
         *to = *from;
@@ -169,7 +169,7 @@ static void merge_host(struct ekb_record *to, const struct ekb_record *from)
     to->host.virtual_machine_known = to->host.virtual_machine_known &&
                                      from->host.virtual_machine_known &&
                                      to->host.virtual_machine == from->host.virtual_machine;
-    take_more(&to->host.steal_percent, &from->host.steal_percent);
+    merge_higher(&to->host.steal_percent, &from->host.steal_percent);
 }
 
 // Stages.
@@ -203,7 +203,7 @@ static enum ekb_err merge_stage(struct ekb_record_stage *to, const struct ekb_re
     to->ramp_ns = from->ramp_ns > to->ramp_ns ? from->ramp_ns : to->ramp_ns;
     to->warmup_ns = from->warmup_ns > to->warmup_ns ? from->warmup_ns : to->warmup_ns;
     keep_text(to->listening, from->listening);
-    take_more(&to->steal_percent, &from->steal_percent);
+    merge_higher(&to->steal_percent, &from->steal_percent);
     add_network(to, from);
     const enum ekb_err err = ekb_merge_summaries(&to->open_loop.lag_ns, &from->open_loop.lag_ns);
     return err == EKB_OK ? ekb_merge_summaries(&to->open_loop.dropped_wait_ns,

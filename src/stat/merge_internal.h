@@ -22,6 +22,9 @@ EKB_NODISCARD enum ekb_err merge_check(const struct ekb_merge_part *parts, size_
 // say.
 bool merge_add(uint64_t *sum, uint64_t more);
 
+// merge_higher sets `*to` to `from` if that is known, and higher than what is known of `*to`.
+void merge_higher(struct ekb_record_real *to, const struct ekb_record_real *from);
+
 // merge_arms adds the arms of `from` to those of `to`, which has the same ones. EKB_TOO_BIG,
 // EKB_NOMEM.
 EKB_NODISCARD enum ekb_err merge_arms(struct ekb_record *to, const struct ekb_record *from);

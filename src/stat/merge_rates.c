@@ -47,6 +47,7 @@ static bool merge_interval(struct ekb_record_interval *to, const struct ekb_reco
     to->p50_ns = (struct ekb_record_u64){0};
     to->p99_ns = (struct ekb_record_u64){0};
     take_highest(&to->max_ns, &from->max_ns);
+    merge_higher(&to->steal_percent, &from->steal_percent);
     return merge_add(&to->started, from->started) && merge_add(&to->accepted, from->accepted) &&
            merge_add(&to->rejected, from->rejected) && merge_add(&to->failed, from->failed) &&
            merge_add(&to->dropped, from->dropped) && merge_add(&to->in_flight, from->in_flight);

@@ -255,6 +255,7 @@ static void read_interval(const struct ekb_json_at *at, struct ekb_record_interv
     interval->p50_ns = ekb_json_read_known_u64(at, "p50_ns");
     interval->p99_ns = ekb_json_read_known_u64(at, "p99_ns");
     interval->max_ns = ekb_json_read_known_u64(at, "max_ns");
+    interval->steal_percent = ekb_json_read_known_real(at, "steal_percent");
 }
 
 static void read_series(const struct ekb_json_at *root, struct ekb_record *record)

@@ -15,6 +15,7 @@ static json_t *interval_of(struct ekb_json_writer *writer,
     ekb_json_put(writer, object, "p50_ns", ekb_json_u64_or_null(writer, &interval->p50_ns));
     ekb_json_put(writer, object, "p99_ns", ekb_json_u64_or_null(writer, &interval->p99_ns));
     ekb_json_put(writer, object, "max_ns", ekb_json_u64_or_null(writer, &interval->max_ns));
+    ekb_json_put(writer, object, "steal_percent", ekb_json_real_or_null(&interval->steal_percent));
     return object;
 }
 

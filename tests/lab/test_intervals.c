@@ -58,6 +58,13 @@ static const struct ekb_record_series *add(void)
     return &record.series[0];
 }
 
+static void expect_steal(const struct ekb_record_interval *interval, double percent)
+{
+    cr_expect(interval->steal_percent.known);
+    cr_expect_float_eq(interval->steal_percent.value, percent, 1e-9, "%g, not %g",
+                       interval->steal_percent.value, percent);
+}
+
 Test(intervals, are_none_when_no_series_was_kept)
 {
     ekb_series_destroy(stage.client.tally->series);
@@ -157,6 +164,64 @@ Test(intervals, have_all_that_was_counted_when_no_end_is_known)
     cr_assert_eq(series->num_intervals, 1u, "%zu", series->num_intervals);
     cr_expect_eq(series->intervals[0].start_ns, EKB_NS_PER_S);
     cr_expect_eq(series->intervals[0].duration_ns, EKB_NS_PER_S);
+}
+
+// Of ten slices each the mean, whatever the slices are for.
+Test(intervals, have_the_steal_of_their_slices)
+{
+    for (size_t slice = 0; slice < 10; slice++) {
+        stage.steal_by_slice[slice] = (double)slice;
+    }
+    stage.steal_by_slice[17] = 30;
+    interval(2)->started = 10;
+    end_well(3, 10, 1000000);
+    stage.client.tally->ended_ns += 250 * EKB_NS_PER_MS;
+
+    const struct ekb_record_series *series = add();
+
+    cr_assert_eq(series->num_intervals, 4u);
+    expect_steal(&series->intervals[0], 4.5);
+    expect_steal(&series->intervals[1], 3.0);
+    expect_steal(&series->intervals[2], 0.0);
+    cr_expect(!series->intervals[3].steal_percent.known, "there is no slice after the end");
+}
+
+Test(intervals, weigh_the_steal_of_slices_by_the_time_in_common)
+{
+    stage.timeline.slice_ns = 800 * EKB_NS_PER_MS; // 0.8 s, then 0.2 s of another.
+    stage.steal_by_slice[0] = 10;
+    stage.steal_by_slice[1] = 20;
+    stage.steal_by_slice[2] = 40;
+
+    const struct ekb_record_series *series = add();
+
+    expect_steal(&series->intervals[0], 12.0);
+    expect_steal(&series->intervals[1], 28.0); // 0.6 s, 0.4 s.
+}
+
+// The slice that was under way was never looked at.
+Test(intervals, have_the_steal_of_slices_that_were_over)
+{
+    interval(1)->started = 6;
+    for (size_t slice = 0; slice < NUM_SLICES; slice++) {
+        stage.steal_by_slice[slice] = slice < 14 ? 2 : 0;
+    }
+    stage.client.tally->ended_ns = stage.timeline.origin_ns + 1450 * EKB_NS_PER_MS;
+
+    const struct ekb_record_series *series = add();
+
+    cr_assert_eq(series->num_intervals, 2u, "%zu", series->num_intervals);
+    expect_steal(&series->intervals[1], 2.0);
+}
+
+Test(intervals, have_no_steal_that_nobody_looked_at)
+{
+    stage.steal_known = false;
+
+    const struct ekb_record_series *series = add();
+
+    cr_assert_eq(series->num_intervals, 3u, "%zu", series->num_intervals);
+    cr_expect(!series->intervals[0].steal_percent.known);
 }
 
 Test(intervals, are_part_of_what_is_assembled_of_a_stage)

@@ -1640,6 +1640,22 @@ Test(text, has_the_course_of_a_load_that_changes)
     cr_expect(!has("the highest of the intervals"));
 }
 
+// Of a result of an earlier version it is not.
+Test(text, has_the_steal_of_a_load_that_changes_when_it_is_known)
+{
+    fill_steps(120, 1000);
+    record.series[0].intervals[0].steal_percent = (struct ekb_record_real){true, 2};
+    record.series[0].intervals[1].steal_percent = (struct ekb_record_real){true, 5};
+
+    write_report();
+
+    cr_expect(has("      p99      max steal %\n"), "%s", text);
+    cr_expect(has("       0      500        480        6       12       60         6      6.0      "
+                  "  -     18.0     3.5\n"),
+              "%s", text);
+    cr_expect(has("        12     12.0        -     36.0       -\n"), "%s", text);
+}
+
 Test(text, has_few_rows_when_the_load_was_long)
 {
     fill_steps(120, 1000);

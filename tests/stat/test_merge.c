@@ -272,6 +272,23 @@ Test(merge, of_the_parts_is_the_whole_to_the_bit)
     cr_expect(merged.arms[0].latency_ns.p999.known);
 }
 
+// Generators of one load may be on several machines.
+Test(merge, has_the_highest_steal_of_an_interval)
+{
+    make_load(100);
+    parts[0].series[0].intervals[0].steal_percent = (struct ekb_record_real){true, 2};
+    parts[1].series[0].intervals[0].steal_percent = (struct ekb_record_real){true, 7};
+    parts[2].series[0].intervals[1].steal_percent = (struct ekb_record_real){true, 0.5};
+
+    merge_all();
+
+    const struct ekb_record_interval *intervals = merged.series[0].intervals;
+    cr_expect(intervals[0].steal_percent.known);
+    cr_expect_eq(intervals[0].steal_percent.value, 7.0);
+    cr_expect(intervals[1].steal_percent.known);
+    cr_expect_eq(intervals[1].steal_percent.value, 0.5);
+}
+
 Test(merge, of_parts_with_few_samples_has_the_percentiles_of_all)
 {
     make_load(50);

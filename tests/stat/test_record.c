@@ -193,7 +193,8 @@ static void fill_series(struct ekb_record *record)
                                                         .in_flight = 8,
                                                         .p50_ns = {true, 1234567},
                                                         .p99_ns = {true, 7654321},
-                                                        .max_ns = {true, 7654322}};
+                                                        .max_ns = {true, 7654322},
+                                                        .steal_percent = {true, 1.25}};
     series->intervals[1] = (struct ekb_record_interval){.start_ns = UINT64_C(1000000000),
                                                         .duration_ns = 123456789,
                                                         .started = 1,
@@ -760,6 +761,8 @@ Test(record, writes_what_happened_in_each_interval)
     expect_null(json, "series.0.intervals.1.p50_ns");
     expect_null(json, "series.0.intervals.1.p99_ns");
     expect_null(json, "series.0.intervals.1.max_ns");
+    expect_real(json, "series.0.intervals.0.steal_percent", 1.25);
+    expect_null(json, "series.0.intervals.1.steal_percent");
     json_decref(json);
 }
 
@@ -1100,7 +1103,8 @@ static json_t *edited(const char *path, json_t *value)
 Test(record, reads_what_has_fewer_and_more_keys)
 {
     static const char *const younger[] = {"floors.intervals", "arms.0.latency_ns.sum_squares",
-                                          "plan.group", "series", "capacity"};
+                                          "plan.group",       "series",
+                                          "capacity",         "series.0.intervals.0.steal_percent"};
     struct ekb_fail fail;
 
     for (size_t i = 0; i < sizeof younger / sizeof younger[0]; i++) {

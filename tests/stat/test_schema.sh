@@ -48,7 +48,13 @@ refuses() {
 
 # refuses_edit NAME WORD STATEMENT: full.json, changed by a statement of Python about `r`, is refused.
 refuses_edit() {
-    "$python" - "$dir/full.json" "$dir/$1.json" "$3" <<'PYTHON'
+    edit "$1" "$3"
+    refuses "$dir/$1.json" "$2"
+}
+
+# edit NAME STATEMENT: NAME.json is full.json, changed by a statement of Python about `r`.
+edit() {
+    "$python" - "$dir/full.json" "$dir/$1.json" "$2" <<'PYTHON'
 import json
 import sys
 
@@ -58,12 +64,13 @@ exec(sys.argv[3])
 with open(sys.argv[2], "w", encoding="utf-8") as file:
     json.dump(r, file)
 PYTHON
-    refuses "$dir/$1.json" "$2"
 }
 
 EKUBENCH_TEST_RECORD_DIR=$dir "$binary" --filter 'record/writes_files_for_the_schema_test' >/dev/null
 accepts "$dir/full.json"
 accepts "$dir/minimal.json"
+edit earlier 'del r["series"][0]["intervals"][0]["steal_percent"]'
+accepts "$dir/earlier.json"
 
 refuses_edit missing-key 'duration_ns' 'del r["duration_ns"]'
 refuses_edit missing-inner-key 'unfinished' 'del r["arms"][0]["handshakes"]["unfinished"]'

@@ -125,6 +125,7 @@ struct ekb_record_interval {
     uint64_t dropped;
     uint64_t in_flight;                           // At its end: started, and no verdict yet.
     struct ekb_record_u64 p50_ns, p99_ns, max_ns; // Latency of expected verdicts.
+    struct ekb_record_real steal_percent;         // Of the machine's time, by the hypervisor.
 };
 
 struct ekb_record_series {
