@@ -46,45 +46,79 @@ static double p99_ms(const struct ekb_record_interval *interval)
     return interval->p99_ns.known ? (double)interval->p99_ns.value / 1e6 : (double)NAN;
 }
 
-// write_intervals writes one value of each; where it is not known the line is broken. The remainder
-// at the end, too short for a rate, is left out.
+static double steal(const struct ekb_record_interval *interval)
+{
+    return interval->steal_percent.known ? interval->steal_percent.value : (double)NAN;
+}
+
+// What is drawn, one below the other; steal only if it is known.
+static const struct panel {
+    const char *label;
+    double least_top; // Its axis goes at least up to that.
+    size_t num_lines;
+    struct {
+        const char *name;
+        value_of_interval *value_of;
+    } lines[2];
+} panels[] = {
+    {"per second", 0, 2, {{"accepted", accepted_per_s}, {"due", due_per_s}}},
+    {"latency, ms", 0, 2, {{"p99", p99_ms}, {"p50", p50_ms}}},
+    {"steal, %", 1, 1, {{"steal", steal}}},
+};
+#define NUM_PANELS (sizeof panels / sizeof panels[0])
+
+// is_drawn is false of the remainder at the end, too short for a rate.
+static bool is_drawn(const struct ekb_record_series *series, size_t index)
+{
+    const uint64_t duration_ns = series->intervals[index].duration_ns;
+    return duration_ns > 0 && duration_ns >= series->interval_ns / 2;
+}
+
+// write_intervals writes one value of each; where it is not known the line is broken.
 static void write_intervals(FILE *script, const char *name, const struct ekb_record_series *series,
                             value_of_interval *value_of)
 {
     (void)fprintf(script, "$%s << EOD\n", name);
     for (size_t i = 0; i < series->num_intervals; i++) {
         const struct ekb_record_interval *interval = &series->intervals[i];
-        if (interval->duration_ns < series->interval_ns / 2 || interval->duration_ns == 0) {
-            continue;
-        }
-        const double value = value_of(interval);
-        if (isnan(value)) {
-            (void)fputc('\n', script);
-        } else {
+        const double value = is_drawn(series, i) ? value_of(interval) : (double)NAN;
+        if (!isnan(value)) {
             (void)fprintf(script, "%.6g %.6g\n", middle_s(interval), value);
+        } else if (is_drawn(series, i)) {
+            (void)fputc('\n', script);
         }
     }
     (void)fputs("EOD\n", script);
 }
 
-// most_of returns the highest value, 1 if none is positive.
-static double most_of(const struct ekb_record_series *series, value_of_interval *value_of)
+// top_of returns the highest value of a panel or what it reaches at least, 1 if none is positive.
+static double top_of(const struct panel *panel, const struct ekb_record_series *series)
 {
-    double most = 0;
-    for (size_t i = 0; i < series->num_intervals; i++) {
-        if (series->intervals[i].duration_ns >= series->interval_ns / 2 &&
-            series->intervals[i].duration_ns > 0) {
-            most = fmax(most, value_of(&series->intervals[i]));
+    double top = panel->least_top;
+    for (size_t line = 0; line < panel->num_lines; line++) {
+        for (size_t i = 0; i < series->num_intervals; i++) {
+            if (is_drawn(series, i)) {
+                top = fmax(top, panel->lines[line].value_of(&series->intervals[i]));
+            }
         }
     }
-    return most > 0 ? most : 1;
+    return top > 0 ? top : 1;
 }
 
-static void write_pair(struct html_plot *plot, const char *const names[2])
+static void write_panel(struct html_plot *plot, const struct ekb_record_series *series,
+                        unsigned index, unsigned num_panels)
 {
-    for (size_t i = 0; i < 2; i++) {
+    const struct panel *panel = &panels[index];
+    const bool is_last = index + 1 == num_panels;
+    for (size_t i = 0; i < panel->num_lines; i++) {
+        write_intervals(plot->script, panel->lines[i].name, series, panel->lines[i].value_of);
+    }
+    html_plot_panel(plot, index, num_panels, top_of(panel, series));
+    (void)fprintf(plot->script, "set format x '%s'\n%sset ylabel '%s'\n", is_last ? "%g" : "",
+                  is_last ? "set xlabel 's from the start of the stage'\n" : "", panel->label);
+    for (size_t i = 0; i < panel->num_lines; i++) {
         (void)fprintf(plot->script, "%s$%s using 1:2 with lines", i == 0 ? "plot " : ", ",
-                      names[i]);
+                      panel->lines[i].name);
         html_plot_line(plot, i);
     }
     (void)fputc('\n', plot->script);
@@ -93,38 +127,33 @@ static void write_pair(struct html_plot *plot, const char *const names[2])
 static void plot_series(struct html_page *page, const struct ekb_record_stage *stage,
                         const struct ekb_record_series *series)
 {
-    static const char *const rates[2] = {"accepted", "due"};
-    static const char *const latencies[2] = {"p99", "p50"};
+    const bool with_steal = text_is_steal_known(series);
+    const unsigned num_panels = with_steal ? NUM_PANELS : NUM_PANELS - 1;
+    const double end_s = seconds(last_of(series)->start_ns + last_of(series)->duration_ns);
     struct html_plot plot;
     char title[128];
-    if (!html_plot_begin(page, &plot, 440, HTML_LINES)) {
+    if (!html_plot_begin(page, &plot, with_steal ? 600 : 440, HTML_LINES)) {
         return;
     }
-    write_intervals(plot.script, rates[0], series, accepted_per_s);
-    write_intervals(plot.script, rates[1], series, due_per_s);
-    write_intervals(plot.script, latencies[0], series, p99_ms);
-    write_intervals(plot.script, latencies[1], series, p50_ms);
     (void)fprintf(plot.script,
                   "set xrange [0:%.6g]\n"
                   "set object rectangle from first 0, graph 0 to first %.6g, graph 1 behind fc rgb "
                   "" HTML_PLOT_BAND " fs solid 1 noborder\n",
-                  seconds(last_of(series)->start_ns + last_of(series)->duration_ns),
-                  seconds(stage->warmup_ns));
-    html_plot_panel(&plot, 0, 2, fmax(most_of(series, due_per_s), most_of(series, accepted_per_s)));
-    (void)fputs("set format x ''\nset ylabel 'per second'\n", plot.script);
-    write_pair(&plot, rates);
-    html_plot_panel(&plot, 1, 2, fmax(most_of(series, p99_ms), most_of(series, p50_ms)));
-    (void)fputs("set format x '%g'\nset xlabel 's from the start of the stage'\n"
-                "set ylabel 'latency, ms'\n",
-                plot.script);
-    write_pair(&plot, latencies);
-    html_plot_name(&plot, 0, "above: accepted; below: p99 of latency");
-    html_plot_name(&plot, 1, "above: due (begun or dropped); below: median");
-    (void)snprintf(title, sizeof title, "Rate and latency over time, stage %s", stage->name);
+                  end_s, seconds(stage->warmup_ns));
+    for (unsigned i = 0; i < num_panels; i++) {
+        write_panel(&plot, series, i, num_panels);
+    }
+    html_plot_name(&plot, 0, "rate: accepted; latency: 99th percentile%s",
+                   with_steal ? "; steal" : "");
+    html_plot_name(&plot, 1, "rate: due (begun or dropped); latency: median");
+    (void)snprintf(title, sizeof title, "Rate%s over time, stage %s",
+                   with_steal ? ", latency and steal" : " and latency", stage->name);
     html_plot_end(page, &plot, title,
-                  "Two panels over %.0f seconds: handshakes due and accepted per second, and the "
-                  "median and 99th percentile of latency. The warm-up at the beginning is shaded.",
-                  seconds(last_of(series)->start_ns + last_of(series)->duration_ns));
+                  "%s panels over %.0f seconds: handshakes due and accepted per second, %sthe "
+                  "median and 99th percentile of latency%s. The warm-up at the beginning is "
+                  "shaded.",
+                  with_steal ? "Three" : "Two", end_s, with_steal ? "" : "and ",
+                  with_steal ? ", and the share of the machine that the hypervisor took" : "");
 }
 
 // Of at most that many rows of a table each is an interval; else several.
@@ -133,9 +162,19 @@ static void plot_series(struct html_page *page, const struct ekb_record_stage *s
 static void table_series(struct html_page *page, const struct ekb_record_stage *stage,
                          const struct ekb_record_series *series)
 {
-    static const char *const columns[] = {"from, s", "due/s",   "accepted/s", "rejected",
-                                          "failed",  "dropped", "under way",  "p50, ms",
-                                          "p99, ms", "max, ms", NULL};
+    const bool with_steal = text_is_steal_known(series);
+    const char *const columns[] = {"from, s",
+                                   "due/s",
+                                   "accepted/s",
+                                   "rejected",
+                                   "failed",
+                                   "dropped",
+                                   "under way",
+                                   "p50, ms",
+                                   "p99, ms",
+                                   "max, ms",
+                                   with_steal ? "steal, %" : NULL,
+                                   NULL};
     const struct ekb_record_summary known = {.known = true};
     FILE *out = page->out;
     char caption[128];
@@ -162,6 +201,10 @@ static void table_series(struct html_page *page, const struct ekb_record_stage *
         html_cell_percentile(out, &known, interval->p50_ns, text_ms);
         html_cell_percentile(out, &known, interval->p99_ns, text_ms);
         html_cell_percentile(out, &known, interval->max_ns, text_ms);
+        if (with_steal) {
+            html_cell(out, interval->steal_percent.known ? "%.1f" : "-",
+                      interval->steal_percent.value);
+        }
         html_row_end(out);
     }
     html_table_end(out);
@@ -340,6 +383,18 @@ static void write_stage(struct html_page *page, const struct ekb_record_stage *s
     }
 }
 
+// has_closed_course is true if the course of a closed loop is shown.
+static bool has_closed_course(const struct ekb_record *record)
+{
+    bool has = false;
+    for (size_t i = 0; i < record->plan.num_stages; i++) {
+        const struct ekb_record_stage *stage = &record->plan.stages[i];
+        has = has || (strcmp(stage->shape, "open-loop") != 0 &&
+                      html_stage_is_shown(record, stage) && find_series(record, stage) != NULL);
+    }
+    return has;
+}
+
 void html_write_time(struct html_page *page)
 {
     const struct ekb_record *record = page->record;
@@ -358,6 +413,12 @@ void html_write_time(struct html_page *page)
                  "less certain. Steal is the share of the machine that the hypervisor gave to "
                  "others; blocks that were disturbed by it, or by other work, are left out of the "
                  "answers.");
+    if (has_closed_course(record)) {
+        html_reading(page->out,
+                     "In a closed loop with many in flight, confirmations come in waves, about one "
+                     "latency apart, so that the rate of single seconds swings without the server "
+                     "being unsteady.");
+    }
     for (size_t i = 0; i < record->plan.num_stages; i++) {
         if (html_stage_is_shown(record, &record->plan.stages[i])) {
             write_stage(page, &record->plan.stages[i]);

@@ -80,6 +80,27 @@ for kind in broken strange; do
     fi
 done
 
+# Steal over time is there if it is known: a result of an earlier version does not say.
+grep -q 'Rate, latency and steal over time' "$dir/load.html" || fail 'no steal over time'
+/usr/bin/python3 -c 'import json, sys
+result = json.load(sys.stdin)
+for interval in result["series"][0]["intervals"]:
+    del interval["steal_percent"]
+json.dump(result, sys.stdout)' <load.json >"$dir/earlier.json"
+report "$dir/earlier.html" "$dir/earlier.json"
+grep -q 'Rate and latency over time' "$dir/earlier.html" || fail 'a result of an earlier version has no course'
+if grep -q 'steal over time\|steal, %' "$dir/earlier.html"; then
+    fail 'a result of an earlier version has steal over time'
+fi
+# In waves come the confirmations of closed loops.
+says_of_waves() {
+    grep -q 'confirmations come in waves' "$dir/$1.html"
+}
+says_of_waves measure || fail 'nothing of waves in a closed loop'
+if says_of_waves load; then
+    fail 'waves in an open loop'
+fi
+
 # Names that would be something else in HTML, in a script of gnuplot's, or to a shell.
 /usr/bin/python3 - "$dir" <<'PYTHON'
 import json
