@@ -124,15 +124,15 @@ static void write_sections(struct html_page *page)
         html_write_overlay(page);
         return;
     }
+    html_write_capacity(page);
+    html_write_links(page);
     html_write_ladder(page);
     html_write_eku(page);
     html_write_depth(page);
     html_write_rejects(page);
     html_write_latency(page);
-    html_write_capacity(page);
     html_write_time(page);
     html_write_floors(page);
-    html_write_links(page);
 }
 
 enum ekb_err report_html_write(FILE *out, const struct ekb_report_set *set, enum html_plots plots,

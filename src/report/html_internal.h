@@ -91,7 +91,7 @@ struct html_plot {
     char *legend_text;
     size_t legend_len;
 };
-#define HTML_PLOT_WIDTH 640
+#define HTML_PLOT_WIDTH 736
 
 // html_plot_begin begins a plot, with everything set that all plots have in common. False if none
 // are drawn; there is nothing to be ended then.

@@ -88,7 +88,7 @@ bool html_plot_begin(const struct html_page *page, struct html_plot *out_plot, u
         return false;
     }
     (void)fprintf(out_plot->script,
-                  "set terminal svg size %d,%u dynamic noenhanced font 'sans-serif,18'\n"
+                  "set terminal svg size %d,%u dynamic noenhanced font 'sans-serif,17'\n"
                   "set border 3 lc rgb '#0a0b01' lw 1\n"
                   "set tics nomirror textcolor rgb '#0a0b03'\n"
                   "set xlabel textcolor rgb '#0a0b03'\n"

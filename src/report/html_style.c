@@ -34,7 +34,7 @@ const char html_style[] =
 ".box.good strong{color:var(--good)}\n"
 ".box.bad strong{color:var(--bad)}\n"
 "a{color:var(--s1)}\n"
-"figure{margin:1.25rem 0;max-width:36rem}\n"
+"figure{margin:1.25rem 0;max-width:46rem}\n"
 "figure svg{display:block;width:100%;height:auto}\n"
 "figure svg g{font-family:inherit}\n"
 "figcaption{font-size:.9rem;margin-bottom:.25rem}\n"
@@ -63,7 +63,7 @@ const char html_style[] =
 "td.words{white-space:normal;max-width:34rem;overflow-wrap:break-word}\n"
 "summary{cursor:pointer;color:var(--soft)}\n"
 "pre{overflow-x:auto;padding:.6rem .8rem;background:var(--head);border:1px solid var(--line);border-radius:.25rem;font-size:.9rem}\n"
-"@media (max-width:40rem){main{padding:1rem .75rem 3rem}h1{font-size:1.3rem}.answer p{font-size:1.05rem}th,td{padding-right:.5rem}}\n"
+"@media (max-width:40rem){main{padding:1rem .75rem 3rem}h1{font-size:1.3rem}.answer p{font-size:1.05rem}th,td{padding-right:.5rem}figure svg g{font-size:21px}}\n"
 "@media print{body{font-size:10pt}main{max-width:none;padding:0}h2,h3,figcaption,caption{break-after:avoid}\n"
 "figure,tr,.box,.table{break-inside:avoid}.reading{break-after:avoid}figure{max-width:15cm}.table{overflow:visible}td{white-space:normal}\n"
 "pre{white-space:pre-wrap}a{color:inherit;text-decoration:none}}\n";
