@@ -3,6 +3,7 @@
 #include "report/html_internal.h"
 #include "report/overlay.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,19 +15,128 @@ static void write_level(FILE *out, bool known, const struct ekb_estimate *level)
     html_cell(out, "%s", known ? text_interval(text, level, text_us) : "-");
 }
 
+// is_link is true of those that are numbered, from 1, in the plot and in the table.
+static bool is_link(const struct ekb_record_arm *arm)
+{
+    return strcmp(arm->stage, EKB_STAGE_COST) == 0 && !text_is_twin(arm);
+}
+
+// is_drawn is true of those whose cost is known.
+static bool is_drawn(const struct ekb_record_arm *arm)
+{
+    return is_link(arm) && arm->server_cpu_interval_known;
+}
+
+static size_t num_links_of(const struct ekb_record *record)
+{
+    size_t num = 0;
+    for (size_t i = 0; i < record->num_arms; i++) {
+        num += is_link(&record->arms[i]) ? 1 : 0;
+    }
+    return num;
+}
+
+// How a link's handshakes end, and how its cost is drawn.
+static const struct {
+    const char *expect;
+    const char *label;
+} outcomes[] = {
+    {"accept", "the initiator is accepted"},
+    {"reject", "the initiator is rejected"},
+    {"refuse", "the initiator refuses the responder"},
+};
+#define NUM_OUTCOMES (sizeof outcomes / sizeof outcomes[0])
+
+// More would be a picture that nobody sees at once.
+#define MAX_DRAWN_LINKS 40
+
+// write_points writes number, mean and interval of each link that ends in one way. False if none
+// does.
+static bool write_points(FILE *script, const struct ekb_record *record, size_t outcome)
+{
+    size_t number = 0;
+    bool any = false;
+    (void)fprintf(script, "$%s << EOD\n", outcomes[outcome].expect);
+    for (size_t i = 0; i < record->num_arms; i++) {
+        const struct ekb_record_arm *arm = &record->arms[i];
+        const struct ekb_estimate *cpu = &arm->server_cpu_interval;
+        number += is_link(arm) ? 1 : 0;
+        if (is_drawn(arm) && strcmp(arm->expect, outcomes[outcome].expect) == 0) {
+            (void)fprintf(script, "%zu %.6g %.6g %.6g\n", number, cpu->estimate / 1e3,
+                          cpu->low / 1e3, cpu->high / 1e3);
+            any = true;
+        }
+    }
+    (void)fputs("EOD\n", script);
+    return any;
+}
+
+// write_cost_axis makes room for all intervals.
+static void write_cost_axis(struct html_plot *plot, const struct ekb_record *record)
+{
+    double low = (double)INFINITY;
+    double high = 0;
+    for (size_t i = 0; i < record->num_arms; i++) {
+        const struct ekb_record_arm *arm = &record->arms[i];
+        if (is_drawn(arm)) {
+            low = fmin(low, arm->server_cpu_interval.low / 1e3);
+            high = fmax(high, arm->server_cpu_interval.high / 1e3);
+        }
+    }
+    const double room = fmax(0.06 * (high - low), 0.02 * high);
+    html_plot_even_axis(plot, 'x', fmax(low - room, 0), high + room);
+}
+
+// plot_links draws the means with their intervals, the first link on top. Names are in the table.
+static void plot_links(struct html_page *page)
+{
+    const struct ekb_record *record = page->record;
+    const size_t num_links = num_links_of(record);
+    bool any[NUM_OUTCOMES];
+    struct html_plot plot;
+    if (num_links > MAX_DRAWN_LINKS ||
+        !html_plot_begin(page, &plot, 100 + 34 * (unsigned)num_links, HTML_POINTS)) {
+        return;
+    }
+    for (size_t outcome = 0; outcome < NUM_OUTCOMES; outcome++) {
+        any[outcome] = write_points(plot.script, record, outcome);
+    }
+    write_cost_axis(&plot, record);
+    (void)fprintf(plot.script,
+                  "set yrange [%zu.6:0.4]\nset ytics 1,1,%zu\nset grid noytics xtics\n"
+                  "set xlabel \"us of the responder's CPU per handshake\"\nset ylabel 'link'\n"
+                  "plot 1/0 notitle",
+                  num_links, num_links);
+    for (size_t outcome = 0; outcome < NUM_OUTCOMES; outcome++) {
+        if (any[outcome]) {
+            (void)fprintf(plot.script, ", $%s using 2:1:3:4 with xerrorbars",
+                          outcomes[outcome].expect);
+            html_plot_point(&plot, outcome);
+            html_plot_name(&plot, outcome, "%s", outcomes[outcome].label);
+        }
+    }
+    (void)fputc('\n', plot.script);
+    html_plot_end(page, &plot, "The responder's CPU per handshake, by the link's number below",
+                  "A point with its interval for each of %zu links, one below the other, by their "
+                  "numbers in the table below: the responder's CPU per handshake. Intervals that "
+                  "do not meet are of links that differ.",
+                  num_links);
+}
+
 static void table_links(struct html_page *page)
 {
     static const char *const columns[] = {
         "link",    "<client", "responder's CPU, us", "initiator's CPU, us", "median, us",
         "p99, us", NULL};
     FILE *out = page->out;
+    size_t number = 0;
     html_table(page, "CPU per handshake on either side, with 95 % intervals, and latency", columns);
     for (size_t i = 0; i < page->record->num_arms; i++) {
         const struct ekb_record_arm *arm = &page->record->arms[i];
-        if (strcmp(arm->stage, EKB_STAGE_COST) != 0 || text_is_twin(arm)) {
+        if (!is_link(arm)) {
             continue;
         }
-        html_row(out, "%s", arm->name);
+        html_row(out, "%zu. %s", ++number, arm->name);
         html_words(out, "%s", text_outcome_of(arm));
         write_level(out, arm->server_cpu_interval_known, &arm->server_cpu_interval);
         write_level(out, arm->client_cpu_interval_known, &arm->client_cpu_interval);
@@ -67,8 +177,7 @@ static bool any_is_known(const struct ekb_record *record)
 {
     bool known = false;
     for (size_t i = 0; i < record->num_arms; i++) {
-        known = known || (strcmp(record->arms[i].stage, EKB_STAGE_COST) == 0 &&
-                          record->arms[i].server_cpu_interval_known);
+        known = known || is_drawn(&record->arms[i]);
     }
     return known;
 }
@@ -86,7 +195,9 @@ void html_write_links(struct html_page *page)
                  "checking mode where the responder goes by it (none: no usage is asked for). The "
                  "initiator opens the connection, the responder answers it.",
                  record->plan.scenario, record->plan.release);
-    if (!any_is_known(record)) {
+    if (any_is_known(record)) {
+        plot_links(page);
+    } else {
         struct report_answer said = {.num_sentences = 0};
         text_say_not_measured(&said, record, EKB_STAGE_COST);
         html_write_said(page->out, &said);

@@ -43,6 +43,9 @@ for result in measure capacity load; do
     run ekubench report "$result.json" --json
     cmp -- "$result.json" "$dir/out" >&2 || fail "$result.json is not the same when written again"
 done
+for format in text:txt markdown:md; do
+    golden "links.${format#*:}" links.json --format "${format%:*}"
+done
 golden load.hgrm load.json --format hgrm
 golden measure.hgrm measure.json --format hgrm --arm load/on --metric server_cpu_ns
 for format in text:txt markdown:md csv:csv junit:xml openmetrics:prom; do

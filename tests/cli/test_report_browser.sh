@@ -52,7 +52,7 @@ PYTHON
     browse "$dir/frame.html" | sed -n 's/.*id="said">said \([0-9 ]*\)<.*/\1/p'
 }
 
-for name in measure capacity load; do
+for name in measure capacity load links; do
     run ekubench report "$name.json" --format html -o "$dir/$name.html"
     expect "$name" 0
     plots=$(grep -c '<svg ' "$dir/$name.html" || true)

@@ -40,7 +40,7 @@ with_path() {
 }
 
 # Without gnuplot: tables, and what to install. Every byte is ours.
-for name in measure capacity load both; do
+for name in measure capacity load links both; do
     results=("$name.json")
     [[ $name != both ]] || results=(load.json capacity.json)
     run with_path "$dir/empty" report "${results[@]}" --format html
@@ -107,7 +107,7 @@ import json
 import sys
 
 d = sys.argv[1]
-for name in ("measure", "load", "capacity"):
+for name in ("measure", "load", "capacity", "links"):
     with open(f"{name}.json", encoding="utf-8") as file:
         result = json.load(file)
     evil = "a<script>\"x\"'&`touch pwned`$(touch pwned)\\n\n\x1b[31m{/Bold e}é\uffff"
@@ -117,9 +117,13 @@ for name in ("measure", "load", "capacity"):
             key = "name" if "name" in row else "arm"
             if row.get(key) and name != "measure":
                 row[key] = evil[:45]
+    if name == "links":
+        result["arms"][1]["expect"] = "reject"
+        result["arms"][2]["expect"] = "refuse"
     result["plan"]["name"] = evil[:45]
     result["plan"]["target"] = evil[:45]
-    result["plan"]["scenario"] = evil[:45]
+    if name != "measure": # It has no links.
+        result["plan"]["scenario"] = evil[:45]
     result["host"]["cpu_model"] = evil
     result["build"]["git"] = "x; touch pwned"
     result["validity"]["notes"] = [evil]
@@ -128,7 +132,7 @@ for name in ("measure", "load", "capacity"):
     with open(f"{d}/evil-{name}.json", "w", encoding="utf-8") as file:
         json.dump(result, file)
 PYTHON
-for name in measure load capacity; do
+for name in measure load capacity links; do
     report "$dir/evil-$name.html" "$dir/evil-$name.json"
 done
 cp -- load.json "$dir/<b>&\"load\".json"
@@ -161,7 +165,7 @@ from collections import Counter
 d = sys.argv[1]
 H = "{http://www.w3.org/1999/xhtml}"
 S = "{http://www.w3.org/2000/svg}"
-PLOTS = {"measure": 9, "capacity": 2, "validated": 4, "load": 3, "both": 0, "evil-measure": 9, "evil-load": 3, "evil-capacity": 2,
+PLOTS = {"measure": 9, "capacity": 2, "validated": 4, "load": 3, "links": 5, "both": 0, "evil-measure": 9, "evil-load": 3, "evil-capacity": 2, "evil-links": 5,
          "evil-both": 2}
 
 
@@ -232,7 +236,7 @@ for name in PLOTS:
 
 # What is in a name comes out as it went in.
 evil = "a<script>\"x\"'&`touch pwned`$(touch pwned)\\n??[31m{/Bold e}é\uffff".replace("\uffff", "?")
-for name in ("load", "measure", "capacity"):
+for name in ("load", "measure", "capacity", "links"):
     page, source = look(f"evil-{name}")
     assert evil in text(page), name
     assert "</div></main>" + evil in text(page), name
@@ -257,6 +261,18 @@ assert ids[:4] == ["validity", "ladder", "eku", "depth"], ids
 assert ids[-2:] == ["environment", "again"], ids
 ids = [e.get("id") for e in look("validated")[0].iter(f"{H}section")]
 assert ids[:3] == ["validity", "capacity", "latency"], ids
+page, source = look("links")
+ids = [e.get("id") for e in page.iter(f"{H}section")]
+assert ids[:2] == ["validity", "links"], ids
+# The plot's numbers are those of the table.
+section = page.find(f".//{H}section[@id='links']")
+drawn = [text(e).strip() for e in section.find(f".//{S}svg").iter(f"{S}text")]
+names = [text(e) for e in section.find(f".//{H}table").iter(f"{H}th") if e.get("scope") == "row"]
+assert names == ["1. uc-zone-on", "2. uc-zone-off", "3. uc-zone-none", "4. ssh-tunnel", "5. traffic-server"], names
+assert set("12345") <= set(drawn), drawn
+assert len(section.findall(f".//{H}ul[@class='legend']/{H}li")) == 1
+section = look("evil-links")[0].find(f".//{H}section[@id='links']")
+assert len(section.findall(f".//{H}ul[@class='legend']/{H}li")) == 3, "an outcome is not drawn"
 PYTHON
 then
     fail 'the page'
