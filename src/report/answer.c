@@ -101,6 +101,69 @@ void report_answer_costs(struct report_answer *answer, const struct ekb_record *
     }
 }
 
+// Links of a deployment.
+
+static double cost_of(const struct ekb_record_arm *link)
+{
+    return link->server_cpu_interval.estimate;
+}
+
+// write_link writes its name, and if its handshakes do not end as one expects.
+static const char *write_link(char out_text[96], const struct ekb_record_arm *link)
+{
+    const bool is_accepted = strcmp(link->expect, "accept") == 0;
+    (void)snprintf(out_text, 96, "%s%s%s%s", link->name, is_accepted ? "" : " (",
+                   is_accepted ? "" : text_outcome_of(link), is_accepted ? "" : ")");
+    return out_text;
+}
+
+// write_check writes what the EKU check changes; nothing if that is unknown.
+static const char *write_check(char out_text[512], const struct ekb_record *record)
+{
+    const struct ekb_record_effect *check =
+        text_find_effect(record, EKB_EFFECT_LINK, EKB_METRIC_SERVER_CPU, NULL);
+    char amount[96];
+    out_text[0] = '\0';
+    if (check != NULL) {
+        (void)snprintf(out_text, 512, "; the EKU check's mode changes that by %s (%s): %s",
+                       report_amount(amount, &check->estimate), check->contrast, check->verdict);
+    }
+    return out_text;
+}
+
+void report_answer_links(struct report_answer *answer, const struct ekb_record *record)
+{
+    const struct ekb_record_arm *cheapest = NULL;
+    const struct ekb_record_arm *dearest = NULL;
+    char amounts[2][96];
+    char links[2][96];
+    char check[512];
+    for (size_t i = 0; i < record->num_arms && record->plan.scenario[0] != '\0'; i++) {
+        const struct ekb_record_arm *arm = &record->arms[i];
+        if (text_is_link(arm) && arm->server_cpu_interval_known) {
+            cheapest = cheapest == NULL || cost_of(arm) < cost_of(cheapest) ? arm : cheapest;
+            dearest = dearest == NULL || cost_of(arm) > cost_of(dearest) ? arm : dearest;
+        }
+    }
+    if (cheapest == NULL) {
+        return;
+    }
+    (void)report_amount(amounts[0], &cheapest->server_cpu_interval);
+    (void)report_amount(amounts[1], &dearest->server_cpu_interval);
+    (void)write_link(links[0], cheapest);
+    (void)write_link(links[1], dearest);
+    (void)write_check(check, record);
+    if (cheapest == dearest) {
+        report_say(answer, "A handshake costs the responder %s of CPU on the link %s%s.",
+                   amounts[0], links[0], check);
+    } else {
+        report_say(answer,
+                   "A handshake costs the responder %s of CPU on the cheapest link, %s, and %s on "
+                   "the dearest, %s%s.",
+                   amounts[0], links[0], amounts[1], links[1], check);
+    }
+}
+
 // Capacity.
 
 static const struct {
@@ -200,6 +263,7 @@ void report_answer_load(struct report_answer *answer, const struct ekb_record *r
 void report_answer_all(struct report_answer *answer, const struct ekb_record *record)
 {
     report_answer_costs(answer, record);
+    report_answer_links(answer, record);
     if (record->capacity.known) {
         report_answer_capacity(answer, record);
     }

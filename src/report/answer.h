@@ -18,10 +18,11 @@ struct report_answer {
 // report_say appends a sentence, or several that belong together, if there is room.
 void report_say(struct report_answer *answer, const char *format, ...) EKB_PRINTF(2, 3);
 
-// These append what a measurement of costs, a search for capacity, and a load say, and nothing if
-// the record has nothing of it. report_answer_all does whatever there is, and says so if there is
-// nothing.
+// These append what a measurement of costs, one of a deployment's links, a search for capacity, and
+// a load say, and nothing if the record has nothing of it. report_answer_all does whatever there
+// is, and says so if there is nothing.
 void report_answer_costs(struct report_answer *answer, const struct ekb_record *record);
+void report_answer_links(struct report_answer *answer, const struct ekb_record *record);
 void report_answer_capacity(struct report_answer *answer, const struct ekb_record *record);
 void report_answer_load(struct report_answer *answer, const struct ekb_record *record);
 void report_answer_all(struct report_answer *answer, const struct ekb_record *record);

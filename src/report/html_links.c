@@ -15,23 +15,19 @@ static void write_level(FILE *out, bool known, const struct ekb_estimate *level)
     html_cell(out, "%s", known ? text_interval(text, level, text_us) : "-");
 }
 
-// is_link is true of those that are numbered, from 1, in the plot and in the table.
-static bool is_link(const struct ekb_record_arm *arm)
-{
-    return strcmp(arm->stage, EKB_STAGE_COST) == 0 && !text_is_twin(arm);
-}
+// Links are numbered, from 1, in the plot and in the table.
 
 // is_drawn is true of those whose cost is known.
 static bool is_drawn(const struct ekb_record_arm *arm)
 {
-    return is_link(arm) && arm->server_cpu_interval_known;
+    return text_is_link(arm) && arm->server_cpu_interval_known;
 }
 
 static size_t num_links_of(const struct ekb_record *record)
 {
     size_t num = 0;
     for (size_t i = 0; i < record->num_arms; i++) {
-        num += is_link(&record->arms[i]) ? 1 : 0;
+        num += text_is_link(&record->arms[i]) ? 1 : 0;
     }
     return num;
 }
@@ -60,7 +56,7 @@ static bool write_points(FILE *script, const struct ekb_record *record, size_t o
     for (size_t i = 0; i < record->num_arms; i++) {
         const struct ekb_record_arm *arm = &record->arms[i];
         const struct ekb_estimate *cpu = &arm->server_cpu_interval;
-        number += is_link(arm) ? 1 : 0;
+        number += text_is_link(arm) ? 1 : 0;
         if (is_drawn(arm) && strcmp(arm->expect, outcomes[outcome].expect) == 0) {
             (void)fprintf(script, "%zu %.6g %.6g %.6g\n", number, cpu->estimate / 1e3,
                           cpu->low / 1e3, cpu->high / 1e3);
@@ -133,7 +129,7 @@ static void table_links(struct html_page *page)
     html_table(page, "CPU per handshake on either side, with 95 % intervals, and latency", columns);
     for (size_t i = 0; i < page->record->num_arms; i++) {
         const struct ekb_record_arm *arm = &page->record->arms[i];
-        if (!is_link(arm)) {
+        if (!text_is_link(arm)) {
             continue;
         }
         html_row(out, "%zu. %s", ++number, arm->name);

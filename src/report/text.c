@@ -143,8 +143,8 @@ static void write_costs(FILE *out, const struct ekb_record *record)
         text_write_only_arm(out, record);
         return;
     }
-    text_write_links(out, record);
     text_write_answer(out, record);
+    text_write_links(out, record);
     text_write_ladder(out, record);
     text_write_eku(out, record);
     text_write_depth(out, record);

@@ -21,7 +21,11 @@ const struct ekb_record_arm *text_find_cost_arm(const struct ekb_record *record,
 void text_write_answer(FILE *out, const struct ekb_record *record)
 {
     struct report_answer answer = {.num_sentences = 0};
-    report_answer_costs(&answer, record);
+    if (record->plan.scenario[0] != '\0') {
+        report_answer_all(&answer, record);
+    } else {
+        report_answer_costs(&answer, record);
+    }
     if (answer.num_sentences > 0) {
         text_rule(out, "The answer");
     }

@@ -108,6 +108,9 @@ const char *text_outcome_of(const struct ekb_record_arm *arm);
 // text_is_twin is true for an arm that repeats another, as a control.
 bool text_is_twin(const struct ekb_record_arm *arm);
 
+// text_is_link is true for an arm that, of a deployment's result, has the costs of a link.
+bool text_is_link(const struct ekb_record_arm *arm);
+
 // text_is_at_least is true if a search ended for other reasons than the server's.
 bool text_is_at_least(const struct ekb_record_variant *variant);
 

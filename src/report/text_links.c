@@ -10,6 +10,11 @@ bool text_is_twin(const struct ekb_record_arm *arm)
     return ending != NULL && strcmp(ending, "-again") == 0;
 }
 
+bool text_is_link(const struct ekb_record_arm *arm)
+{
+    return strcmp(arm->stage, EKB_STAGE_COST) == 0 && !text_is_twin(arm);
+}
+
 static const char *write_level(char out_text[64], bool known, const struct ekb_estimate *level)
 {
     (void)snprintf(out_text, 64, "-");
@@ -87,9 +92,8 @@ void text_write_links(FILE *out, const struct ekb_record *record)
     (void)fprintf(out, "\n%-26s  %-8s  %-21s  %-21s  %6s  %6s\n", "link", "client",
                   "responder's CPU", "initiator's CPU", "p50", "p99");
     for (size_t i = 0; i < record->num_arms; i++) {
-        const struct ekb_record_arm *arm = &record->arms[i];
-        if (strcmp(arm->stage, EKB_STAGE_COST) == 0 && !text_is_twin(arm)) {
-            write_link(out, arm);
+        if (text_is_link(&record->arms[i])) {
+            write_link(out, &record->arms[i]);
         }
     }
     write_contrasts(out, record, EKB_EFFECT_LINK);

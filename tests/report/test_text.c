@@ -1234,7 +1234,7 @@ Test(text, has_no_row_for_a_kind_that_is_not_there)
 
 // Links of a deployment.
 
-Test(text, has_a_row_for_each_link_of_a_deployment)
+static void fill_links(void)
 {
     fill_head("measure");
     SET_TEXT(record.plan.scenario, "condition-4");
@@ -1251,6 +1251,11 @@ Test(text, has_a_row_for_each_link_of_a_deployment)
                (struct ekb_estimate){1000, -400, 2400, 60}, "no detectable difference; smallest");
     add_effect(EKB_EFFECT_REJECT_LINK, EKB_METRIC_SERVER_CPU, "b2b-on-on - b2b-on-none",
                (struct ekb_estimate){-154000, -155000, -153000, 60}, "faster by 154 us");
+}
+
+Test(text, has_a_row_for_each_link_of_a_deployment)
+{
+    fill_links();
 
     write_report();
 
@@ -1264,6 +1269,44 @@ Test(text, has_a_row_for_each_link_of_a_deployment)
     cr_expect(has("\nWhat does a rejected client cost on the deployment's links?\n"), "%s", text);
     cr_expect(has("-154.0 [-155.0, -153.0]"), "%s", text);
     cr_expect(!has("What does each rung of verification add?"), "%s", text);
+}
+
+// The cheapest may be one on which nobody is let in.
+Test(text, answers_for_a_deployment_with_its_links_first)
+{
+    fill_links();
+
+    write_report();
+
+    const char *answer = strstr(text, "The answer\n");
+    cr_assert_not_null(answer, "%s", text);
+    cr_expect_lt(answer, strstr(text, "What does a handshake cost on each link?"));
+    cr_expect(
+        says("A handshake costs the responder 156.0 us [155.0, 157.0] of CPU on the cheapest "
+             "link, b2b-on-on (rejected), and 310.0 us [309.0, 311.0] on the dearest, "
+             "uc-zone-on; the EKU check's mode changes that by 1.0 us [-0.4, 2.4] (uc-zone-on "
+             "- uc-zone-none): no detectable difference; smallest."),
+        "%s", text);
+}
+
+Test(text, answers_for_a_deployment_with_what_is_known)
+{
+    fill_links();
+    remove_effects(EKB_EFFECT_LINK);
+    for (size_t i = 1; i < record.num_arms; i++) {
+        record.arms[i].server_cpu_interval_known = false;
+    }
+
+    write_report();
+
+    cr_expect(says("A handshake costs the responder 310.0 us [309.0, 311.0] of CPU on the link "
+                   "uc-zone-on."),
+              "%s", text);
+
+    record.arms[0].server_cpu_interval_known = false;
+    write_report();
+
+    cr_expect(says("No answer: what was asked for was not measured."), "%s", text);
 }
 
 // Validity.
