@@ -2,6 +2,7 @@
 
 #include "ekubench/base/utf8.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -70,6 +71,10 @@ void ekb_fail_text(char *out_text, unsigned long text_len, const struct ekb_fail
     // What is wrong with a request is always in the detail.
     if (fail->is_said || (has_detail && fail->err == EKB_USAGE)) {
         (void)snprintf(out_text, text_len, "%s", fail->detail);
+        return;
+    }
+    if (has_detail && fail->err == EKB_NOT_FOUND && fail->sys_errno == ENOENT) {
+        (void)snprintf(out_text, text_len, "%s: cannot be found", fail->detail);
         return;
     }
     // "permission denied (Permission denied)"

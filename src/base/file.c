@@ -15,6 +15,9 @@ static enum ekb_err system_fail(struct ekb_fail *reterr_fail, const char *path)
 {
     const int reason = errno;
     enum ekb_err err = EKB_SYSTEM;
+    if (reason == EISDIR) {
+        return ekb_fail_say(reterr_fail, EKB_EXISTS, "%s is a directory", path);
+    }
     if (reason == ENOENT) {
         err = EKB_NOT_FOUND;
     } else if (reason == EACCES || reason == EPERM || reason == EROFS) {
@@ -179,6 +182,10 @@ static enum ekb_err write_file(const char *path, const void *data, size_t len, u
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%s", path);
     }
     fd = mkostemp(temporary, O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT) { // The file need not be there, its directory must.
+        err = ekb_fail_set(reterr_fail, EKB_NOT_FOUND, ENOENT, "the directory of %s", path);
+        goto out;
+    }
     if (fd < 0) {
         err = system_fail(reterr_fail, path);
         goto out;

@@ -5,10 +5,12 @@
 #include "ekubench_build.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static void print_help(FILE *file)
 {
@@ -90,6 +92,13 @@ static int run_command(int argc, char **argv)
     return EKB_EXIT_USAGE;
 }
 
+// has_reader is false if standard output is a pipe that nobody reads from any more.
+static bool has_reader(void)
+{
+    struct pollfd output = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    return poll(&output, 1, 0) <= 0 || (output.revents & POLLERR) == 0;
+}
+
 int main(int argc, char **argv)
 {
     (void)signal(SIGPIPE, SIG_IGN); // A reader that goes away is an error of writing.
@@ -97,7 +106,13 @@ int main(int argc, char **argv)
     const int status = run_command(argc, argv);
     // Results that did not arrive are not done.
     if (fflush(stdout) != 0 || ferror(stdout) != 0) {
-        ekb_cli_say("standard output: %s", strerror(errno));
+        const int reason = errno;
+        if (!has_reader()) {
+            // `| head` has had what it wants. The status that other programs have then, killed by
+            // the signal.
+            return status == EKB_EXIT_OK ? 128 + SIGPIPE : status;
+        }
+        ekb_cli_say("standard output: %s", strerror(reason));
         return status == EKB_EXIT_OK ? EKB_EXIT_ENVIRONMENT : status;
     }
     return status;

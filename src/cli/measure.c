@@ -215,7 +215,8 @@ static enum ekb_err make_plan(struct ekb_plan *out_plan, const struct arguments 
     if (err == EKB_NOT_FOUND) {
         return ekb_fail_set(
             reterr_fail, EKB_USAGE, 0,
-            "there is no plan \"%s\"; the plans are quick, standard, rejects, compare and load",
+            "there is no plan \"%s\"; the plans are quick, standard, rejects, compare and load (a "
+            "file has a / in its name, or ends in .ini)",
             arguments->plan);
     }
     if (err == EKB_USAGE) {

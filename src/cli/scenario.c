@@ -246,8 +246,10 @@ static bool is_asked(const struct ekb_deployment *deployment,
     return false;
 }
 
-// say_unasked says of the sections [expect ...] that were about none of the runs.
-static void say_unasked(const struct ekb_deployment *deployment, const struct runs *runs)
+// say_unasked says of the sections [expect ...] in `name`, a deployment or its file, that were
+// about none of the runs.
+static void say_unasked(const char *name, const struct ekb_deployment *deployment,
+                        const struct runs *runs)
 {
     unsigned line = 0;
     for (size_t i = 0; i < deployment->num_expectations; i++) {
@@ -259,16 +261,18 @@ static void say_unasked(const struct ekb_deployment *deployment, const struct ru
         }
         line = it->section_line;
         const bool under = !it->has_release && !it->has_mode;
-        ekb_cli_say("%s: [expect%s%s%s%s], line %u: no run is %s%s%s%s", deployment->name,
-                    it->has_release ? " " : "", release,
-                    it->has_mode ? (it->has_release ? ", " : " ") : "", mode, line,
+        ekb_cli_say("%s, line %u: no run is %s%s%s%s: what [expect%s%s%s%s] says is not checked; "
+                    "links of which nothing else is said are held to the rules alone",
+                    name, line,
                     it->has_release ? "under " : (under ? "under a release of the deployment" : ""),
                     release, it->has_mode ? (it->has_release ? " with mode " : "with mode ") : "",
-                    mode);
+                    mode, it->has_release ? " " : "", release,
+                    it->has_mode ? (it->has_release ? ", " : " ") : "", mode);
     }
 }
 
-static enum ekb_err run_deployment(struct series *series, const struct ekb_deployment *deployment,
+static enum ekb_err run_deployment(struct series *series, const char *name,
+                                   const struct ekb_deployment *deployment,
                                    struct ekb_fail *reterr_fail)
 {
     const struct runs runs = runs_of(series->arguments, deployment);
@@ -277,7 +281,7 @@ static enum ekb_err run_deployment(struct series *series, const struct ekb_deplo
         err = run_once(series, deployment, &runs.terms[i], reterr_fail);
     }
     if (err == EKB_OK) {
-        say_unasked(deployment, &runs);
+        say_unasked(name, deployment, &runs);
     }
     return err;
 }
@@ -290,7 +294,7 @@ static enum ekb_err run_named(struct series *series, const char *name, struct ek
     }
     enum ekb_err err = ekb_deployment_open(deployment, name, reterr_fail);
     if (err == EKB_OK) {
-        err = run_deployment(series, deployment, reterr_fail);
+        err = run_deployment(series, name, deployment, reterr_fail);
     }
     free(deployment);
     return err;

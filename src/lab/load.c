@@ -9,6 +9,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #define STAGE_NAME "load"
 // Slices short enough for a rate over time, and not more than a tally should hold.
@@ -200,6 +201,40 @@ static void check_share(struct ekb_record *record, const struct ekb_load_setting
     }
 }
 
+static uint64_t num_failed_by(const struct ekb_record *record, const char *name)
+{
+    uint64_t num = 0;
+    for (size_t i = 0; i < record->num_arms; i++) {
+        const struct ekb_record_counts *failures = &record->arms[i].client.failures;
+        for (size_t j = 0; j < failures->num_items; j++) {
+            num += strcmp(failures->items[j].name, name) == 0 ? failures->items[j].count : 0;
+        }
+    }
+    return num;
+}
+
+// check_verdicts says in words why none of the handshakes came to a verdict, if none did: there
+// were too few for the client to give up.
+static void check_verdicts(struct ekb_record *record)
+{
+    uint64_t most = 0;
+    enum ekb_err commonest = EKB_OK;
+    for (size_t i = 0; i < record->num_arms; i++) {
+        if (record->arms[i].client.accepted + record->arms[i].client.rejected > 0) {
+            return;
+        }
+    }
+    for (unsigned err = EKB_OK + 1; err < EKB_ERR_COUNT; err++) {
+        const uint64_t num = num_failed_by(record, ekb_err_name((enum ekb_err)err));
+        commonest = num > most ? (enum ekb_err)err : commonest;
+        most = num > most ? num : most;
+    }
+    if (most > 0) {
+        ekb_record_add_reason(record, "no handshake came to a verdict: %s",
+                              ekb_err_sentence(commonest));
+    }
+}
+
 enum ekb_err ekb_load_run(struct ekb_record *out_record, const struct ekb_load_settings *settings,
                           const struct ekb_session_control *control, struct ekb_fail *reterr_fail)
 {
@@ -251,6 +286,7 @@ enum ekb_err ekb_load_run(struct ekb_record *out_record, const struct ekb_load_s
             err = ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "result");
         }
         check_share(out_record, settings);
+        check_verdicts(out_record);
     }
     ekb_stage_deinit(&stage);
     ekb_session_end(&session, out_record);

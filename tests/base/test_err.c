@@ -149,6 +149,9 @@ Test(err, says_detail_sentence_and_reason_when_turned_into_text)
         {"nothing about it", EKB_USAGE, 0, "", "the request is malformed"},
         {"no reason", EKB_PARSE, 0, "a.pem", "a.pem: the input cannot be parsed"},
         {"no detail", EKB_NOMEM, ENOMEM, "", "out of memory (Cannot allocate memory)"},
+        {"a file that is not there", EKB_NOT_FOUND, ENOENT, "x.ini", "x.ini: cannot be found"},
+        {"something else that is not there", EKB_NOT_FOUND, 0, "a key",
+         "a key: something that is needed is missing"},
         {"neither", EKB_STOPPED, 0, "", "stopped on request"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

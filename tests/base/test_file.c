@@ -288,9 +288,9 @@ Test(file, leaves_nothing_behind_when_it_cannot_rename)
 
     const enum ekb_err err = write_text("x", 0600, &fail);
 
-    cr_assert_eq(err, EKB_SYSTEM, "%s", ekb_err_name(err));
-    cr_assert_eq(fail.sys_errno, EISDIR, "%s", strerror(fail.sys_errno));
+    cr_assert_eq(err, EKB_EXISTS, "%s", ekb_err_name(err));
     cr_assert_not_null(strstr(fail.detail, path), "%s", fail.detail);
+    cr_assert_not_null(strstr(fail.detail, " is a directory"), "%s", fail.detail);
     cr_assert_eq(num_entries(), 1u, "%zu", num_entries());
 }
 

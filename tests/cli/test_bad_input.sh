@@ -345,6 +345,9 @@ refused 'unreadable key' 2 'privkey.pem'
 
 refuses 3 "127.0.0.1:$foreign_port" serve --store "$store" --listen "127.0.0.1:$foreign_port"
 refuses 3 "127.0.0.1:$free_port" load "127.0.0.1:$free_port" --store "$store" -o "$results"
+run ekubench load "127.0.0.1:$free_port" --store "$store" --count 3 # Too few to give up.
+expect 'three in vain' 3
+says 'three in vain' '  - no handshake came to a verdict: nothing listens at that address'
 refuses 3 "127.0.0.1:$foreign_port" load "127.0.0.1:$foreign_port" --store "$store" -o "$results"
 refuses 2 'no-such-host.invalid' load no-such-host.invalid:443 --store "$store" -o "$results"
 # A cheap client does not verify the server, but no TLS is no TLS.

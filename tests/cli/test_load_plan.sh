@@ -84,7 +84,7 @@ refuses_line 2 'line 1 already' 'warmup = 1s' '  2s'
 refuses_line 3 'no such option' 'steps = 1/s:1s,' '  2/s:1s' 'stops = 3/s:1s'
 run ekubench load --plan "$dir/absent.ini"
 expect 'no such file' 2
-says 'no such file' "$dir/absent.ini"
+says 'no such file' "$dir/absent.ini: cannot be found"
 plan "$dir/aimless.ini" 'insecure = yes'
 run ekubench load --plan "$dir/aimless.ini"
 expect 'no target' 2

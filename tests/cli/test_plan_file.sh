@@ -111,6 +111,12 @@ says 'a zero byte' 'no text'
 refuses_line 3 'line 1 already' 'seed = 1' 'plan = quick' 'seed = 2'
 refuses_line 2 'line 1 already' 'seed = 1' '  tls = 1.2'
 
+# A file that is called like none.
+plan "$dir/mm" 'plan = quick'
+run env -C "$dir" -- "$bin" measure --plan mm
+expect 'a file without an end' 2
+says 'a file without an end' '(a file has a / in its name, or ends in .ini)'
+
 # Two plans.
 plan "$dir/short.ini" 'plan = compare' 'depth = 1'
 plan "$dir/long.ini" 'plan = compare' 'depth = 5'

@@ -122,6 +122,19 @@ run ekubench report "$dir"
 expect 'a directory without one' 2
 run ekubench report load.json -o "$dir/no/such/place"
 expect 'no such place' 2
+says 'no such place' "the directory of $dir/no/such/place: cannot be found"
+run ekubench report load.json -o "$dir/result"
+expect 'a directory for a file' 2
+says 'a directory for a file' "$dir/result is a directory"
+
+# Who stops reading is no fault. What is printed is more than a pipe holds.
+for words in 'report measure.json --json' 'report measure.json --format hlog' manual 'completion zsh' 'measure --help'; do
+    # shellcheck disable=SC2086 # Words.
+    { ekubench $words 2>"$dir/err" || echo "$?" >"$dir/status"; } | true
+    [[ ! -s $dir/err ]] || fail "a reader that goes away from $words: $(cat -- "$dir/err")"
+done
+{ ekubench report measure.json --json 2>"$dir/err" || echo "$?" >"$dir/status"; } | head -n 1 >"$dir/out"
+[[ $(<"$dir/status") == 141 && $(<"$dir/out") == '{' ]] || fail "a reader of one line: $(<"$dir/status"), $(<"$dir/out")"
 
 # Names that would be something else in a language: no format lets them.
 /usr/bin/python3 - load.json "$dir/evil.json" <<'PYTHON'

@@ -93,7 +93,7 @@ says 'gate of X15.4' "the gate of C, X15.4's, refuses its server certificate: In
 # Nothing is said of this run: it is not "yes".
 says 'nothing is said' '[expect] says nothing of this run'
 says 'the reason of MRA in the table' 'fails  sip-service Failed           rules (a gate refuses a certificate; [expect] says nothing of it)'
-[[ $(cat -- "$dir/err") == 'ekubench: condition-2.1: [expect], line '*': no run is under a release of the deployment' ]] ||
+[[ $(cat -- "$dir/err") == 'ekubench: condition-2.1, line '*': no run is under a release of the deployment: what [expect] says is not checked; links of which nothing else is said are held to the rules alone' ]] ||
     fail "an [expect] that no run asks: $(cat -- "$dir/err")"
 run ekubench scenario run condition-2.1 --release X15.4 --json
 [[ $(json "$dir/out" 'r[0]["basis"], r[0]["matches"], [(x["node"], x["gate"]) for x in r[0]["refusals"]]') == "('rules', True, [('C', 'X15.4'), ('E', 'X15.4')])" ]] ||
@@ -270,7 +270,7 @@ row=$(tail -n 1 "$dir/out")
     fail "several links of a kind: $row"
 says 'several links of a kind' 'C -> E-that-trusts-nobody-and-has-quite-a-long-name'
 says 'several links of a kind' 'since this fails: UC traversal zone zone-to-the-other-E-with-quite-a-long-name-too ('
-[[ $(cat -- "$dir/err") == *': [expect off], line '*': no run is with mode off'*': [expect X14.1], line '*': no run is under X14.1' ]] ||
+[[ $(cat -- "$dir/err") == *"$dir/several.ini, line "*': no run is with mode off: what [expect off] says is not checked;'*': no run is under X14.1: what [expect X14.1] says is not checked;'* ]] ||
     fail "sections that no run asks: $(cat -- "$dir/err")"
 
 # What is wrong is said, with the line.

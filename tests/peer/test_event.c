@@ -449,8 +449,8 @@ Test(event, says_why_when_it_could_not_be_read_anew)
 
     expect_line(&event,
                 "2026-03-29T12:24:39.839+05:30 tvcs: Event=\"Reload Failed\" Service=\"SIP\" "
-                "Detail=\"/etc/store/server.pem: something that is needed is missing (No such "
-                "file or directory)\" Level=\"1\" UTCTime=\"2026-03-29 06:54:39.839\"");
+                "Detail=\"/etc/store/server.pem: cannot be found\" "
+                "Level=\"1\" UTCTime=\"2026-03-29 06:54:39.839\"");
 }
 
 Test(event, says_how_many_when_lines_were_left_out)

@@ -25,8 +25,8 @@ void ekb_file_free_secret(uint8_t *data, size_t len);
 
 // ekb_file_write_atomic writes `data` to `path` with permission bits `mode`: a temporary file in
 // the same directory, fsync, rename, fsync of the directory. After a crash `path` is the old file
-// or the new one. EKB_NOT_FOUND if the directory does not exist, EKB_PERMISSION, EKB_SYSTEM or
-// EKB_NOMEM, with nothing left behind.
+// or the new one. EKB_NOT_FOUND if the directory does not exist, EKB_EXISTS if `path` is one,
+// EKB_PERMISSION, EKB_SYSTEM or EKB_NOMEM, with nothing left behind.
 EKB_NODISCARD enum ekb_err ekb_file_write_atomic(const char *path, const void *data, size_t len,
                                                  unsigned mode, struct ekb_fail *reterr_fail);
 
