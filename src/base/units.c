@@ -13,49 +13,92 @@ struct unit {
     double factor;
 };
 
-static const struct unit duration_units[] = {{"ns", 1e0}, {"us", 1e3},   {"ms", 1e6},
-                                             {"s", 1e9},  {"m", 60.0e9}, {"h", 3600.0e9}};
-static const struct unit rate_units[] = {{"/s", 1.0},        {"k/s", 1e3},       {"M/s", 1e6},
-                                         {"/m", 1.0 / 60},   {"k/m", 1e3 / 60},  {"M/m", 1e6 / 60},
-                                         {"/h", 1.0 / 3600}, {"k/h", 1e3 / 3600}};
+#define LEN(array) (sizeof(array) / sizeof((array)[0]))
+
+// Descending: the order of the parts of a duration.
+static const struct unit duration_units[] = {{"d", 86400.0e9}, {"h", 3600.0e9}, {"m", 60.0e9},
+                                             {"s", 1e9},       {"ms", 1e6},     {"us", 1e3},
+                                             {"ns", 1e0}};
+static const struct unit rate_units[] = {
+    {"/s", 1.0},        {"k/s", 1e3},        {"K/s", 1e3},        {"M/s", 1e6},
+    {"/m", 1.0 / 60},   {"k/m", 1e3 / 60},   {"K/m", 1e3 / 60},   {"M/m", 1e6 / 60},
+    {"/h", 1.0 / 3600}, {"k/h", 1e3 / 3600}, {"K/h", 1e3 / 3600}, {"M/h", 1e6 / 3600}};
 static const struct unit share_units[] = {{"", 1.0}, {"%", 0.01}};
-static const struct unit count_units[] = {{"", 1e0}, {"k", 1e3}, {"M", 1e6}, {"G", 1e9}};
+static const struct unit percent_units[] = {{"", 1.0}, {"%", 1.0}};
+static const struct unit count_units[] = {
+    {"", 1e0}, {"k", 1e3}, {"K", 1e3}, {"M", 1e6}, {"G", 1e9}};
+static const struct unit size_units[] = {{"", 1e0},
+                                         {"B", 1e0},
+                                         {"k", 1e3},
+                                         {"K", 1e3},
+                                         {"kB", 1e3},
+                                         {"KB", 1e3},
+                                         {"M", 1e6},
+                                         {"MB", 1e6},
+                                         {"G", 1e9},
+                                         {"GB", 1e9},
+                                         {"KiB", 1024.0},
+                                         {"MiB", 1024.0 * 1024.0},
+                                         {"GiB", 1024.0 * 1024.0 * 1024.0}};
+
+// read_number reads the unsigned decimal number that `text` begins with. It returns its length; 0
+// if there is none.
+static size_t read_number(long double *out_value, const char *text)
+{
+    const size_t len = strspn(text, "0123456789.");
+    char number[32] = {0};
+    char *end = NULL;
+    if (len == 0 || len > 24) {
+        return 0;
+    }
+    memcpy(number, text, len);
+    errno = 0;
+    *out_value = strtold(number, &end);
+    return errno == 0 && *end == '\0' ? len : 0;
+}
+
+// settle returns `value` as what was written: decimals are rarely exact in binary, and what is
+// whole but for that is whole.
+static double settle(long double value)
+{
+    const long double whole = roundl(value);
+    return (double)(fabsl(value - whole) < 1e-9L * fabsl(value) ? whole : value);
+}
 
 // parse_with_unit reads an unsigned decimal number and one of `units`, and nothing else.
 static enum ekb_err parse_with_unit(double *out_value, const char *text, const struct unit *units,
                                     size_t num_units)
 {
-    const size_t number_len = strspn(text, "0123456789.");
-    char *end = NULL;
-    if (number_len == 0 || number_len > 24) {
-        return EKB_USAGE;
-    }
-    char number[32] = {0};
-    memcpy(number, text, number_len);
-    errno = 0;
-    const long double value = strtold(number, &end);
-    if (errno != 0 || *end != '\0') {
-        return EKB_USAGE;
-    }
-    for (size_t i = 0; i < num_units; i++) {
-        if (strcmp(text + number_len, units[i].suffix) == 0) {
-            // Decimals are rarely exact in binary: what is whole but for that is whole.
-            const long double scaled = value * (long double)units[i].factor;
-            const long double whole = roundl(scaled);
-            const bool is_whole = fabsl(scaled - whole) < 1e-9L * fabsl(scaled);
-            *out_value = (double)(is_whole ? whole : scaled);
+    long double value = 0;
+    const size_t len = read_number(&value, text);
+    for (size_t i = 0; i < num_units && len > 0; i++) {
+        if (strcmp(text + len, units[i].suffix) == 0) {
+            *out_value = settle(value * (long double)units[i].factor);
             return EKB_OK;
         }
     }
     return EKB_USAGE;
 }
 
+// parse_whole reads what must be a whole number from `min` to `max` when its unit is applied.
+static enum ekb_err parse_whole(uint64_t *out_value, const char *text, const struct unit *units,
+                                size_t num_units, uint64_t min, uint64_t max)
+{
+    double value;
+    // 2^53: above it a double no longer holds every integer.
+    if (parse_with_unit(&value, text, units, num_units) != EKB_OK || value > 9007199254740992.0 ||
+        value != floor(value) || (uint64_t)value < min || (uint64_t)value > max) {
+        return EKB_USAGE;
+    }
+    *out_value = (uint64_t)value;
+    return EKB_OK;
+}
+
 enum ekb_err ekb_units_parse_rate(double *out_per_s, const char *text)
 {
     double value;
-    if (parse_with_unit(&value, text, rate_units, sizeof rate_units / sizeof rate_units[0]) !=
-            EKB_OK ||
-        !(value > 0) || value > 1e9) {
+    if (parse_with_unit(&value, text, rate_units, LEN(rate_units)) != EKB_OK || !(value > 0) ||
+        value > 1e9) {
         return EKB_USAGE;
     }
     *out_per_s = value;
@@ -65,24 +108,48 @@ enum ekb_err ekb_units_parse_rate(double *out_per_s, const char *text)
 enum ekb_err ekb_units_parse_share(double *out_share, const char *text)
 {
     double value;
-    if (parse_with_unit(&value, text, share_units, sizeof share_units / sizeof share_units[0]) !=
-            EKB_OK ||
-        !(value >= 0) || value > 1) {
+    if (parse_with_unit(&value, text, share_units, LEN(share_units)) != EKB_OK || !(value >= 0) ||
+        value > 1) {
         return EKB_USAGE;
     }
     *out_share = value;
     return EKB_OK;
 }
 
-enum ekb_err ekb_units_parse_duration(uint64_t *out_ns, const char *text)
+enum ekb_err ekb_units_parse_percent(double *out_percent, const char *text)
 {
     double value;
-    if (parse_with_unit(&value, text, duration_units,
-                        sizeof duration_units / sizeof duration_units[0]) != EKB_OK ||
-        value > 1e18) {
+    if (parse_with_unit(&value, text, percent_units, LEN(percent_units)) != EKB_OK) {
         return EKB_USAGE;
     }
-    *out_ns = (uint64_t)llround(value);
+    *out_percent = value;
+    return EKB_OK;
+}
+
+enum ekb_err ekb_units_parse_duration(uint64_t *out_ns, const char *text)
+{
+    long double total_ns = 0;
+    size_t next = 0; // The largest unit that the next part may have.
+    do {
+        long double value = 0;
+        const size_t len = read_number(&value, text);
+        text += len;
+        const size_t suffix_len = strcspn(text, "0123456789.");
+        while (next < LEN(duration_units) &&
+               (strlen(duration_units[next].suffix) != suffix_len ||
+                strncmp(text, duration_units[next].suffix, suffix_len) != 0)) {
+            next++;
+        }
+        if (len == 0 || next == LEN(duration_units)) {
+            return EKB_USAGE;
+        }
+        total_ns += value * (long double)duration_units[next++].factor;
+        text += suffix_len;
+    } while (*text != '\0');
+    if (total_ns > 1e18L) {
+        return EKB_USAGE;
+    }
+    *out_ns = (uint64_t)llround(settle(total_ns));
     return EKB_OK;
 }
 
@@ -174,18 +241,12 @@ const char *ekb_units_format_time(char out_text[EKB_UNITS_TEXT_LEN], int64_t sec
 enum ekb_err ekb_units_parse_count(uint64_t *out_count, const char *text, uint64_t min,
                                    uint64_t max)
 {
-    double value;
-    // 2^53: above it a double no longer holds every integer.
-    if (parse_with_unit(&value, text, count_units, sizeof count_units / sizeof count_units[0]) !=
-            EKB_OK ||
-        value > 9007199254740992.0 || value != floor(value)) {
-        return EKB_USAGE;
-    }
-    if ((uint64_t)value < min || (uint64_t)value > max) {
-        return EKB_USAGE;
-    }
-    *out_count = (uint64_t)value;
-    return EKB_OK;
+    return parse_whole(out_count, text, count_units, LEN(count_units), min, max);
+}
+
+enum ekb_err ekb_units_parse_size(uint64_t *out_bytes, const char *text, uint64_t min, uint64_t max)
+{
+    return parse_whole(out_bytes, text, size_units, LEN(size_units), min, max);
 }
 
 // decimals_for returns how many decimals give `value` three significant digits.

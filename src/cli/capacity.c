@@ -72,12 +72,12 @@ static void parse_slo(struct ekb_capacity_objective *objective, const char *text
     }
 }
 
-// parse_share reads "0.1%" or "0.001", below one.
-static double parse_share(const char *option, const char *text, struct argp_state *state)
+// parse_part reads a share that leaves something of the load.
+static double parse_part(const char *option, const char *text, struct argp_state *state)
 {
-    double share = 0;
-    if (ekb_units_parse_share(&share, text) != EKB_OK || !(share < 1)) {
-        ekb_cli_refuse(state, "%s %s: a share such as 0.1%% is wanted", option, text);
+    const double share = ekb_cli_parse_share(option, text, state);
+    if (!(share < 1)) {
+        ekb_cli_refuse(state, "%s %s: less than 100%% is wanted", option, text);
     }
     return share;
 }
@@ -268,11 +268,11 @@ static error_t parse_load(int key, char *text, struct argp_state *state)
         arguments->of_ours = "--vary-search";
         return 0;
     case OPTION_REJECT_SHARE:
-        settings->reject_share = parse_share("--reject-share", text, state);
+        settings->reject_share = parse_part("--reject-share", text, state);
         arguments->of_ours = "--reject-share";
         return 0;
     case OPTION_RESUME_SHARE:
-        settings->resume_share = parse_share("--resume-share", text, state);
+        settings->resume_share = parse_part("--resume-share", text, state);
         arguments->of_ours = "--resume-share";
         return 0;
     case EKB_CLI_OPTION_KEY:
@@ -305,7 +305,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         arguments->slo_set = true;
         return 0;
     case OPTION_ERRORS:
-        settings->objective.max_error_share = parse_share("--errors", text, state);
+        settings->objective.max_error_share = parse_part("--errors", text, state);
         return 0;
     case OPTION_TARGET:
         if (ekb_units_parse_rate(&settings->target_per_s, text) != EKB_OK) {

@@ -147,6 +147,10 @@ void ekb_cli_parse_workers(uint32_t *out_count, const char *option, const char *
                            struct argp_state *state);
 void ekb_cli_parse_in_flight(uint32_t *out_count, const char *text, struct argp_state *state);
 
+// ekb_cli_parse_share returns the value of `option`, a share from 0 to 1; wrong usage if it is
+// none.
+double ekb_cli_parse_share(const char *option, const char *text, struct argp_state *state);
+
 // ekb_cli_parse_time reads the value of an option --at; wrong usage if it is no time.
 void ekb_cli_parse_time(int64_t *out_seconds, const char *text, struct argp_state *state);
 

@@ -1,5 +1,7 @@
 #include "cli/compare.h"
 
+#include "ekubench/base/units.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,10 +45,8 @@ enum {
 // parse_percent reads "5" or "5%".
 static double parse_percent(const char *name, const char *text, struct argp_state *state)
 {
-    char *end = NULL;
-    const double value = strtod(text, &end);
-    if (end == text || (strcmp(end, "") != 0 && strcmp(end, "%") != 0) || !(value > 0) ||
-        value > 1000) {
+    double value = 0;
+    if (ekb_units_parse_percent(&value, text) != EKB_OK || !(value > 0) || value > 1000) {
         ekb_cli_refuse(state, "%s %s: a percentage above 0 is wanted", name, text);
     }
     return value;
@@ -149,9 +149,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
             parse_percent("--instructions-threshold", text, state);
         return 0;
     case OPTION_QUADRUPLES: {
-        char *end = NULL;
-        const unsigned long count = strtoul(text, &end, 10);
-        if (end == text || *end != '\0' || count < EKB_COMPARE_MIN_QUADRUPLES || count > 1000) {
+        uint64_t count = 0;
+        if (ekb_units_parse_count(&count, text, EKB_COMPARE_MIN_QUADRUPLES, 1000) != EKB_OK) {
             ekb_cli_refuse(state, "--quadruples %s: a count from %u to 1000 is wanted", text,
                            EKB_COMPARE_MIN_QUADRUPLES);
         }

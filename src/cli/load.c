@@ -245,15 +245,6 @@ static error_t parse_shape(int key, char *text, struct argp_state *state)
     }
 }
 
-static double parse_share(const char *option, const char *text, struct argp_state *state)
-{
-    double share = 0;
-    if (ekb_units_parse_share(&share, text) != EKB_OK) {
-        ekb_cli_refuse(state, "%s %s: a share such as 5%% or 0.05 is wanted", option, text);
-    }
-    return share;
-}
-
 // parse_outcomes reads the options that say what is to become of the connections.
 static error_t parse_outcomes(int key, char *text, struct argp_state *state)
 {
@@ -266,10 +257,10 @@ static error_t parse_outcomes(int key, char *text, struct argp_state *state)
                                            : EKB_EXPECT_REJECT;
         return 0;
     case OPTION_RESUME_SHARE:
-        settings->resume_share = parse_share("--resume-share", text, state);
+        settings->resume_share = ekb_cli_parse_share("--resume-share", text, state);
         return 0;
     case OPTION_REJECT_SHARE:
-        settings->reject_share = parse_share("--reject-share", text, state);
+        settings->reject_share = ekb_cli_parse_share("--reject-share", text, state);
         return 0;
     case OPTION_REJECT_STORE:
         settings->reject_store = text;

@@ -63,8 +63,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case OPTION_VALIDITY:
         if (ekb_units_parse_duration(&request->validity_ns, text) != EKB_OK ||
             request->validity_ns < EKB_NS_PER_S) {
-            ekb_cli_refuse(state, "--validity %s: a duration such as 720h, at least 1s, is wanted",
-                           text);
+            ekb_cli_refuse(
+                state, "--validity %s: a time such as 30d or 12h, at least 1s, is wanted", text);
         }
         return 0;
     case OPTION_DNS:
@@ -113,7 +113,7 @@ static const struct argp_option options[] = {
      "any, "
      "joined by commas; both; none = no extension",
      0},
-    {"validity", OPTION_VALIDITY, "TIME", 0, "How long the certificates live (default 720h)", 0},
+    {"validity", OPTION_VALIDITY, "TIME", 0, "How long the certificates live (default 30d)", 0},
     {"dns", OPTION_DNS, "NAME", 0,
      "dNSName of the server certificate (default localhost); may be repeated", 0},
     {"ip", OPTION_IP, "ADDRESS", 0, "iPAddress of it (default 127.0.0.1); may be repeated", 0},

@@ -60,11 +60,11 @@ static error_t parse_event(struct ekb_service_options *service, int key, const c
         }
         return 0;
     case OPTION_EVENT_SIZE:
-        if (ekb_units_parse_count(&count, text, 0, UINT64_C(1) << 50) != EKB_OK ||
+        if (ekb_units_parse_size(&count, text, 0, UINT64_C(1) << 50) != EKB_OK ||
             (count > 0 && count < MIN_EVENT_SIZE)) {
             ekb_cli_refuse(state,
-                           "--event-size %s: bytes are wanted, such as 100M, at least 64k, 0 for "
-                           "no limit",
+                           "--event-size %s: bytes are wanted, such as 100M or 64MiB, at least "
+                           "64k, 0 for no limit",
                            text);
         }
         service->event_limits.max_len = count;
@@ -171,10 +171,10 @@ static const struct argp_option options[] = {
      "At most N of these lines with one second in their time stamps, and a line a second that says "
      "how many were left out (default 50; 0: no limit)",
      0},
-    {"event-size", OPTION_EVENT_SIZE, "BYTES", 0,
+    {"event-size", OPTION_EVENT_SIZE, "SIZE", 0,
      "A log file that would get longer becomes FILE.1, in the place of the one before, and a new "
-     "one "
-     "begins (default 100M; 0: no limit)",
+     "one begins: k, M, G (or kB, MB, GB) are powers of 1000, KiB, MiB, GiB of 1024 (default 100M; "
+     "0: no limit)",
      0},
     {"at", OPTION_AT, "TIME", 0, "Verify client certificates as of then (default now)", 0},
     {"json", OPTION_JSON, NULL, 0,

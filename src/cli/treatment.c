@@ -38,6 +38,15 @@ void ekb_cli_parse_in_flight(uint32_t *out_count, const char *text, struct argp_
     *out_count = (uint32_t)count;
 }
 
+double ekb_cli_parse_share(const char *option, const char *text, struct argp_state *state)
+{
+    double share = 0;
+    if (ekb_units_parse_share(&share, text) != EKB_OK) {
+        ekb_cli_refuse(state, "%s %s: a share such as 5%% or 0.05 is wanted", option, text);
+    }
+    return share;
+}
+
 void ekb_cli_parse_preference(const struct ekb_tls_preferences *preferences, const char **list,
                               const char *text, struct argp_state *state)
 {

@@ -30,6 +30,13 @@ Test(units, reads_a_duration_when_it_has_a_unit)
         {"24h", UINT64_C(86400000000000)},
         {"123456789ns", 123456789},
         {"1000000000s", UINT64_C(1000000000000000000)},
+        {"30d", UINT64_C(2592000000000000)},
+        {"0.5d", UINT64_C(43200000000000)},
+        {"1m30s", UINT64_C(90000000000)},
+        {"1h30m", UINT64_C(5400000000000)},
+        {"1d2h3m4s5ms6us7ns", UINT64_C(93784005006007)},
+        {"1s500ms", UINT64_C(1500000000)},
+        {"2m0.5s", UINT64_C(120500000000)},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         uint64_t ns = 99;
@@ -47,11 +54,13 @@ Test(units, refuses_a_duration_when_it_is_malformed_or_does_not_fit)
     static const char *const texts[] = {
         "",      " ",     "s",           "10",           "0",
         "10 s",  " 10s",  "10s ",        "-1s",          "+1s",
-        "10S",   "10MS",  "10sec",       "10d",          "1e3s",
+        "10S",   "10MS",  "10sec",       "10D",          "1e3s",
         "0x10s", "1,5s",  "1.2.3s",      "..s",          ".s",
         "infs",  "nans",  "10s10s",      "ms10",         "10n",
-        "10u",   "1h30m", "10\xc2\xb5s", "20000000000s", "99999999999999999999999h",
-        "10s\n", "ten s",
+        "10u",   "30s1m", "10\xc2\xb5s", "20000000000s", "99999999999999999999999h",
+        "10s\n", "ten s", "1m30",        "1m 30s",       "1m-30s",
+        "1h1h",  "1dd",   "1m30s ",      "1m1e3s",       "11574d99999999s",
+        "1m,1s",
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         uint64_t ns = 99;
@@ -225,7 +234,7 @@ Test(units, reads_a_count_when_its_decimals_make_it_whole)
         {"1.001k", 1001},    {"1.003k", 1003},  {"4.035k", 4035},
         {"9.999k", 9999},    {"0.00051M", 510}, {"1.000001M", 1000001},
         {"0.000001M", 1},    {"8.192k", 8192},  {"1.000000001G", UINT64_C(1000000001)},
-        {"0.000000003G", 3},
+        {"0.000000003G", 3}, {"2K", 2000},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         uint64_t count = 99;
@@ -250,7 +259,8 @@ Test(units, refuses_a_count_when_it_is_malformed_or_not_whole)
         "-1",
         "+1",
         "1 k",
-        "1K",
+        "1KB",
+        "1Ki",
         "1m",
         "1T",
         "1kk",
@@ -273,6 +283,66 @@ Test(units, refuses_a_count_when_it_is_malformed_or_not_whole)
 
         cr_expect_eq(err, EKB_USAGE, "\"%s\": %s, %" PRIu64, texts[i], ekb_err_name(err), count);
         cr_expect_eq(count, 99, "\"%s\": the output was changed to %" PRIu64, texts[i], count);
+    }
+}
+
+Test(units, reads_a_size_in_powers_of_1000_or_of_1024_as_its_unit_says)
+{
+    static const struct {
+        const char *text;
+        uint64_t bytes;
+    } cases[] = {
+        {"0", 0},
+        {"4096", 4096},
+        {"512B", 512},
+        {"64k", 64000},
+        {"64K", 64000},
+        {"64kB", 64000},
+        {"64KB", 64000},
+        {"64KiB", 65536},
+        {"100M", 100000000},
+        {"1MB", 1000000},
+        {"1MiB", 1048576},
+        {"1.5MiB", 1572864},
+        {"1G", 1000000000},
+        {"1GB", 1000000000},
+        {"1GiB", 1073741824},
+        {"8388608GiB", UINT64_C(9007199254740992)},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        uint64_t bytes = 99;
+
+        const enum ekb_err err = ekb_units_parse_size(&bytes, cases[i].text, 0, UINT64_MAX);
+
+        cr_expect_eq(err, EKB_OK, "%s: %s", cases[i].text, ekb_err_name(err));
+        cr_expect_eq(bytes, cases[i].bytes, "%s: %" PRIu64, cases[i].text, bytes);
+    }
+}
+
+Test(units, refuses_a_size_when_it_is_malformed_or_not_whole_or_does_not_fit)
+{
+    static const char *const texts[] = {
+        "",           "B",
+        "-1",         "-64k",
+        "+1",         "1e3",
+        "1e3B",       "64 k",
+        "64k ",       " 64k",
+        "64kb",       "64m",
+        "64kib",      "64Ki",
+        "64KIB",      "1T",
+        "1.5",        "0.1KiB",
+        "1kBs",       "64KiBx",
+        "8388609GiB", "99999999999999999999999G",
+        "1%",         "1,000",
+        "nan",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        uint64_t bytes = 99;
+
+        const enum ekb_err err = ekb_units_parse_size(&bytes, texts[i], 0, UINT64_MAX);
+
+        cr_expect_eq(err, EKB_USAGE, "\"%s\": %s, %" PRIu64, texts[i], ekb_err_name(err), bytes);
+        cr_expect_eq(bytes, 99, "\"%s\": the output was changed to %" PRIu64, texts[i], bytes);
     }
 }
 
@@ -404,8 +474,10 @@ Test(units, read_a_rate)
     static const struct {
         const char *text;
         double per_s;
-    } rows[] = {{"1500/s", 1500}, {"2k/s", 2000}, {"2.5k/s", 2500}, {"0.5/s", 0.5},  {"600/m", 10},
-                {"7200/h", 2},    {"1M/s", 1e6},  {"60k/m", 1000},  {"1000M/s", 1e9}};
+    } rows[] = {{"1500/s", 1500}, {"2k/s", 2000}, {"2.5k/s", 2500}, {"0.5/s", 0.5},
+                {"600/m", 10},    {"7200/h", 2},  {"1M/s", 1e6},    {"60k/m", 1000},
+                {"1000M/s", 1e9}, {"2K/s", 2000}, {"50K/s", 50000}, {"60K/m", 1000},
+                {"36M/h", 10000}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         double per_s = 0;
         cr_expect_eq(ekb_units_parse_rate(&per_s, rows[i].text), EKB_OK, "%s", rows[i].text);
@@ -452,6 +524,25 @@ Test(units, refuse_what_is_no_share)
         double share = 4711;
         cr_expect_eq(ekb_units_parse_share(&share, texts[i]), EKB_USAGE, "\"%s\"", texts[i]);
         cr_expect_eq(share, 4711, "\"%s\"", texts[i]);
+    }
+}
+
+Test(units, reads_a_percentage_with_its_sign_or_without)
+{
+    static const struct {
+        const char *text;
+        double percent;
+    } rows[] = {{"5", 5}, {"5%", 5}, {"0.2%", 0.2}, {"0.2", 0.2}, {"0", 0}, {"250%", 250}};
+    static const char *const others[] = {"", "%", "-1", "-1%", "1e3", "5 %", "5%%", "nan", "5x"};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        double percent = 4711;
+        cr_expect_eq(ekb_units_parse_percent(&percent, rows[i].text), EKB_OK, "%s", rows[i].text);
+        cr_expect_float_eq(percent, rows[i].percent, 1e-12, "%s: %g", rows[i].text, percent);
+    }
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        double percent = 4711;
+        cr_expect_eq(ekb_units_parse_percent(&percent, others[i]), EKB_USAGE, "\"%s\"", others[i]);
+        cr_expect_eq(percent, 4711, "\"%s\"", others[i]);
     }
 }
 

@@ -236,6 +236,7 @@ refuses 2 'key' pki mint "$dir/new" --key dsa
 refuses 2 'client-eku' pki mint "$dir/new" --client-eku both,none
 refuses 2 'server-eku' pki mint "$dir/new" --server-eku everything
 refuses 2 'validity' pki mint "$dir/new" --validity forever
+refuses 2 'validity' pki mint "$dir/new" --validity 30d-1h
 refuses 2 'not a name' pki mint "$dir/new" --dns 'not a name'
 refuses 2 '1.2.3' pki mint "$dir/new" --ip 1.2.3
 refuses 2 "$store" pki mint "$store"

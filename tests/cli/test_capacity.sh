@@ -32,7 +32,7 @@ refuses 'objective' --tls 1.3
 for text in 20ms p99 p99=20 p0=1s p100=1s p99=1us p99=11s 99=20ms pnan=1s ''; do
     refuses '--slo' --slo "$text"
 done
-for share in 2 -1 x 100% nan ''; do
+for share in 2 -1 x 100% 1e-3 nan ''; do
     refuses '--errors' "${slo[@]}" --errors "$share"
 done
 refuses '--reject-share' "${slo[@]}" --reject-share 100%

@@ -68,6 +68,12 @@ for word in 0 -1 100001 many 1.5; do
 done
 [[ ! -e $dir/new ]] || fail 'a count that is none, and something is written'
 
+# A lifetime in days and hours: it has not ended two days from now, but three.
+run ekubench pki mint "$dir/days" --validity 2d12h
+expect 'days' 0
+openssl x509 -in "$dir/days/client.pem" -noout -checkend 172800 >"$dir/out" || fail 'less than two days'
+openssl x509 -in "$dir/days/client.pem" -noout -checkend 259200 >"$dir/out" && fail 'more than three days'
+
 # Clients to be rejected.
 
 bad=$dir/bad

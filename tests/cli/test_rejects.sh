@@ -140,7 +140,7 @@ done
 if [[ $(find "$dir" -name 'events*' | wc -l) != 2 ]]; then
     fail "size: $(ls -- "$dir")"
 fi
-for word in 1 63999 -1 many; do
+for word in 1 63999 62KiB 1e6 -1 many; do
     run ekubench serve --store "$store" --listen 127.0.0.1:0 "--event-size=$word"
     expect "--event-size=$word" 2
     says "--event-size=$word" '--event-size'
