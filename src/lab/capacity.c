@@ -215,6 +215,7 @@ static enum ekb_err find_rate(struct capacity_run *run, struct ekb_record *recor
         err = search(run, capacity, &left_ns, reterr_fail);
     }
     run->later_ns = after_ns;
+    ekb_capacity_note_invalid(record);
     if (err == EKB_OK && !run->interrupted && capacity->lower_per_s > 0) {
         err = validate(run, record, left_ns, reterr_fail);
     } else if (err == EKB_OK && !run->interrupted && strcmp(capacity->state, "generator") == 0) {

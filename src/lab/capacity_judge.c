@@ -241,6 +241,28 @@ static void project_mix(struct ekb_record_capacity *capacity, double target_per_
     }
 }
 
+void ekb_capacity_note_invalid(struct ekb_record *record)
+{
+    const struct ekb_record_trial *last = NULL;
+    size_t num = 0;
+    size_t num_invalid = 0;
+    for (size_t i = 0; i < record->capacity.num_trials; i++) {
+        const struct ekb_record_trial *trial = &record->capacity.trials[i];
+        const bool is_invalid = strcmp(trial->outcome, "invalid") == 0;
+        if (strcmp(trial->purpose, "search") == 0) {
+            num++;
+            num_invalid += is_invalid ? 1 : 0;
+            last = is_invalid ? trial : last;
+        }
+    }
+    if (last != NULL && 2 * num_invalid >= num) {
+        ekb_record_add_note(record,
+                            "%zu of the search's %zu trials were invalid and took its time, the "
+                            "last at %.0f/s: %s",
+                            num_invalid, num, last->rate_per_s, last->reason);
+    }
+}
+
 void ekb_capacity_project(struct ekb_record_capacity *capacity, double target_per_s)
 {
     if (!capacity->validated) {

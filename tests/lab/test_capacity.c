@@ -52,6 +52,32 @@ static void expect(enum ekb_search_outcome outcome, const char *reason)
     cr_expect_not_null(strstr(trial.reason, reason), "no \"%s\" in \"%s\"", reason, trial.reason);
 }
 
+Test(capacity, says_why_the_time_was_up_when_half_of_the_trials_were_invalid)
+{
+    struct ekb_record_trial trials[] = {
+        {.purpose = "search", .outcome = "invalid", .rate_per_s = 900, .reason = "first"},
+        {.purpose = "search", .outcome = "passed", .rate_per_s = 800},
+        {.purpose = "search", .outcome = "invalid", .rate_per_s = 950, .reason = "other work"},
+        {.purpose = "validation", .outcome = "passed", .rate_per_s = 800},
+        {.purpose = "search", .outcome = "failed", .rate_per_s = 1000},
+        {.purpose = "search", .outcome = "passed", .rate_per_s = 850},
+    };
+    struct ekb_record record = {.capacity = {.trials = trials, .num_trials = 5}};
+
+    ekb_capacity_note_invalid(&record);
+
+    cr_expect_eq(record.num_notes, 1);
+    cr_expect_str_eq(record.notes[0], "2 of the search's 4 trials were invalid and took its time, "
+                                      "the last at 950/s: other work");
+
+    record.capacity.num_trials = 6;
+    record.num_notes = 0;
+
+    ekb_capacity_note_invalid(&record);
+
+    cr_expect_eq(record.num_notes, 0);
+}
+
 Test(capacity, passes_what_meets_the_objective)
 {
     expect(EKB_SEARCH_PASSED, "");

@@ -89,6 +89,10 @@ struct ekb_capacity_lengths {
 };
 struct ekb_capacity_lengths ekb_capacity_choose_lengths(uint64_t budget_ns);
 
+// ekb_capacity_note_invalid notes in `record` when half of the search's trials or more were
+// invalid: why its bounds are apart. Pure.
+void ekb_capacity_note_invalid(struct ekb_record *record);
+
 // ekb_capacity_project fills what is projected for the target and for the mix of loads, and what
 // limits, from what was measured: nothing without a validation. Pure.
 void ekb_capacity_project(struct ekb_record_capacity *capacity, double target_per_s);
