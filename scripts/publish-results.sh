@@ -19,7 +19,7 @@ command_of() {
     standard) printf '%s\n' measure ;;
     rejects) printf '%s\n' measure --plan rejects ;;
     scenario) printf '%s\n' measure --scenario condition-2.1 ;;
-    capacity) printf '%s\n' capacity --slo p99=50ms --target 50k/s --vary depth=1,2,3 --reject-share 5% --budget 90s ;;
+    capacity) printf '%s\n' capacity --slo p99=50ms --target 50k/s --vary depth=1,2,3 --reject-share 5% ;;
     *)
         printf 'publish-results.sh: there is no run "%s": standard, rejects, scenario and capacity there are\n' "$1" >&2
         exit 2
