@@ -14,6 +14,7 @@ struct arguments {
     const char *plan;
     const char *output;
     struct ekb_plan_settings settings;
+    uint64_t duration_ns; // 0: the plan's.
     struct ekb_cli_workload workload;
     enum ekb_cli_format format;
     bool print_plan;
@@ -56,6 +57,12 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case OPTION_PIN:
         ekb_cli_parse_pin(&arguments->settings.pin, text, state);
         return 0;
+    case 't':
+        if (ekb_units_parse_duration(&arguments->duration_ns, text) != EKB_OK ||
+            arguments->duration_ns == 0) {
+            ekb_cli_refuse(state, "--duration %s: a time such as 10m is wanted", text);
+        }
+        return 0;
     case OPTION_PRINT_PLAN:
         arguments->print_plan = true;
         return 0;
@@ -81,6 +88,8 @@ static const struct argp_option options[] = {
     EKB_CLI_WORKLOAD_OPTIONS(0),
     {"print-plan", OPTION_PRINT_PLAN, NULL, 0, "Print the plan as such a file, and do nothing", 0},
     {"output", 'o', "DIR", 0, "Write result.json and report.txt into DIR", 0},
+    {"duration", 't', "TIME", 0,
+     "Measure longer than the plan does, up to 30m in all, for narrower intervals", 0},
     {"in-flight", 'n', "N", 0,
      "Connections in flight in the load stage (default 2000, in quick 800), or in the only one "
      "(rejects: 4, compare: 64)",
@@ -176,6 +185,9 @@ static void print_plan(const struct arguments *arguments, const struct ekb_plan 
     }
     print_preferences(&plan->preferences);
     print_workers(last);
+    if (arguments->duration_ns != 0) {
+        (void)printf("duration = %.10gs\n", (double)arguments->duration_ns / 1e9);
+    }
     if (strcmp(plan->name, EKB_PLAN_COMPARE) == 0 || strcmp(plan->name, EKB_PLAN_LOAD) == 0) {
         (void)printf("eku = %s\ndepth = %u\n", ekb_eku_mode_name(settings->eku),
                      last->arms[0].depth);
@@ -224,6 +236,14 @@ static enum ekb_err make_plan(struct ekb_plan *out_plan, const struct arguments 
                             "EKU mode and depth can be set in the plans compare and load only: in "
                             "\"%s\" they are what is compared",
                             arguments->plan);
+    }
+    if (err == EKB_OK && arguments->duration_ns != 0 &&
+        ekb_plan_stretch(out_plan, arguments->duration_ns) != EKB_OK) {
+        char least[EKB_UNITS_TEXT_LEN];
+        return ekb_fail_set(
+            reterr_fail, EKB_USAGE, 0,
+            "--duration: the plan \"%s\" takes %s, and can be made to take up to 30m",
+            arguments->plan, ekb_units_format_ns(least, (double)ekb_plan_duration_ns(out_plan)));
     }
     if (err == EKB_OK && arguments->workload.scenario != NULL &&
         (ekb_plan_stage_index(out_plan, EKB_PLAN_STAGE_COST) < 0 ||

@@ -376,7 +376,8 @@ void ekb_blocks_size(struct ekb_plan_stage *plan, struct ekb_record *record, dou
     if (num < EKB_BLOCKS_MIN_QUADRUPLES && wanted <= budget + budget / STRETCH) {
         num = EKB_BLOCKS_MIN_QUADRUPLES;
     }
-    num = num < 1 ? 1 : num > planned && num > MAX_QUADRUPLES ? MAX_QUADRUPLES : num;
+    const uint32_t most = planned > MAX_QUADRUPLES ? planned : MAX_QUADRUPLES;
+    num = num < 1 ? 1 : num > most ? most : num;
     plan->num_slices = plan->num_warmup + num * quadruple;
     if (num < EKB_BLOCKS_MIN_QUADRUPLES) {
         ekb_record_add_note(record,

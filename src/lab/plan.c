@@ -402,6 +402,38 @@ uint64_t ekb_plan_duration_ns(const struct ekb_plan *plan)
     return total_ns;
 }
 
+// unit_of returns how many slices of a stage belong together: a quadruple, a turn of the floors.
+static uint32_t unit_of(const struct ekb_plan_stage *stage)
+{
+    const uint32_t turn = stage->floor_every > 0 ? stage->floor_every : 1;
+    return stage->block_slices > 0 ? EKB_QUADRUPLE_LEN * stage->block_slices : turn;
+}
+
+enum ekb_err ekb_plan_stretch(struct ekb_plan *plan, uint64_t duration_ns)
+{
+    const uint64_t whole_ns = ekb_plan_duration_ns(plan);
+    uint64_t measured_ns = 0;
+    if (duration_ns < whole_ns || duration_ns > EKB_PLAN_MAX_NS) {
+        return EKB_USAGE;
+    }
+    for (size_t i = 0; i < plan->num_stages; i++) {
+        const struct ekb_plan_stage *stage = &plan->stages[i];
+        if (strcmp(stage->name, EKB_STAGE_PILOT) != 0) {
+            measured_ns += (stage->num_slices - stage->num_warmup) * stage->slice_ns;
+        }
+    }
+    const double factor = 1 + (double)(duration_ns - whole_ns) / (double)measured_ns;
+    for (size_t i = 0; i < plan->num_stages; i++) {
+        struct ekb_plan_stage *stage = &plan->stages[i];
+        if (strcmp(stage->name, EKB_STAGE_PILOT) != 0) {
+            const uint32_t unit = unit_of(stage);
+            const uint32_t num_units = (stage->num_slices - stage->num_warmup) / unit;
+            stage->num_slices = stage->num_warmup + unit * (uint32_t)(num_units * factor);
+        }
+    }
+    return EKB_OK;
+}
+
 int ekb_plan_stage_index(const struct ekb_plan *plan, const char *name)
 {
     for (size_t i = 0; i < plan->num_stages; i++) {

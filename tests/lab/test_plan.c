@@ -65,6 +65,46 @@ Test(plan, lasts_as_long_as_its_slices)
     cr_expect_eq(ekb_plan_duration_ns(&plan), 2700);
 }
 
+Test(plan, is_stretched_in_whole_turns_and_quadruples)
+{
+    static const char *const all[] = {"quick", "standard", EKB_PLAN_LOAD, EKB_PLAN_COMPARE};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        const struct ekb_plan usual = builtin(all[i]);
+        const uint64_t wanted_ns = ekb_plan_duration_ns(&usual) * 7 / 2;
+        struct ekb_plan plan = usual;
+
+        cr_assert_eq(ekb_plan_stretch(&plan, wanted_ns), EKB_OK);
+
+        const uint64_t duration_ns = ekb_plan_duration_ns(&plan);
+        cr_expect_leq(duration_ns, wanted_ns, "%s", all[i]);
+        cr_expect_geq(duration_ns, wanted_ns - wanted_ns / 20, "%s: %llu of %llu ns", all[i],
+                      (unsigned long long)duration_ns, (unsigned long long)wanted_ns);
+        for (size_t s = 0; s < plan.num_stages; s++) {
+            const struct ekb_plan_stage *stage = &plan.stages[s];
+            const uint32_t num_slices = stage->num_slices - stage->num_warmup;
+            const bool is_pilot = strcmp(stage->name, EKB_STAGE_PILOT) == 0;
+            cr_expect_eq(stage->num_slices > usual.stages[s].num_slices, !is_pilot, "%s",
+                         stage->name);
+            cr_expect(stage->block_slices == 0 || num_slices % (4 * stage->block_slices) == 0);
+            cr_expect(stage->floor_every == 0 || num_slices % stage->floor_every == 0);
+        }
+    }
+}
+
+Test(plan, is_not_stretched_to_less_than_it_takes_or_to_more_than_half_an_hour)
+{
+    const struct ekb_plan usual = builtin("standard");
+    const uint64_t whole_ns = ekb_plan_duration_ns(&usual);
+    struct ekb_plan plan = usual;
+
+    cr_expect_eq(ekb_plan_stretch(&plan, whole_ns - 1), EKB_USAGE);
+    cr_expect_eq(ekb_plan_stretch(&plan, EKB_PLAN_MAX_NS + 1), EKB_USAGE);
+    cr_expect_eq(ekb_plan_duration_ns(&plan), whole_ns);
+    cr_expect_eq(ekb_plan_stretch(&plan, whole_ns), EKB_OK);
+    cr_expect_eq(ekb_plan_duration_ns(&plan), whole_ns);
+    cr_expect_eq(ekb_plan_stretch(&plan, EKB_PLAN_MAX_NS), EKB_OK);
+}
+
 Test(plan, takes_defaults_when_nothing_is_set)
 {
     const struct ekb_plan plan = builtin("standard");

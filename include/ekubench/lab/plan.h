@@ -177,6 +177,13 @@ void ekb_plan_stores(struct ekb_plan *out_plan, const char *base, const char *ot
 // ekb_plan_duration_ns returns how long the stages run, without setting up and tearing down.
 uint64_t ekb_plan_duration_ns(const struct ekb_plan *plan);
 
+// ekb_plan_stretch has the stages of `plan` measure longer, all but the pilot, in proportion, so
+// that it takes `duration_ns` or a little less: turns and quadruples stay whole. EKB_USAGE, and the
+// plan as it was: that is less than it takes, or more than EKB_PLAN_MAX_NS (its estimates would
+// take as long as it does).
+#define EKB_PLAN_MAX_NS (UINT64_C(30) * 60 * 1000000000)
+EKB_NODISCARD enum ekb_err ekb_plan_stretch(struct ekb_plan *plan, uint64_t duration_ns);
+
 // ekb_plan_stage_index returns the index of the stage called `name`, or -1; ekb_plan_arm_index that
 // of an arm of `stage`.
 int ekb_plan_stage_index(const struct ekb_plan *plan, const char *name);
