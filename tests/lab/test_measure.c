@@ -144,10 +144,8 @@ static void expect_reconciled(const struct ekb_record_arm *arm)
     cr_expect_eq(arm->client.rejected, arm->server.rejected, "%s/%s", arm->stage, arm->name);
 }
 
-Test(measure, has_expected_outcomes_that_reconcile)
+static void expect_outcomes_that_reconcile(void)
 {
-    run_well();
-
     cr_assert_eq(record.num_arms, 9);
     for (size_t i = 0; i < record.num_arms; i++) {
         const struct ekb_record_arm *arm = &record.arms[i];
@@ -186,10 +184,8 @@ Test(measure, wastes_the_time_that_is_injected_into_an_arm)
                  (unsigned long long)plain->moments.min);
 }
 
-Test(measure, describes_the_plan_that_it_ran)
+static void expect_the_plan_that_it_ran(void)
 {
-    run_well();
-
     cr_expect_str_eq(record.kind, "measure");
     cr_expect_str_eq(record.plan.name, "tiny");
     cr_expect_eq(record.plan.seed, 5);
@@ -206,10 +202,8 @@ Test(measure, describes_the_plan_that_it_ran)
     cr_expect_geq(record.duration_ns, ekb_plan_duration_ns(&plan));
 }
 
-Test(measure, has_effects_of_the_cost_stage)
+static void expect_effects_of_the_cost_stage(void)
 {
-    run_well();
-
     bool has_control = false;
     bool has_eku = false;
     bool has_reject = false;
@@ -233,10 +227,8 @@ Test(measure, has_effects_of_the_cost_stage)
     cr_expect_eq(has_reject, enough);
 }
 
-Test(measure, has_floors_of_the_floor_stage)
+static void expect_floors_of_the_floor_stage(void)
 {
-    run_well();
-
     const struct ekb_record_side_floor *const sides[] = {&record.server_floor,
                                                          &record.client_floor};
     cr_assert(record.floors_known);
@@ -252,10 +244,8 @@ Test(measure, has_floors_of_the_floor_stage)
     }
 }
 
-Test(measure, has_throughput_and_cpu_of_every_stage)
+static void expect_throughput_and_cpu_of_every_stage(void)
 {
-    run_well();
-
     cr_expect_eq(record.num_throughput, 5 + 3 + 1);
     cr_assert_eq(record.num_server_cpu, 3);
     cr_assert_eq(record.num_client_cpu, 3);
@@ -271,13 +261,11 @@ Test(measure, has_throughput_and_cpu_of_every_stage)
     }
 }
 
-Test(measure, writes_a_valid_result)
+static void expect_a_valid_result(void)
 {
     char command[1200];
     char path[512];
     char *json = NULL;
-    run_well();
-
     cr_assert_eq(ekb_record_to_json(&json, &record), EKB_OK);
     fixture_write_text(fixture_dir_file(path, &temporary, "result.json"), json);
     free(json);
@@ -290,6 +278,20 @@ Test(measure, writes_a_valid_result)
         cr_skip_test("there is no validator");
     }
     cr_expect_eq(WEXITSTATUS(status), 0, "the result is not valid");
+}
+
+// One run for all: it takes five seconds.
+Test(measure, runs_a_plan_of_every_kind_of_stage)
+{
+    run_well();
+
+    expect_outcomes_that_reconcile();
+    expect_the_plan_that_it_ran();
+    expect_effects_of_the_cost_stage();
+    expect_floors_of_the_floor_stage();
+    expect_throughput_and_cpu_of_every_stage();
+    expect_left_behind_nothing();
+    expect_a_valid_result();
 }
 
 Test(measure, runs_with_tls_1_2)
@@ -415,13 +417,6 @@ Test(measure, resumes_what_any_worker_of_the_server_has_given)
     cr_expect_eq(resumed->client.resumed, resumed->client.accepted);
     cr_expect_eq(resumed->server.resumed, resumed->server.accepted);
     expect_no_reason_about("resumed");
-}
-
-Test(measure, leaves_nothing_behind_when_done)
-{
-    run_well();
-
-    expect_left_behind_nothing();
 }
 
 static void on_alarm(int number)
