@@ -154,7 +154,7 @@ static const struct argp_option options[] = {
      "nobody knows",
      0},
     {"password-file", OPTION_PASSWORD_FILE, "FILE", 0,
-     "Its first line is the password of the PKCS #12 files", 0},
+     "A file whose first line is the password of the PKCS #12 files", 0},
     {"public-roots", OPTION_PUBLIC_ROOTS, "FILE", 0,
      "The roots of public CAs, PEM (default " PUBLIC_ROOTS ", if it is there)", 0},
     {"trust", OPTION_TRUST, "FILE", 0, "Roots of your own CAs, PEM (of a store: its own list)", 0},
@@ -179,7 +179,8 @@ static const char doc[] =
     "all could be read of what was named.\n\nExamples:\n"
     "  ekubench audit /etc/ssl STORE cucm.example:8443\n"
     "  ekubench audit STORE --node edge --release X15.4\n"
-    "  ekubench audit certs --role client --mode off --at 2026-06-15 --csv >audit.csv";
+    "  ekubench audit certs --role client --mode off --at 2026-06-15 \\\n"
+    "      --csv >audit.csv";
 
 const struct argp ekb_cli_audit_argp = {
     .options = options, .parser = parse, .args_doc = "PATH|HOST:PORT...", .doc = doc};

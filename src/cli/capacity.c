@@ -349,9 +349,11 @@ static const struct argp_option options[] = {
      "projected",
      1},
     {"resume-share", OPTION_RESUME_SHARE, "SHARE", 0,
-     "Of those accepted, this share resume a session: likewise", 1},
+     "Of those accepted, this share resume a session: their cost is measured, the rest projected",
+     1},
     {"budget", OPTION_BUDGET, "TIME", 0,
-     "For the search (default 120s), beside ceiling, validation and variants; below two minutes "
+     "Time for the search (default 120s), beside ceiling, validation and variants; below two "
+     "minutes "
      "its "
      "trials are shorter",
      1},
@@ -385,12 +387,12 @@ static const struct argp_option options[] = {
      "Search for the rate of each variant, too: as long again for each", 2},
     EKB_CLI_WORKLOAD_OPTIONS(2),
     {"link", OPTION_LINK, "NAME", 0,
-     "Of the deployment: the link whose rate is found (default: the first whose initiator is "
+     "With --scenario: the link whose rate is found (default: the first whose initiator is "
      "accepted); --eku chooses between the modes",
      2},
     {"seed", EKB_CLI_OPTION_SEED, "N", 0, "Seed of the arrivals (default 1)", 2},
     EKB_CLI_TARGET_OPTIONS(3),
-    {"output", 'o', "DIR", 0, "Write result.json and report.txt into DIR", 4},
+    {"output", 'o', "DIR", 0, EKB_CLI_OUTPUT_HELP, 4},
     {"json", OPTION_JSON, NULL, 0, "Print the result as JSON instead of tables", 4},
     {0},
 };
@@ -398,10 +400,12 @@ static const struct argp_option options[] = {
 static const char doc[] =
     "Find the highest rate of handshakes at which an objective is met, by open-loop trials against "
     "the dual-store server on this machine, or a server of yours at ADDR:PORT, and project it to a "
-    "target. --store to --pick, but for --groups and --ciphers, are for yours; the shares, "
-    "--full-client, --server-workers, --shared-listener, --key, --eku, --depth, --scenario and "
-    "--vary for "
-    "ekubench's own.\v"
+    "target.\v"
+    "Only of ekubench's own server: --key, --eku, --depth, --vary, --vary-search, --scenario, "
+    "--release, --link, --reject-share, --resume-share, --full-client, --server-workers, "
+    "--shared-listener. Only of a server of yours: --store, --ca, --insecure, --identities, "
+    "--pick, "
+    "--sni, --confirm, --signatures. All others are of both.\n\n"
     "What is projected is marked PROJECTED; all else is measured. A rate counts only if the work "
     "in hand does not grow, whatever the objective, and only after a validation. Exit status: 0 "
     "done; 2 wrong usage; 3 the environment cannot give a valid answer; 4 the bounds are not close "
@@ -409,7 +413,8 @@ static const char doc[] =
     "  How many handshakes can one core verify at p99 <= 20 ms, and how many cores\n"
     "  do 50,000 a second need, with longer chains, and with one client in twenty\n"
     "  rejected?\n"
-    "    ekubench capacity --slo p99=20ms --target 50k/s --vary depth=1,2,3 --reject-share 5%\n"
+    "    ekubench capacity --slo p99=20ms --target 50k/s --vary depth=1,2,3 \\\n"
+    "        --reject-share 5%\n"
     "  A stricter objective, other keys:\n"
     "    ekubench capacity --slo p99=5ms --key rsa2048 --depth 2\n"
     "  A link of a deployment, with and without the check:\n"

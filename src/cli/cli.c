@@ -107,14 +107,26 @@ static void refuse_abbreviations(const struct argp *argp, int argc, char **argv)
     }
 }
 
-// fit_help has argp break the lines of its help for a terminal that is narrower than it thinks.
+// help_width returns how many columns there are for help: as many as COLUMNS says, whatever it is
+// written to, or as the terminal has. 0: nobody says.
+static uint64_t help_width(void)
+{
+    const char *const said = getenv("COLUMNS");
+    struct winsize size;
+    uint64_t width = 0;
+    if (said != NULL && ekb_units_parse_count(&width, said, 1, UINT16_MAX) == EKB_OK) {
+        return width;
+    }
+    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+// fit_help has argp break the lines of its help for what is narrower than it thinks.
 static void fit_help(void)
 {
-    struct winsize size;
     char format[32];
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= MIN_HELP_WIDTH &&
-        size.ws_col < HELP_WIDTH) {
-        (void)snprintf(format, sizeof format, "rmargin=%u", (unsigned)size.ws_col - 1);
+    const uint64_t width = help_width();
+    if (width >= MIN_HELP_WIDTH && width < HELP_WIDTH) {
+        (void)snprintf(format, sizeof format, "rmargin=%u", (unsigned)width - 1);
         (void)setenv("ARGP_HELP_FMT", format, 0);
     }
 }

@@ -214,6 +214,12 @@ enum ekb_cli_format {
 // stands for memory that could not be had.
 int ekb_cli_print_json(json_t *value);
 
+// What --output of a command that measures says of DIR.
+#define EKB_CLI_OUTPUT_HELP                                                                        \
+    "Write result.json and report.txt into DIR, which is made if need be; an earlier result "      \
+    "there "                                                                                       \
+    "is replaced"
+
 // ekb_cli_claim_output makes the directory `path` if it is missing and sees that files can be
 // written there: an unusable place is better known before two minutes of work than after. Errors of
 // ekb_file_make_dirs; EKB_PERMISSION.

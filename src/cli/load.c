@@ -315,11 +315,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
 
 static const struct argp_option options[] = {
     {"plan", EKB_CLI_OPTION_PLAN, "FILE", 0,
-     "Read these options from an INI file, with their names as keys; what the command line says "
-     "of an option goes before it",
+     "Read options from an INI file, with their names as keys; what the command line says of an "
+     "option goes before it",
      0},
     {"print-plan", EKB_CLI_OPTION_PRINT_PLAN, NULL, 0,
-     "Print what would be done as such a file, and do nothing", 0},
+     "Print what would be done as an INI file for --plan, and do nothing else", 0},
     {"target", OPTION_TARGET, "ADDR:PORT", 0, "The server, as the argument: for plan files", 0},
     {"in-flight", 'n', "N", 0,
      "Connections in flight at all times (default 100); open loop: at most (default 4000)", 0},
@@ -355,10 +355,10 @@ static const struct argp_option options[] = {
     {"reject-share", OPTION_REJECT_SHARE, "SHARE", 0,
      "Share of the connections that are to be rejected", 0},
     {"reject-store", OPTION_REJECT_STORE, "DIR", 0,
-     "What those present: DIR's client.pem (default: no certificate)", 0},
+     "What clients that are to be rejected present: DIR's client.pem (default: no certificate)", 0},
     {"expect", OPTION_EXPECT, "accept|reject", 0,
      "What should become of the handshakes (default accept); anything else is not clean", 0},
-    {"output", 'o', "DIR", 0, "Write result.json and report.txt into DIR", 0},
+    {"output", 'o', "DIR", 0, EKB_CLI_OUTPUT_HELP, 0},
     {"json", OPTION_JSON, NULL, 0, "Print the result as JSON instead of tables", 0},
     EKB_CLI_TARGET_OPTIONS(1),
     {0},
@@ -373,11 +373,15 @@ static const char doc[] =
     "  ekubench load 127.0.0.1:7001 --store store -n 500 -t 30s\n"
     "  ekubench load 127.0.0.1:7001 --store store -n 5000 --warmup 5s --ramp 3s\n"
     "  ekubench load 127.0.0.1:7001 --store store --rate 1500/s -t 30s\n"
-    "  ekubench load 127.0.0.1:7001 --store store --steps 500/s:10s,1k/s:10s,2k/s:10s\n"
-    "  ekubench load 127.0.0.1:7001 --store store --steps 1k/s:10s --ramp 1s --print-plan >my.ini\n"
+    "  ekubench load 127.0.0.1:7001 --store store --steps 500/s:10s,1k/s:10s\n"
+    "  ekubench load 127.0.0.1:7001 --store store --steps 1k/s:10s --ramp 1s \\\n"
+    "      --print-plan >my.ini\n"
     "  ekubench load --plan my.ini --store other\n"
-    "  ekubench load 127.0.0.1:7001 --store store --resume-share 30% --reject-share 5%\n"
-    "  ekubench load 127.0.0.1:8443 --ca ca.pem --confirm http -n 200   (nginx, haproxy)\n"
+    "  A server that gives tickets (ours: serve --listen ...,resume=on) resumes:\n"
+    "    ekubench load 127.0.0.1:7001 --store store --resume-share 30% \\\n"
+    "        --reject-share 5%\n"
+    "  nginx, haproxy and the like:\n"
+    "    ekubench load 127.0.0.1:8443 --ca ca.pem --confirm http -n 200\n"
     "  ekubench load localhost:443 --insecure --groups hybrid:X25519 --count 1000";
 
 static enum ekb_err run(struct ekb_record *out_record, const void *settings,

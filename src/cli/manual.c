@@ -147,7 +147,7 @@ static void put_end(void)
         ".PP\nNothing is coloured, so that NO_COLOR has nothing to turn off.\n"
         ".SH NOTES\n"
         "Results go to standard output, progress and messages to standard error. Durations "
-        "have units (20ms, 10s, 1h), rates too (500/s, 2k/s), counts may have them (2k). "
+        "have units (20ms, 10s, 1m30s, 30d), rates too (500/s, 2k/s), counts may have them (2k). "
         "The files that \\-\\-plan and \\-\\-listeners read have the names of options as "
         "their keys.\n");
 }

@@ -83,11 +83,12 @@ static const struct argp_option options[] = {
      "with the wrong usage, of an unknown CA, expired, revoked, without a certificate; 20 s), "
      "compare (one arm, 2 s) or load (one arm under load, 7 s or more); or an INI file (with a / "
      "or "
-     "ending in .ini) with these options as keys; what the command line says goes before it",
+     "ending in .ini) with the names of options as keys; what the command line says goes before it",
      0},
     EKB_CLI_WORKLOAD_OPTIONS(0),
-    {"print-plan", OPTION_PRINT_PLAN, NULL, 0, "Print the plan as such a file, and do nothing", 0},
-    {"output", 'o', "DIR", 0, "Write result.json and report.txt into DIR", 0},
+    {"print-plan", OPTION_PRINT_PLAN, NULL, 0,
+     "Print the plan as an INI file for --plan, and do nothing else", 0},
+    {"output", 'o', "DIR", 0, EKB_CLI_OUTPUT_HELP, 0},
     {"duration", 't', "TIME", 0,
      "Measure longer than the plan does, up to 30m in all, for narrower intervals", 0},
     {"in-flight", 'n', "N", 0,
@@ -96,7 +97,8 @@ static const struct argp_option options[] = {
      0},
     {"server-workers", OPTION_SERVER_WORKERS, "N", 0,
      "Server processes of the load stage (default 1); the other stages have one", 0},
-    {"client-workers", OPTION_CLIENT_WORKERS, "N", 0, "The same of the client", 0},
+    {"client-workers", OPTION_CLIENT_WORKERS, "N", 0,
+     "Client processes of the load stage (default 1); the other stages have one", 0},
     {"shared-listener", OPTION_SHARED_LISTENER, NULL, 0,
      "All server workers accept from one socket, for latency; else each has its own (SO_REUSEPORT)",
      0},
@@ -126,7 +128,8 @@ static const char doc[] =
     "Exit status: 0 done; 2 wrong usage; 3 the environment cannot give a valid answer (the report "
     "says why).\n\nExamples:\n"
     "  ekubench measure --plan quick\n"
-    "  ekubench measure --print-plan --key rsa2048 >rsa.ini; ekubench measure --plan rsa.ini\n"
+    "  ekubench measure --print-plan --key rsa2048 >rsa.ini\n"
+    "  ekubench measure --plan rsa.ini\n"
     "  ekubench measure -o results/today --in-flight 5000\n"
     "  ekubench measure --plan quick --scenario condition-2.1";
 

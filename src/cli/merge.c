@@ -46,8 +46,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 
 static const struct argp_option options[] = {
     {"output", 'o', "DIR|FILE", 0,
-     "Write result.json and report.txt into DIR; or, if the name ends in .json, the result to FILE",
-     1},
+     EKB_CLI_OUTPUT_HELP "; or, if the name ends in .json, write the result to FILE", 1},
     {"json", OPTION_JSON, NULL, 0, "Print the result as JSON instead of tables", 1},
     {0},
 };

@@ -116,13 +116,15 @@ static const struct argp_option options[] = {
     {"validity", OPTION_VALIDITY, "TIME", 0, "How long the certificates live (default 30d)", 0},
     {"dns", OPTION_DNS, "NAME", 0,
      "dNSName of the server certificate (default localhost); may be repeated", 0},
-    {"ip", OPTION_IP, "ADDRESS", 0, "iPAddress of it (default 127.0.0.1); may be repeated", 0},
+    {"ip", OPTION_IP, "ADDRESS", 0,
+     "iPAddress of the server certificate (default 127.0.0.1); may be repeated", 0},
     {"count", OPTION_COUNT, "N", 0,
-     "Besides, N client identities, distinct certificates of the same CA, each with its key in one "
+     "Mint N client identities, too, distinct certificates of the same CA, each with its key in "
+     "one "
      "file: DIR/clients/00001.pem, ...; up to 100000. Ctrl-C ends it after the one at hand",
      0},
     {"rejects", OPTION_REJECTS, NULL, 0,
-     "Besides, a store for each kind of client that a server is to reject, to load it with: "
+     "Make, too, a store for each kind of client that a server is to reject, to load it with: "
      "DIR/rejects/wrong-eku (serverAuth alone), unknown-ca, expired, revoked; and into DIR the "
      "CRL, "
      "client-ca.crl, that lists the revoked one",

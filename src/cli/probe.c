@@ -146,7 +146,8 @@ static const char doc[] =
     "Exit status: 0 the connection works; 1 it does not, the report says why; 2 wrong usage; 3 the "
     "server cannot be reached, or does not answer in TLS.\n\nExamples:\n"
     "  ekubench probe cucm.example:8443 --store DIR\n"
-    "  ekubench probe 192.0.2.7:6972 --store DIR --name cucm.example --release X14.1";
+    "  ekubench probe 192.0.2.7:6972 --store DIR --name cucm.example \\\n"
+    "      --release X14.1";
 
 const struct argp ekb_cli_probe_argp = {
     .options = options, .parser = parse, .args_doc = "HOST:PORT", .doc = doc};

@@ -115,7 +115,8 @@ static const char doc[] =
     "3 it cannot be run here.\n\nExamples:\n"
     "  ekubench scenario run --all\n"
     "  ekubench scenario run condition-2.1 --release X15.4\n"
-    "  ekubench scenario show condition-4 >mine.ini; ekubench scenario run mine.ini --json";
+    "  ekubench scenario show condition-4 >mine.ini\n"
+    "  ekubench scenario run mine.ini --json";
 
 const struct argp ekb_cli_scenario_argp = {.options = options,
                                            .parser = parse,

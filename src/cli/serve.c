@@ -168,11 +168,12 @@ static const struct argp_option options[] = {
      "SIGHUP",
      0},
     {"event-rate", OPTION_EVENT_RATE, "N", 0,
-     "At most N of these lines with one second in their time stamps, and a line a second that says "
+     "At most N lines of the event log with one second in their time stamps, and a line a second "
+     "that says "
      "how many were left out (default 50; 0: no limit)",
      0},
     {"event-size", OPTION_EVENT_SIZE, "SIZE", 0,
-     "A log file that would get longer becomes FILE.1, in the place of the one before, and a new "
+     "An event log that would get longer becomes FILE.1, in the place of the one before, and a new "
      "one begins: k, M, G (or kB, MB, GB) are powers of 1000, KiB, MiB, GiB of 1024 (default 100M; "
      "0: no limit)",
      0},

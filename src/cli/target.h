@@ -56,10 +56,10 @@ enum {
      "rsa_pss_rsae_sha256:ecdsa_secp256r1_sha256: decides which certificate a server with two " \
      "sends (in TLS 1.2 the order of --ciphers does)", (group)}, \
     {"identities", EKB_CLI_TARGET_IDENTITIES, "DIR", 0, \
-     "Present those in DIR, in the place of the store's (`ekubench pki mint --count` makes them): " \
-     "PEM files with a key and its chain each", (group)}, \
+     "Present client identities from DIR, in the place of the store's: PEM files with a key and its " \
+     "chain each (`ekubench pki mint --count` makes them)", (group)}, \
     {"pick", EKB_CLI_TARGET_PICK, "RULE", 0, \
-     "Which of them a connection presents: round-robin (default), uniform, zipf, zipf:EXPONENT", \
+     "Which of the --identities a connection presents: round-robin (default), uniform, zipf, zipf:EXPONENT", \
      (group)}
 // clang-format on
 

@@ -147,8 +147,8 @@ static const char doc[] =
     "chain that is accepted without it gets a note on standard error.\n\n"
     "Exit status: 0 accepted; 1 rejected; 2 wrong usage or unreadable input.\n\nExamples:\n"
     "  ekubench verify --cert store/client.pem --trust store/ca.pem\n"
-    "  ekubench verify -c client.pem -t ca.pem --purpose server --name host.example --at "
-    "2026-06-15";
+    "  ekubench verify -c client.pem -t ca.pem --purpose server \\\n"
+    "      --name host.example --at 2026-06-15";
 
 static enum ekb_err read_files(struct ekb_chain **out_chain, const struct files *files,
                                unsigned accept, struct ekb_fail *reterr_fail)

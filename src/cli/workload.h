@@ -31,7 +31,8 @@ enum {
      "With a deployment's certificates, EKU modes and links: a built-in one (`ekubench scenario " \
      "list`) or a file (docs/deployments.md)", (group)}, \
     {"release", EKB_CLI_WORKLOAD_RELEASE, "RELEASE", 0, \
-     "Of the deployment: by the rules of that release (default: the last that it names)", (group)}
+     "With --scenario: by the rules of that release (default: the last that the deployment " \
+     "names)", (group)}
 // clang-format on
 
 // ekb_cli_parse_workload obeys one of them, or returns ARGP_ERR_UNKNOWN.

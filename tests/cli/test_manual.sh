@@ -26,7 +26,7 @@ in_manual() {
 
 # The long options of a command, each where it is described.
 options_of_help() {
-    "$bin" "$1" --help | sed -n 's/^  \(-[A-Za-z?], \|    \)--\([a-z][a-z0-9-]*\).*/\2/p' |
+    "$bin" "$1" --help | sed '/^Examples:$/,$d' | sed -n 's/^  \(-[A-Za-z?], \|    \)--\([a-z][a-z0-9-]*\).*/\2/p' |
         sed '/^help$/d; /^usage$/d' | sort
 }
 options_of_manual() {
@@ -62,6 +62,34 @@ if command -v groff >/dev/null; then
     grep -q -- 'ekubench capacity' "$dir/out" || fail 'the page does not tell of capacity'
 fi
 "$bin" --version | grep -q 'BoringSSL .*liburing .*HdrHistogram_c .*jansson .*zlib' || fail '--version'
+
+# Examples are as wide as a terminal, whole or continued by a backslash: they can be pasted.
+num_continued=0
+for command in $commands; do
+    "$bin" "$command" --help | sed '1,/^Examples:$/d' >"$dir/examples"
+    grep -v '^  ' "$dir/examples" >"$dir/out" && fail "$command: an example goes on as \"$(cat -- "$dir/out")\""
+    awk 'length > 78' "$dir/examples" >"$dir/out"
+    [[ ! -s $dir/out ]] || fail "$command: too long an example: $(cat -- "$dir/out")"
+    num_continued=$((num_continued + $(grep -c ' \\$' "$dir/examples" || true)))
+    # The page has the same lines.
+    in_manual "$command" | sed 's/\\-/-/g; s/\\e$/\\/' >"$dir/out"
+    while IFS= read -r line; do
+        grep -qxF -- "$line" "$dir/out" || fail "$command: the manual has no \"$line\""
+    done <"$dir/examples"
+done
+((num_continued >= 3)) || fail "only $num_continued examples go on"
+
+# Narrow help, if that is what COLUMNS says, terminal or not; nonsense is not obeyed.
+COLUMNS=60 "$bin" measure --help | sed '/^Examples:$/,$d' >"$dir/out"
+(($(wc -L <"$dir/out") <= 60)) || fail "COLUMNS=60: $(wc -L <"$dir/out") wide"
+COLUMNS=-60 "$bin" measure --help >"$dir/out"
+cmp <(env -u COLUMNS "$bin" measure --help) "$dir/out" || fail 'COLUMNS=-60 changes the help'
+
+# Where a result goes is said alike.
+for command in measure capacity load merge; do
+    "$bin" "$command" --help | tr -s ' \n' ' ' | grep -q 'into DIR, which is made if need be; an earlier result there is replaced' ||
+        fail "$command: --output"
+done
 
 # complete_bash WORD...: what bash offers for the last word.
 complete_bash() {
