@@ -31,6 +31,13 @@ struct arms {
     size_t num;
 };
 
+// in_flight_of returns how many can be in flight: no more than there are.
+static uint32_t in_flight_of(const struct ekb_load_settings *settings)
+{
+    const bool is_fewer = settings->max_starts > 0 && settings->max_starts < settings->in_flight;
+    return is_fewer ? (uint32_t)settings->max_starts : settings->in_flight;
+}
+
 static struct ekb_timeline make_timeline(const struct ekb_load_settings *settings)
 {
     const uint64_t total_ns = settings->warmup_ns + settings->duration_ns;
@@ -61,7 +68,7 @@ static struct ekb_record_stage label_stage(const struct ekb_load_settings *setti
                                            const struct ekb_timeline *timeline)
 {
     struct ekb_record_stage label = {
-        .in_flight = settings->in_flight,
+        .in_flight = in_flight_of(settings),
         .ramp_ns = settings->ramp_ns,
         .warmup_ns = timeline->num_warmup * timeline->slice_ns,
         .duration_ns = (timeline->num_slices - timeline->num_warmup) * timeline->slice_ns,
@@ -170,10 +177,10 @@ static struct ekb_preflight_load what_is_needed(const struct ekb_load_settings *
                        fmax(settings->stretches[i].begin_per_s, settings->stretches[i].end_per_s));
     }
     return (struct ekb_preflight_load){
-        .in_flight = settings->in_flight,
-        .at_once = settings->num_stretches > 0 && at_once < settings->in_flight
+        .in_flight = in_flight_of(settings),
+        .at_once = settings->num_stretches > 0 && at_once < in_flight_of(settings)
                        ? (uint64_t)at_once
-                       : ekb_preflight_at_once(settings->in_flight, settings->ramp_ns),
+                       : ekb_preflight_at_once(in_flight_of(settings), settings->ramp_ns),
         .client_workers = settings->num_workers > 0 ? settings->num_workers : 1,
         .is_loopback4 = ekb_address_is_loopback4(&settings->arm.target),
     };
@@ -195,8 +202,9 @@ static void check_share(struct ekb_record *record, const struct ekb_load_setting
     if (wanted >= MIN_TO_RESUME && (double)resumed < wanted / 2.0) {
         ekb_record_add_reason(
             record,
-            "%llu handshakes resumed a session, where about %.0f should: does the "
-            "server give tickets, and are they waited for (--confirm)?",
+            "%llu handshakes resumed a session, where about %.0f should: does the server give "
+            "tickets "
+            "(ours does with --listen ...,resume=on), and are they waited for (--confirm)?",
             (unsigned long long)resumed, wanted);
     }
 }
@@ -249,7 +257,7 @@ enum ekb_err ekb_load_run(struct ekb_record *out_record, const struct ekb_load_s
     struct ekb_client_options client = {
         .arms = arms.arms,
         .num_arms = arms.num,
-        .in_flight = settings->in_flight,
+        .in_flight = in_flight_of(settings),
         .ramp_ns = settings->ramp_ns,
         .max_starts = settings->max_starts,
         .deadline_ns = settings->deadline_ns,

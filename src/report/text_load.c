@@ -347,6 +347,10 @@ void text_write_foreign_load(FILE *out, const struct ekb_record *record)
     struct report_answer said = {.num_sentences = 0};
     text_say_negotiated(&said, record);
     text_say_shape(&said, stage);
+    if (stage->warmup_ns > 0) {
+        report_say(&said,
+                   "Counts are of the whole run; rates and latencies are without the warm-up.");
+    }
     text_write_said(out, &said);
     write_latency_head(out, "latency in ms");
     for (size_t i = 0; i < record->num_arms; i++) {

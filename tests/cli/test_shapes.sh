@@ -85,7 +85,17 @@ expect 'one suite' cipher TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384
 # A share that is not reached is no clean run; what the server has resumed stands in its totals.
 run ekubench load "${listeners[2]}" --store "$dir/p256" --resume-share 50% --count 60 -n 4 --json
 ((status == 3)) || fail "no tickets: status $status"
-says 'no tickets' '0 handshakes resumed a session, where about 30 should'
+says 'no tickets' '0 handshakes resumed a session, where about 30 should: does the server give tickets (ours does with --listen ...,resume=on)'
+
+# No more are in flight than there are; what the table is of is said where there is a warm-up.
+run ekubench load "${listeners[2]}" --store "$dir/p256" --count 20
+says 'fewer than in flight' 'Closed loop, 20 in flight.'
+grep -q 'Counts are of the whole run' "$dir/out" && fail 'a warm-up that there was not'
+run ekubench load "${listeners[2]}" --store "$dir/p256" --rate 50/s --count 20
+says 'fewer than in flight, open loop' 'at most 20 in flight'
+run ekubench load "${listeners[2]}" --store "$dir/p256" -n 2 -t 200ms --warmup 200ms
+says 'with a warm-up' 'Closed loop, 2 in flight.'
+says 'with a warm-up' 'Counts are of the whole run; rates and latencies are without the warm-up.'
 
 kill -INT "$server_pid"
 end_of "$server_pid"
