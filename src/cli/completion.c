@@ -56,37 +56,94 @@ static void print_values(const char *values)
     }
 }
 
-// What stands for a few words, whatever the option.
-static const struct {
-    const char *arg;
-    const char *values;
-} placeholders[] = {
-    {"KIND", "core|edge|far"},
-    {"MODE", "on|off|none"},
-    {"RELEASE", "X14.1|X14.2|X15.4|X15.5"},
-    {"ROLE", "server|client|both"},
-    {"TYPE", "p256|p384|rsa2048|rsa3072|rsa4096|ed25519"},
-    {"VERSION", "1.2|1.3|any"},
+// What is offered for the value of an option, beside its words.
+enum more {
+    NOTHING, // Numbers, names, addresses: nobody knows them.
+    FILES,
+    SCENARIOS, // And files.
 };
 
-// values_of returns the words that an option takes, "on|off|LIST", or NULL if it takes others.
-static const char *values_of(const struct argp_option *option)
+struct offer {
+    const char *command; // NULL: any.
+    const char *option;  // NULL: any whose value is called `arg`.
+    const char *arg;
+    const char *words; // "on|off|none", or NULL.
+    enum more more;
+};
+
+// What options take, the first that fits. Those that are not here, and whose value is not called
+// "on|off" or so, take what nobody knows.
+static const struct offer offers[] = {
+    {"measure", "plan", NULL, "quick|standard|rejects|compare|load", FILES},
+    {"measure", "tls", NULL, "1.2|1.3", NOTHING},
+    {"store", "node", NULL, "core|edge", NOTHING},
+    {NULL, "confirm", NULL, "first|byte|ticket|close|http|none", NOTHING},
+    {NULL, "format", NULL,
+     "text|json|markdown|html|csv|hgrm|hlog|junit|github-benchmark|bencher|openmetrics", NOTHING},
+    {NULL, "groups", NULL, "X25519|P-256|P-384|P-521|hybrid", NOTHING},
+    {NULL, "metric", NULL,
+     "latency_ns|uncorrected_latency_ns|connect_ns|server_cpu_ns|verify_ns|client_cpu_ns", NOTHING},
+    {NULL, "scenario", NULL, NULL, SCENARIOS},
+    {NULL, "vary", NULL, "eku=|depth=|key=", NOTHING},
+    {NULL, NULL, "DIR", NULL, FILES},
+    {NULL, NULL, "DIR|FILE", NULL, FILES},
+    {NULL, NULL, "FILE", NULL, FILES},
+    {NULL, NULL, "KIND", "core|edge|far", NOTHING},
+    {NULL, NULL, "MODE", "on|off|none", NOTHING},
+    {NULL, NULL, "PART", "client|server|verify", NOTHING},
+    {NULL, NULL, "PURPOSE", "client|server|none", NOTHING},
+    {NULL, NULL, "RELEASE", "X14.1|X14.2|X15.4|X15.5", NOTHING},
+    {NULL, NULL, "ROLE", "server|client|both", NOTHING},
+    {NULL, NULL, "RULE", "round-robin|uniform|zipf", NOTHING},
+    {NULL, NULL, "SET", "serverAuth|clientAuth|codeSigning|any|both|none", NOTHING},
+    {NULL, NULL, "TYPE", "p256|p384|rsa2048|rsa3072|rsa4096|ed25519", NOTHING},
+    {NULL, NULL, "VERSION", "1.2|1.3|any", NOTHING},
+};
+
+static bool fits(const char *wanted, const char *word)
 {
-    for (size_t i = 0; i < sizeof placeholders / sizeof placeholders[0]; i++) {
-        if (strcmp(option->arg, placeholders[i].arg) == 0) {
-            return placeholders[i].values;
+    return wanted == NULL || strcmp(wanted, word) == 0;
+}
+
+// offer_of returns what is offered for the value of an option that takes one.
+static struct offer offer_of(const struct ekb_cli_command *command,
+                             const struct argp_option *option)
+{
+    for (size_t i = 0; i < sizeof offers / sizeof offers[0]; i++) {
+        if (fits(offers[i].command, command->name) && fits(offers[i].option, option->name) &&
+            fits(offers[i].arg, option->arg)) {
+            return offers[i];
         }
     }
-    return strchr(option->arg, '|') != NULL && islower((unsigned char)option->arg[0]) ? option->arg
-                                                                                      : NULL;
+    const bool has_words =
+        strchr(option->arg, '|') != NULL && islower((unsigned char)option->arg[0]);
+    return (struct offer){.words = has_words ? option->arg : NULL, .more = NOTHING};
 }
 
-#define SCENARIOS "$(ekubench scenario list 2>/dev/null | cut -d ' ' -f 1)"
+// What follows words of a command: its verbs are in the table of commands.
+static const struct {
+    const char *after;
+    const char *words;
+} followers[] = {
+    {"store show", "server client trust"}, {"store upload", "server client"},
+    {"store csr", "new show discard"},     {"store csr new", "server client"},
+    {"store csr show", "server client"},   {"store csr discard", "server client"},
+    {"store trust", "add remove list"},
+};
 
-static bool takes_scenario(const struct argp_option *option)
+static void print_commands(void)
 {
-    return strcmp(option->name, "scenario") == 0;
+    for (size_t i = 0; i < ekb_cli_num_commands; i++) {
+        (void)printf(" %s", ekb_cli_commands[i].name);
+    }
 }
+
+static bool has_letter(const struct argp_option *option)
+{
+    return isascii(option->key) && isgraph(option->key);
+}
+
+#define SCENARIO_NAMES "$(ekubench scenario list 2>/dev/null | cut -d ' ' -f 1)"
 
 // bash
 
@@ -97,17 +154,36 @@ static void print_bash_values(const struct ekb_cli_command *command)
         if (!is_shown(option) || option->arg == NULL) {
             continue;
         }
-        if (takes_scenario(option)) {
-            (void)printf("    %s/--%s) values=" SCENARIOS "; files=1 ;;\n", command->name,
-                         option->name);
-        } else if (values_of(option) != NULL) {
-            (void)printf("    %s/--%s) values='", command->name, option->name);
-            print_values(values_of(option));
-            (void)printf("' ;;\n");
-        } else {
-            (void)printf("    %s/--%s) files=1 ;;\n", command->name, option->name);
+        const struct offer offer = offer_of(command, option);
+        (void)printf("    %s/--%s", command->name, option->name);
+        if (has_letter(option)) {
+            (void)printf(" | %s/-%c", command->name, option->key);
         }
+        if (offer.words == NULL && offer.more == NOTHING) {
+            (void)printf(") return ;;\n");
+            continue;
+        }
+        (void)printf(") ");
+        if (offer.more == SCENARIOS) {
+            (void)printf("values=" SCENARIO_NAMES "; ");
+        } else if (offer.words != NULL) {
+            (void)printf("values='");
+            print_values(offer.words);
+            (void)printf("'; ");
+        }
+        (void)printf("%s;;\n", offer.more != NOTHING ? "files=1 " : "");
     }
+}
+
+static void print_bash_followers(void)
+{
+    (void)printf("    case \"${COMP_WORDS[*]:1:COMP_CWORD-1}\" in\n    help) verbs='");
+    print_commands();
+    (void)printf("' ;;\n");
+    for (size_t i = 0; i < sizeof followers / sizeof followers[0]; i++) {
+        (void)printf("    '%s') verbs='%s' ;;\n", followers[i].after, followers[i].words);
+    }
+    (void)printf("    esac\n");
 }
 
 static void print_bash_options(const struct ekb_cli_command *command)
@@ -131,16 +207,18 @@ static void print_bash(void)
         "    local command=${COMP_WORDS[1]-} options='' verbs='' values='' files=''\n"
         "    COMPREPLY=()\n"
         "    if ((COMP_CWORD == 1)); then\n"
-        "        mapfile -t COMPREPLY < <(compgen -W '--help --version");
-    for (size_t i = 0; i < ekb_cli_num_commands; i++) {
-        (void)printf(" %s", ekb_cli_commands[i].name);
-    }
+        "        mapfile -t COMPREPLY < <(compgen -W '--help --version help");
+    print_commands();
     (void)printf("' -- \"$current\")\n"
                  "        return\n"
                  "    fi\n"
-                 "    # --option=value comes as three words.\n"
+                 "    # --option=value comes as three words, a list with colons as many.\n"
                  "    if [[ $current == '=' ]]; then current=''; fi\n"
-                 "    if [[ $previous == '=' ]]; then previous=${COMP_WORDS[COMP_CWORD-2]}; fi\n"
+                 "    if [[ $previous == '=' ]]; then\n"
+                 "        previous=${COMP_WORDS[COMP_CWORD-2]}\n"
+                 "        if [[ $previous != -* ]]; then return; fi\n"
+                 "    fi\n"
+                 "    if [[ $current == ':' || $previous == ':' ]]; then return; fi\n"
                  "    case $command/$previous in\n");
     for (size_t i = 0; i < ekb_cli_num_commands; i++) {
         print_bash_values(&ekb_cli_commands[i]);
@@ -151,21 +229,25 @@ static void print_bash(void)
         print_bash_options(&ekb_cli_commands[i]);
     }
     (void)printf("    esac\n"
-                 "    if [[ -n $values || -n $files ]]; then\n"
-                 "        mapfile -t COMPREPLY < <(compgen -W \"$values\" -- \"$current\"\n"
-                 "            if [[ -n $files ]]; then compgen -f -- \"$current\"; fi)\n"
-                 "    elif [[ $current == -* ]]; then\n"
-                 "        mapfile -t COMPREPLY < <(compgen -W \"$options\" -- \"$current\")\n"
-                 "    elif [[ -n $verbs ]] && ((COMP_CWORD == 2)); then\n"
-                 "        mapfile -t COMPREPLY < <(compgen -W \"$verbs\" -- \"$current\")\n"
-                 "    elif [[ $command == scenario ]]; then\n"
-                 "        mapfile -t COMPREPLY < <(compgen -W \"" SCENARIOS "\" -- \"$current\"\n"
-                 "            compgen -f -- \"$current\")\n"
-                 "    else\n"
-                 "        mapfile -t COMPREPLY < <(compgen -f -- \"$current\")\n"
-                 "    fi\n"
-                 "}\n"
-                 "complete -o filenames -F _ekubench ekubench\n");
+                 "    if ((COMP_CWORD > 2)); then verbs=''; fi\n");
+    print_bash_followers();
+    (void)printf(
+        "    if [[ -n $values || -n $files ]]; then\n"
+        "        mapfile -t COMPREPLY < <(compgen -W \"$values\" -- \"$current\"\n"
+        "            if [[ -n $files ]]; then compgen -f -- \"$current\"; fi)\n"
+        "        if [[ ${COMPREPLY[0]-} == *= ]]; then compopt -o nospace 2>/dev/null; fi\n"
+        "    elif [[ $current == -* ]]; then\n"
+        "        mapfile -t COMPREPLY < <(compgen -W \"$options\" -- \"$current\")\n"
+        "    elif [[ -n $verbs ]]; then\n"
+        "        mapfile -t COMPREPLY < <(compgen -W \"$verbs\" -- \"$current\")\n"
+        "    elif [[ $command == scenario ]]; then\n"
+        "        mapfile -t COMPREPLY < <(compgen -W \"" SCENARIO_NAMES "\" -- \"$current\"\n"
+        "            compgen -f -- \"$current\")\n"
+        "    else\n"
+        "        mapfile -t COMPREPLY < <(compgen -f -- \"$current\")\n"
+        "    fi\n"
+        "}\n"
+        "complete -o filenames -F _ekubench ekubench\n");
 }
 
 // zsh
@@ -184,27 +266,34 @@ static void print_quoted(const char *text)
     }
 }
 
-static void print_zsh_action(const struct argp_option *option)
+// print_zsh_action prints what _arguments does for a value. A blank before the words of a function
+// keeps it from giving the function words of its own; a blank alone offers nothing.
+static void print_zsh_action(const struct ekb_cli_command *command,
+                             const struct argp_option *option)
 {
+    const struct offer offer = offer_of(command, option);
     (void)putchar(':');
     print_quoted(option->arg);
     (void)putchar(':');
-    if (takes_scenario(option)) {
+    if (offer.more == SCENARIOS) {
         (void)printf("_ekubench_scenarios");
-    } else if (values_of(option) != NULL) {
-        (void)putchar('(');
-        print_values(values_of(option));
-        (void)putchar(')');
+    } else if (offer.words == NULL) {
+        (void)printf(offer.more == FILES ? "_files" : " ");
+    } else if (strchr(offer.words, '=') != NULL) { // More is to be typed behind them.
+        (void)printf(" compadd -S \"\" -- ");
+        print_values(offer.words);
     } else {
-        (void)printf("_files");
+        (void)printf(offer.more == FILES ? " _ekubench_or_files " : "(");
+        print_values(offer.words);
+        (void)printf(offer.more == FILES ? "" : ")");
     }
 }
 
-static void print_zsh_option(const struct argp_option *option)
+static void print_zsh_option(const struct ekb_cli_command *command,
+                             const struct argp_option *option)
 {
-    const bool has_letter = isascii(option->key) && isgraph(option->key);
     (void)printf(" \\\n            ");
-    if (has_letter) {
+    if (has_letter(option)) {
         (void)printf("'*'{-%c%s,--%s%s}'[", option->key, option->arg != NULL ? "+" : "",
                      option->name, option->arg != NULL ? "=" : "");
     } else {
@@ -213,7 +302,7 @@ static void print_zsh_option(const struct argp_option *option)
     print_quoted(option->doc);
     (void)putchar(']');
     if (option->arg != NULL) {
-        print_zsh_action(option);
+        print_zsh_action(command, option);
     }
     (void)putchar('\'');
 }
@@ -224,7 +313,7 @@ static void print_zsh_command(const struct ekb_cli_command *command)
     for (const struct argp_option *option = ekb_cli_options(command->argp); option->name != NULL;
          option++) {
         if (is_shown(option)) {
-            print_zsh_option(option);
+            print_zsh_option(command, option);
         }
     }
     if (command->verbs != NULL) {
@@ -232,6 +321,17 @@ static void print_zsh_command(const struct ekb_cli_command *command)
     }
     (void)printf(" \\\n            '*::argument:%s'\n        ;;\n",
                  strcmp(command->name, "scenario") == 0 ? "_ekubench_scenarios" : "_files");
+}
+
+static void print_zsh_followers(void)
+{
+    (void)printf("    case \"${(j: :)words[1,CURRENT-1]}\" in\n"
+                 "    help) _describe command commands; return ;;\n");
+    for (size_t i = 0; i < sizeof followers / sizeof followers[0]; i++) {
+        (void)printf("    '%s') compadd -- %s; return ;;\n", followers[i].after,
+                     followers[i].words);
+    }
+    (void)printf("    esac\n");
 }
 
 static void print_zsh(void)
@@ -242,9 +342,14 @@ static void print_zsh(void)
         "    compadd -- ${(f)\"$(ekubench scenario list 2>/dev/null | cut -d ' ' -f 1)\"}\n"
         "    _files\n"
         "}\n"
+        "_ekubench_or_files() {\n"
+        "    compadd -- \"$@\"\n"
+        "    _files\n"
+        "}\n"
         "_ekubench() {\n"
         "    local -a commands\n"
-        "    commands=(\n");
+        "    commands=(\n"
+        "        'help:describe a command'\n");
     for (size_t i = 0; i < ekb_cli_num_commands; i++) {
         (void)printf("        '%s:", ekb_cli_commands[i].name);
         print_quoted(ekb_cli_commands[i].summary);
@@ -257,8 +362,9 @@ static void print_zsh(void)
                  "    fi\n"
                  "    local command=$words[2]\n"
                  "    shift words\n"
-                 "    ((CURRENT--))\n"
-                 "    case $command in\n");
+                 "    ((CURRENT--))\n");
+    print_zsh_followers();
+    (void)printf("    case $command in\n");
     for (size_t i = 0; i < ekb_cli_num_commands; i++) {
         print_zsh_command(&ekb_cli_commands[i]);
     }

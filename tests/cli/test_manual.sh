@@ -106,11 +106,47 @@ offers 'capacity' ekubench cap
 offers '--scenario' ekubench measure --sce
 offers 'accept reject' ekubench load --expect ''
 offers 'reject' ekubench load --expect r
-offers '1.2 1.3' ekubench measure --tls 1
+offers '1.2 1.3' ekubench measure --tls ''
+offers '1.2 1.3 any' ekubench load --tls ''
 offers 'X15.4 X15.5' ekubench audit --release X15
 offers 'list show run' ekubench scenario ''
 offers 'condition-2.1' ekubench scenario run condition-2
 offers 'condition-4' ekubench measure --scenario = condition-4
+offers 'quick' ekubench measure --plan q
+offers 'quick' ekubench measure -p q
+offers 'quick' ekubench measure --plan = q
+offers 'html hgrm hlog' ekubench report result --format h
+offers 'html hgrm hlog' ekubench report -f = h
+offers 'first byte ticket close http none' ekubench load --confirm ''
+offers 'client server none' ekubench verify --purpose ''
+offers 'client server none' ekubench verify -p =
+offers 'connect_ns client_cpu_ns' ekubench report --metric c
+offers 'round-robin uniform zipf' ekubench capacity --pick ''
+offers 'eku= depth= key=' ekubench capacity --vary ''
+offers 'hybrid' ekubench capacity --groups h
+offers 'measure merge' ekubench help me
+offers 'server client' ekubench store upload ''
+offers 'new show discard' ekubench store csr ''
+# What nobody knows: no files. Here there is one.
+mkdir -- "$dir/place"
+touch -- "$dir/place/here"
+cd -- "$dir/place"
+for words in 'measure --depth' 'doctor --seed' 'capacity --target' 'load -n' 'load --rate' 'capacity --vary eku =' \
+    'load --groups X25519 :' 'report --arm' 'pki --dns'; do
+    # shellcheck disable=SC2086 # Words.
+    offers '' ekubench $words ''
+done
+offers 'here' ekubench load --store he
+offers 'here' ekubench measure --plan he
+# The words are those that the commands know.
+refused() {
+    "$bin" "$@" 2>&1 | sed -n '1s/.*: //; 1s/one of //; 1s/ is wanted.*//; 1s/, / /g; 1s/ or / /; 1p'
+}
+offers "$(refused report --format nonsense x)" ekubench report --format ''
+offers "$(refused load --confirm nonsense x)" ekubench load --confirm ''
+offers "$(refused verify --purpose nonsense)" ekubench verify --purpose ''
+offers "$("$bin" measure --plan nonsense 2>&1 | sed 's/.*the plans are //; s/ (.*//; s/, / /g; s/ and / /') here" ekubench measure --plan ''
+cd -- "$root"
 
 # press LINE...: what becomes of each line in a zsh of its own when TAB is pressed behind it.
 mkdir -- "$dir/functions"
@@ -140,12 +176,21 @@ done
 ZSH
 if command -v zsh >/dev/null; then
     PATH=$(dirname -- "$bin"):$PATH timeout --foreground 60 zsh -f "$dir/press" "$dir/functions" \
-        'ekubench cap' 'ekubench measure --sce' 'ekubench load --expect r' 'ekubench scenario run condition-2' >"$dir/out"
+        'ekubench cap' 'ekubench measure --sce' 'ekubench load --expect r' 'ekubench scenario run condition-2' \
+        'ekubench measure --plan qui' 'ekubench report -f ht' 'ekubench capacity --vary ek' 'ekubench measure --tls 1.' \
+        'ekubench measure --depth ' 'ekubench help mer' 'ekubench store upload s' >"$dir/out"
     diff - "$dir/out" >"$dir/diff" <<'LINES' || fail "zsh: $(cat -- "$dir/diff")"
 ekubench capacity 
 ekubench measure --scenario=
 ekubench load --expect reject 
 ekubench scenario run condition-2.1 
+ekubench measure --plan quick 
+ekubench report -f html 
+ekubench capacity --vary eku=
+ekubench measure --tls 1.
+ekubench measure --depth 
+ekubench help merge 
+ekubench store upload server 
 LINES
 fi
 
