@@ -141,25 +141,6 @@ static enum ekb_err fill_arm(struct ekb_record_arm *arm, const struct ekb_stage 
     return err;
 }
 
-// num_refused returns how many servers the clients of an arm have refused.
-static uint64_t num_refused(const struct ekb_record_outcomes *client)
-{
-    uint64_t num = 0;
-    for (size_t i = 0; i < client->failures.num_items; i++) {
-        const struct ekb_record_count *failure = &client->failures.items[i];
-        num += strncmp(failure->name, "verify_", strlen("verify_")) == 0 ? failure->count : 0;
-    }
-    return num;
-}
-
-// num_expected returns how many connections of an arm have ended as they were expected to.
-static uint64_t num_expected(const struct ekb_record_arm *arm)
-{
-    return strcmp(arm->expect, "accept") == 0   ? arm->client.accepted
-           : strcmp(arm->expect, "reject") == 0 ? arm->client.rejected
-                                                : num_refused(&arm->client);
-}
-
 // check_outcomes says what is wrong with the outcomes of one arm.
 static void check_outcomes(struct ekb_record *record, const struct ekb_record_arm *arm)
 {
@@ -171,7 +152,7 @@ static void check_outcomes(struct ekb_record *record, const struct ekb_record_ar
         ekb_record_add_reason(record, "%s/%s: the client's counts do not add up", arm->stage,
                               arm->name);
     }
-    if (num_expected(arm) + client->unfinished != client->started) {
+    if (ekb_record_num_expected(arm) + client->unfinished != client->started) {
         ekb_record_add_reason(
             record, "%s/%s: expected to %s, but %llu accepted, %llu rejected, %llu failed",
             arm->stage, arm->name, arm->expect, (unsigned long long)client->accepted,

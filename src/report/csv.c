@@ -142,8 +142,7 @@ static void write_arm(const struct csv *csv, const struct ekb_record_arm *arm)
     put_u64(csv, arm->client.failed);
     put_u64(csv, arm->client.unfinished);
     put_u64(csv, arm->dropped);
-    put_real(csv,
-             strcmp(arm->expect, "reject") != 0 ? text_rate_of(csv->record, arm) : (double)NAN);
+    put_real(csv, text_rate_of(csv->record, arm));
     put_known(csv, latency->p50);
     put_known(csv, latency->p90);
     put_known(csv, latency->p99);

@@ -76,11 +76,9 @@ static void add_arm(struct suite *suite, const struct ekb_record_arm *arm)
     char name[192];
     char message[256];
     const struct ekb_record_outcomes *client = &arm->client;
-    const uint64_t expected =
-        strcmp(arm->expect, "reject") == 0 ? client->rejected : client->accepted;
-    const bool is_due = expected + client->unfinished == client->started;
-    (void)snprintf(name, sizeof name, "%s/%s: the server is to %s", arm->stage, arm->name,
-                   arm->expect);
+    const bool is_due = ekb_record_num_expected(arm) + client->unfinished == client->started;
+    (void)snprintf(name, sizeof name, "%s/%s: the %s is to %s", arm->stage, arm->name,
+                   strcmp(arm->expect, "refuse") == 0 ? "client" : "server", arm->expect);
     (void)snprintf(message, sizeof message,
                    "%llu started: %llu accepted, %llu rejected, %llu failed, %llu unfinished",
                    (unsigned long long)client->started, (unsigned long long)client->accepted,

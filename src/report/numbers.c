@@ -87,7 +87,7 @@ static void add_arm(struct report_numbers *numbers, const struct ekb_record *rec
     add_percentile(numbers, arm, "latency_p90_ns", arm->latency_ns.p90);
     add_percentile(numbers, arm, "latency_p99_ns", arm->latency_ns.p99);
     add_percentile(numbers, arm, "latency_p999_ns", arm->latency_ns.p999);
-    if (is_under_load(arm->stage) && strcmp(arm->expect, "reject") != 0) {
+    if (is_under_load(arm->stage)) {
         const struct report_number number = name(arm->stage, arm->name, "accepted_per_s");
         add_rate(numbers, &number, text_rate_of(record, arm), NULL);
     }

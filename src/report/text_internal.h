@@ -140,7 +140,8 @@ const char *text_signed_interval(char out_text[64], const struct ekb_record_effe
 // text_is_steal_known is true if it is of any interval.
 bool text_is_steal_known(const struct ekb_record_series *series);
 
-// text_rate_of returns the rate of an arm while it ran: NaN if unknown.
+// text_rate_of returns the rate of an arm while it ran: NaN if unknown, or if its handshakes are
+// not to be accepted.
 double text_rate_of(const struct ekb_record *record, const struct ekb_record_arm *arm);
 
 // text_not_measured says, instead of a table in which nothing is known, why that is so of `stage`.

@@ -41,6 +41,9 @@ static double block_rate(const struct ekb_record *record, const struct ekb_recor
 
 double text_rate_of(const struct ekb_record *record, const struct ekb_record_arm *arm)
 {
+    if (strcmp(arm->expect, "accept") != 0) { // Rates are of those accepted.
+        return (double)NAN;
+    }
     for (size_t i = 0; i < record->num_throughput; i++) {
         if (strcmp(record->throughput[i].stage, arm->stage) == 0 &&
             strcmp(record->throughput[i].arm, arm->name) == 0) {
@@ -63,10 +66,8 @@ static void write_latency_row(FILE *out, const struct ekb_record *record,
     char p90[32];
     char p99[32];
     char p999[32];
-    char rate_text[32] = "-";
-    if (strcmp(arm->expect, "accept") == 0) { // Rates are of those accepted.
-        write_rate(rate_text, text_rate_of(record, arm));
-    }
+    char rate_text[32];
+    write_rate(rate_text, text_rate_of(record, arm));
     (void)fprintf(out, "%-16s %10llu %9llu %7llu %9s", arm->name,
                   (unsigned long long)arm->client.accepted,
                   (unsigned long long)arm->client.rejected, (unsigned long long)arm->client.failed,

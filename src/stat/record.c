@@ -119,6 +119,24 @@ bool ekb_record_is_clean(const struct ekb_record *record)
     return record->num_reasons == 0;
 }
 
+// num_refused returns how many servers the clients of an arm have refused.
+static uint64_t num_refused(const struct ekb_record_outcomes *client)
+{
+    uint64_t num = 0;
+    for (size_t i = 0; i < client->failures.num_items; i++) {
+        const struct ekb_record_count *failure = &client->failures.items[i];
+        num += strncmp(failure->name, "verify_", strlen("verify_")) == 0 ? failure->count : 0;
+    }
+    return num;
+}
+
+uint64_t ekb_record_num_expected(const struct ekb_record_arm *arm)
+{
+    return strcmp(arm->expect, "accept") == 0   ? arm->client.accepted
+           : strcmp(arm->expect, "reject") == 0 ? arm->client.rejected
+                                                : num_refused(&arm->client);
+}
+
 const char *ekb_record_base_kind(const struct ekb_record *record)
 {
     return record->num_parts > 0 ? record->parts[0].kind : record->kind;

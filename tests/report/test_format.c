@@ -183,3 +183,72 @@ Test(format, writes_percentiles_that_the_histogram_has)
     cr_expect_gt(num_rows, 30);
     hdr_close(hist);
 }
+
+// add_arm adds an arm to `record`, and its rate to the throughput.
+static struct ekb_record_arm *add_arm(const char *stage, const char *name, const char *expect)
+{
+    record.arms = reallocarray(record.arms, record.num_arms + 1, sizeof record.arms[0]);
+    record.throughput =
+        reallocarray(record.throughput, record.num_throughput + 1, sizeof record.throughput[0]);
+    cr_assert(record.arms != NULL && record.throughput != NULL);
+    struct ekb_record_throughput *row = &record.throughput[record.num_throughput++];
+    *row = (struct ekb_record_throughput){.accepted_per_s = 123};
+    EKB_RECORD_COPY(row->stage, stage);
+    EKB_RECORD_COPY(row->arm, name);
+    struct ekb_record_arm *arm = &record.arms[record.num_arms++];
+    *arm = (struct ekb_record_arm){.depth = 1};
+    EKB_RECORD_COPY(arm->stage, stage);
+    EKB_RECORD_COPY(arm->name, name);
+    EKB_RECORD_COPY(arm->expect, expect);
+    return arm;
+}
+
+static void expect_in(const char *format, const char *wanted)
+{
+    must_write_as(format, NULL);
+    cr_expect_not_null(strstr(text, wanted), "%s: %s is not in %s", format, wanted, text);
+    free(text);
+    text = NULL;
+}
+
+static void expect_not_in(const char *format, const char *unwanted)
+{
+    must_write_as(format, NULL);
+    cr_expect_null(strstr(text, unwanted), "%s: %s is in %s", format, unwanted, text);
+    free(text);
+    text = NULL;
+}
+
+Test(format, takes_a_refusal_that_is_due_for_a_success)
+{
+    struct ekb_record_arm *arm = add_arm("load", "refuses", "refuse");
+    arm->client = (struct ekb_record_outcomes){.started = 12, .failed = 10, .unfinished = 2};
+    cr_assert_eq(ekb_record_counts_add(&arm->client.failures, "verify_no_issuer", 10), EKB_OK);
+
+    expect_in("junit", "name=\"load/refuses: the client is to refuse\"");
+    expect_in("junit", "failures=\"0\"");
+    expect_not_in("csv", ",123,");
+    expect_not_in("github-benchmark", "accepted_each_ns");
+    expect_not_in("bencher", "accepted_per_s");
+}
+
+Test(format, takes_another_failure_than_a_refusal_for_one)
+{
+    struct ekb_record_arm *arm = add_arm("load", "refuses", "refuse");
+    arm->client = (struct ekb_record_outcomes){.started = 10, .failed = 10};
+    cr_assert_eq(ekb_record_counts_add(&arm->client.failures, "timeout", 10), EKB_OK);
+
+    expect_in("junit", "failures=\"1\"");
+}
+
+Test(format, counts_whom_the_run_ended_before_as_neither)
+{
+    add_arm("load", "on", "accept")->client =
+        (struct ekb_record_outcomes){.started = 10, .accepted = 7, .unfinished = 3};
+    add_arm("load", "off", "reject")->client =
+        (struct ekb_record_outcomes){.started = 10, .rejected = 7, .unfinished = 3};
+
+    expect_in("junit", "failures=\"0\"");
+    record.arms[0].client.unfinished = 2;
+    expect_in("junit", "failures=\"1\"");
+}

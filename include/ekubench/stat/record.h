@@ -437,6 +437,10 @@ void ekb_record_add_reason(struct ekb_record *record, const char *format, ...) E
 void ekb_record_add_note(struct ekb_record *record, const char *format, ...) EKB_PRINTF(2, 3);
 bool ekb_record_is_clean(const struct ekb_record *record);
 
+// ekb_record_num_expected returns how many handshakes of the arm ended as they were expected to, as
+// the client saw them: accepted, rejected, or, where it is to refuse the server, refused by it.
+uint64_t ekb_record_num_expected(const struct ekb_record_arm *arm);
+
 // ekb_record_base_kind returns what was run: the kind, of a merged result that of its parts.
 const char *ekb_record_base_kind(const struct ekb_record *record);
 
