@@ -1,5 +1,6 @@
 #include "report/answer.h"
 
+#include "report/numbers.h"
 #include "report/text_internal.h"
 
 #include "ekubench/base/units.h"
@@ -243,9 +244,7 @@ void report_answer_load(struct report_answer *answer, const struct ekb_record *r
 {
     for (size_t i = 0; i < record->num_throughput && !record->capacity.known; i++) {
         const struct ekb_record_throughput *row = &record->throughput[i];
-        const bool is_all = row->arm[0] == '\0' && strcmp(row->stage, EKB_STAGE_COST) != 0 &&
-                            strcmp(row->stage, EKB_STAGE_FLOOR) != 0 &&
-                            strcmp(row->stage, EKB_STAGE_PILOT) != 0;
+        const bool is_all = row->arm[0] == '\0' && report_stage_has_rates(row->stage);
         if (is_all && row->interval_known) {
             report_say(answer,
                        "Under load (stage %s) %.0f handshakes/s [%.0f, %.0f] were accepted.",

@@ -1,6 +1,7 @@
 // Latencies: of what the arms of a stage have, side by side.
 
 #include "report/html_internal.h"
+#include "report/numbers.h"
 
 #include "ekubench/base/units.h"
 
@@ -73,9 +74,8 @@ static void write_row(struct html_page *page, const struct ekb_record_arm *arm)
 {
     FILE *out = page->out;
     // Where arms take turns, what one of them accepts in a second says nothing.
-    const bool has_rate =
-        strcmp(arm->expect, "accept") == 0 && strcmp(arm->stage, EKB_STAGE_COST) != 0;
-    const double rate = has_rate ? text_rate_of(page->record, arm) : (double)NAN;
+    const double rate =
+        report_stage_has_rates(arm->stage) ? text_rate_of(page->record, arm) : (double)NAN;
     const struct ekb_record_summary *latency = &arm->latency_ns;
     html_row(out, "%s", arm->name);
     html_cell(out, "%llu", (unsigned long long)arm->client.accepted);

@@ -51,12 +51,16 @@ static void add_percentile(struct report_numbers *numbers, const struct ekb_reco
     }
 }
 
-// is_under_load is true for stages whose rate means something: in the others the arms take turns
-// from handshake to handshake.
-static bool is_under_load(const char *stage)
+bool report_stage_has_rates(const char *stage)
 {
-    return strcmp(stage, EKB_STAGE_COST) != 0 && strcmp(stage, EKB_STAGE_FLOOR) != 0 &&
-           strcmp(stage, EKB_STAGE_PILOT) != 0;
+    static const char *const others[] = {EKB_STAGE_COST, EKB_STAGE_FLOOR, EKB_STAGE_PILOT,
+                                         EKB_STAGE_VARIANTS};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        if (strcmp(stage, others[i]) == 0) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static void add_rate(struct report_numbers *numbers, const struct report_number *named, double rate,
@@ -87,7 +91,7 @@ static void add_arm(struct report_numbers *numbers, const struct ekb_record *rec
     add_percentile(numbers, arm, "latency_p90_ns", arm->latency_ns.p90);
     add_percentile(numbers, arm, "latency_p99_ns", arm->latency_ns.p99);
     add_percentile(numbers, arm, "latency_p999_ns", arm->latency_ns.p999);
-    if (is_under_load(arm->stage)) {
+    if (report_stage_has_rates(arm->stage)) {
         const struct report_number number = name(arm->stage, arm->name, "accepted_per_s");
         add_rate(numbers, &number, text_rate_of(record, arm), NULL);
     }
@@ -120,7 +124,7 @@ enum ekb_err report_numbers_make(struct report_numbers *out_numbers,
     }
     for (size_t i = 0; i < record->num_throughput; i++) {
         const struct ekb_record_throughput *row = &record->throughput[i];
-        if (row->arm[0] == '\0' && is_under_load(row->stage)) {
+        if (row->arm[0] == '\0' && report_stage_has_rates(row->stage)) {
             const struct report_number number = name(row->stage, "", "accepted_per_s");
             add_rate(&numbers, &number, row->accepted_per_s,
                      row->interval_known ? &row->interval : NULL);

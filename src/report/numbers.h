@@ -29,6 +29,10 @@ struct report_numbers {
     size_t num_items;
 };
 
+// report_stage_has_rates is true for stages whose rates mean something: in the others the arms take
+// turns from handshake to handshake, so that each accepts as many as any other.
+bool report_stage_has_rates(const char *stage);
+
 // report_numbers_make lists the known, finite numbers of `record`, newly allocated; free the items.
 // EKB_NOMEM.
 EKB_NODISCARD enum ekb_err report_numbers_make(struct report_numbers *out_numbers,

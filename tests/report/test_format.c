@@ -241,6 +241,21 @@ Test(format, takes_another_failure_than_a_refusal_for_one)
     expect_in("junit", "failures=\"1\"");
 }
 
+// In the others the arms take turns, or are what others are compared with.
+Test(format, follows_rates_only_of_stages_where_an_arm_has_the_load_to_itself)
+{
+    add_arm("variants", "depth=2", "accept");
+    add_arm("cost", "on-d1", "accept");
+    add_arm("floor", "on-d1", "accept");
+    add_arm("pilot", "on-d1", "accept");
+    expect_not_in("github-benchmark", "accepted_each_ns");
+    expect_not_in("bencher", "accepted_per_s");
+
+    add_arm("validation", "on-d1", "accept");
+    expect_in("github-benchmark", "validation/on-d1 accepted_each_ns");
+    expect_in("bencher", "accepted_per_s");
+}
+
 Test(format, counts_whom_the_run_ended_before_as_neither)
 {
     add_arm("load", "on", "accept")->client =

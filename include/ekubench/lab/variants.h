@@ -11,6 +11,7 @@
 #include "ekubench/lab/plan.h"
 #include "ekubench/lab/stage.h"
 #include "ekubench/stat/record.h"
+#include "ekubench/stat/words.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -47,7 +48,7 @@ enum {
     EKB_VARIANTS_AGAIN,
     EKB_VARIANTS_FIRST
 };
-#define EKB_VARIANTS_STAGE "variants"
+#define EKB_VARIANTS_STAGE EKB_STAGE_VARIANTS
 #define EKB_VARIANTS_TICKETS_ARM "tickets"
 #define EKB_VARIANTS_RESUMED_ARM "resumed"
 #define EKB_VARIANTS_REJECT_ARM "rejected"

@@ -66,5 +66,6 @@
 #define EKB_STAGE_COST "cost"
 #define EKB_STAGE_FLOOR "floor"
 #define EKB_STAGE_LOAD "load"
+#define EKB_STAGE_VARIANTS "variants" // Of a search for capacity.
 
 #endif
