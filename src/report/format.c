@@ -3,6 +3,8 @@
 #include "report/format_internal.h"
 
 #include <assert.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,6 +64,65 @@ static enum ekb_err check(const struct ekb_report_format *format, const struct e
     return EKB_OK;
 }
 
+static bool is_one_of(const struct ekb_report_result *results, size_t num_results,
+                      const char *label)
+{
+    for (size_t i = 0; i < num_results; i++) {
+        if (strcmp(results[i].label, label) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// make_label returns the label of the set's result `index`, newly allocated: as it is given, or, if
+// one of `made` has that already, with a number that none has. NULL: no memory.
+static char *make_label(const struct ekb_report_set *set, const struct ekb_report_result *made,
+                        size_t index)
+{
+    const char *given = set->results[index].label;
+    char *label = strdup(given);
+    bool is_taken = label != NULL && is_one_of(made, index, label);
+    for (unsigned number = 2; is_taken; number++) {
+        free(label);
+        label = NULL;
+        if (asprintf(&label, "%s (%u)", given, number) < 0) {
+            return NULL;
+        }
+        is_taken =
+            is_one_of(made, index, label) || is_one_of(set->results, set->num_results, label);
+    }
+    return label;
+}
+
+// write_labelled writes the set with a label of its own for each result, so that no two of them are
+// taken for one: a path may have been given twice, or two of them look alike.
+static enum ekb_err write_labelled(FILE *out, const struct ekb_report_format *format,
+                                   const struct ekb_report_set *set, struct ekb_fail *reterr_fail)
+{
+    struct ekb_report_result *made = calloc(set->num_results, sizeof made[0]);
+    enum ekb_err err = made != NULL ? EKB_OK : EKB_NOMEM;
+    size_t num = 0;
+    while (err == EKB_OK && num < set->num_results) {
+        made[num] = (struct ekb_report_result){.label = make_label(set, made, num),
+                                               .record = set->results[num].record};
+        err = made[num].label != NULL ? EKB_OK : EKB_NOMEM;
+        num += err == EKB_OK ? 1 : 0;
+    }
+    if (err == EKB_OK) {
+        struct ekb_report_set labelled = *set;
+        labelled.results = made;
+        err = format->write(out, &labelled, reterr_fail);
+    } else {
+        err = ekb_fail_set(reterr_fail, err, 0, "report");
+    }
+    while (num > 0) {
+        free(made[--num].label);
+    }
+    free(made);
+    return err;
+}
+
 enum ekb_err ekb_report_format_write(char **out_text, const struct ekb_report_format *format,
                                      const struct ekb_report_set *set, struct ekb_fail *reterr_fail)
 {
@@ -76,7 +137,7 @@ enum ekb_err ekb_report_format_write(char **out_text, const struct ekb_report_fo
     if (out == NULL) {
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "report");
     }
-    err = format->write(out, set, reterr_fail);
+    err = write_labelled(out, format, set, reterr_fail);
     if (fclose(out) != 0 && err == EKB_OK) {
         err = ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "report");
     }

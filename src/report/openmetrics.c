@@ -1,11 +1,14 @@
-// OpenMetrics text. Base units (seconds, bytes, ratios), no timestamps; a family at a time, as the
-// form demands, and in it all results.
+// OpenMetrics text, of which Prometheus's older text form has every line too. Base units (seconds,
+// bytes, ratios), no timestamps; a family at a time, as the form demands, and in it all results. No
+// series comes twice, whatever a file has: of parts with the same names the first is written.
 
 #include "report/escape.h"
 #include "report/format_internal.h"
 #include "report/text_internal.h"
 
 #include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #define NS_PER_S 1e9
@@ -85,10 +88,11 @@ static void write_count(const struct metrics *metrics, const struct labels *labe
 static void write_run(struct metrics *metrics)
 {
     const struct ekb_record *record = NULL;
-    begin_family(
-        metrics,
-        &(struct head){.name = "ekubench_run", .type = "info", .help = "The run and the program."});
-    metrics->name = "ekubench_run_info";
+    // OpenMetrics has a type "info"; a reader of Prometheus's older text form refuses all of a file
+    // with a type that it does not know. A gauge that is called so is the same to both.
+    begin_family(metrics, &(struct head){.name = "ekubench_run_info",
+                                         .type = "gauge",
+                                         .help = "The run and the program."});
     for (size_t i = 0; (record = result_at(metrics, i)) != NULL; i++) {
         const struct labels labels = {{"kind", record->kind, "plan", record->plan.name, "version",
                                        record->build.version, "git", record->build.git, "tls",
@@ -103,6 +107,38 @@ static void write_run(struct metrics *metrics)
     for (size_t i = 0; (record = result_at(metrics, i)) != NULL; i++) {
         write_count(metrics, &(struct labels){{NULL}}, ekb_record_is_clean(record) ? 1 : 0);
     }
+}
+
+static bool is_first_arm(const struct ekb_record *record, const struct ekb_record_arm *arm)
+{
+    return ekb_record_find_arm(record, arm->stage, arm->name) == arm;
+}
+
+static bool is_first_rate(const struct ekb_record *record, size_t index)
+{
+    const struct ekb_record_throughput *rows = record->throughput;
+    for (size_t i = 0; i < index; i++) {
+        if (strcmp(rows[i].stage, rows[index].stage) == 0 &&
+            strcmp(rows[i].arm, rows[index].arm) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_first_effect(const struct ekb_record *record, size_t index)
+{
+    const struct ekb_record_effect *effect = &record->effects[index];
+    for (size_t i = 0; i < index; i++) {
+        const struct ekb_record_effect *before = &record->effects[i];
+        if (strcmp(before->unit, effect->unit) == 0 && strcmp(before->stage, effect->stage) == 0 &&
+            strcmp(before->metric, effect->metric) == 0 &&
+            strcmp(before->question, effect->question) == 0 &&
+            strcmp(before->contrast, effect->contrast) == 0) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static void write_outcomes(const struct metrics *metrics, const struct ekb_record_arm *arm)
@@ -131,7 +167,9 @@ static void write_handshakes(struct metrics *metrics)
     metrics->name = "ekubench_handshakes_total";
     for (size_t i = 0; (record = result_at(metrics, i)) != NULL; i++) {
         for (size_t j = 0; j < record->num_arms; j++) {
-            write_outcomes(metrics, &record->arms[j]);
+            if (is_first_arm(record, &record->arms[j])) {
+                write_outcomes(metrics, &record->arms[j]);
+            }
         }
     }
 }
@@ -218,7 +256,9 @@ static void write_summaries(struct metrics *metrics)
                                              .help = families[i].help});
         for (size_t j = 0; (record = result_at(metrics, j)) != NULL; j++) {
             for (size_t k = 0; k < record->num_arms; k++) {
-                write_summary(metrics, &families[i], &record->arms[k]);
+                if (is_first_arm(record, &record->arms[k])) {
+                    write_summary(metrics, &families[i], &record->arms[k]);
+                }
             }
         }
     }
@@ -260,7 +300,7 @@ static void write_effects(struct metrics *metrics, const struct effect_unit *uni
                                 .help = "Differences between arms, with their 95 % intervals."});
     for (size_t i = 0; (record = result_at(metrics, i)) != NULL; i++) {
         for (size_t j = 0; j < record->num_effects; j++) {
-            if (strcmp(record->effects[j].unit, unit->unit) == 0) {
+            if (strcmp(record->effects[j].unit, unit->unit) == 0 && is_first_effect(record, j)) {
                 write_effect(metrics, &record->effects[j], unit->divisor);
             }
         }
@@ -278,7 +318,9 @@ static void write_rates(struct metrics *metrics)
         for (size_t j = 0; j < record->num_throughput; j++) {
             const struct ekb_record_throughput *row = &record->throughput[j];
             const struct labels labels = {{"stage", row->stage, "arm", row->arm, NULL}};
-            write_real(metrics, &labels, row->accepted_per_s);
+            if (is_first_rate(record, j)) {
+                write_real(metrics, &labels, row->accepted_per_s);
+            }
         }
     }
 }

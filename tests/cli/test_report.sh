@@ -43,7 +43,7 @@ for result in measure capacity load; do
     run ekubench report "$result.json" --json
     cmp -- "$result.json" "$dir/out" >&2 || fail "$result.json is not the same when written again"
 done
-for format in text:txt markdown:md; do
+for format in text:txt markdown:md csv:csv junit:xml openmetrics:prom; do
     golden "links.${format#*:}" links.json --format "${format%:*}"
 done
 golden load.hgrm load.json --format hgrm
@@ -238,10 +238,11 @@ for name in ("measure", "capacity", "load"):
         assert counted == len(list(suites.iter(kind))), kind
     assert (int(suites.get("errors")) == 0) == result["validity"]["clean"]
 
-# OpenMetrics: a small reader of its grammar.
+# OpenMetrics: a small reader of its grammar, of what Prometheus's older text form has too: it knows no
+# other types, and one that it does not know costs the whole file.
 label = r'[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\[\\"n])*"'
 sample = re.compile(rf'([a-z_]+)(?:\{{{label}(?:,{label})*\}})? ([-+0-9.e]+)')
-for name in ("measure", "capacity", "load", "both"):
+for name in ("measure", "capacity", "load", "links", "both"):
     with open(f"{golden}/{name}.prom", encoding="utf-8") as file:
         lines = file.read().split("\n")
     assert lines[-2:] == ["# EOF", ""], lines[-2:]
@@ -258,16 +259,18 @@ for name in ("measure", "capacity", "load", "both"):
         else:
             match = sample.fullmatch(line)
             assert match, line
-            suffixes = {"counter": ["_total"], "info": ["_info"], "summary": ["", "_sum", "_count"], "gauge": [""]}
+            suffixes = {"counter": ["_total"], "summary": ["", "_sum", "_count"], "gauge": [""]}
             assert match[1] in [family + suffix for suffix in suffixes[kind]], line
             key = line.rsplit(" ", 1)[0]
             assert key not in seen, key
             seen.add(key)
     try: # Debian: python3-prometheus-client.
         from prometheus_client.openmetrics.parser import text_string_to_metric_families as read
+        from prometheus_client.parser import text_string_to_metric_families as read_older
     except ImportError:
         continue
     assert sum(len(family.samples) for family in read("\n".join(lines))) == len(seen)
+    assert sum(len(family.samples) for family in read_older("\n".join(lines))) == len(seen)
 PYTHON
 then
     fail 'a format is not what its readers know'

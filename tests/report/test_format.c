@@ -267,3 +267,85 @@ Test(format, counts_whom_the_run_ended_before_as_neither)
     record.arms[0].client.unfinished = 2;
     expect_in("junit", "failures=\"1\"");
 }
+
+// write_set writes three results, called "a", `second` and "a (2)", of the same record.
+static void write_set(const char *format, const char *second)
+{
+    struct ekb_fail fail = {0};
+    char labels[3][8] = {"a", "", "a (2)"};
+    (void)snprintf(labels[1], sizeof labels[1], "%s", second);
+    const struct ekb_report_result results[] = {
+        {labels[0], &record}, {labels[1], &record}, {labels[2], &record}};
+    const struct ekb_report_set set = {.results = results, .num_results = 3};
+    free(text);
+    text = NULL;
+    cr_assert_eq(ekb_report_format_write(&text, ekb_report_format_find(format), &set, &fail),
+                 EKB_OK, "%s", fail.detail);
+}
+
+Test(format, tells_results_of_one_name_apart)
+{
+    static const char *const formats[] = {"openmetrics", "csv", "junit", "markdown", "text"};
+    add_arm("load", "on", "accept");
+    for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
+        write_set(formats[i], "a");
+        cr_expect_not_null(strstr(text, "a (2)"), "%s: %s", formats[i], text);
+        cr_expect_not_null(strstr(text, "a (3)"), "%s: %s", formats[i], text);
+    }
+    write_set("openmetrics", "b");
+    cr_expect_null(strstr(text, "a (3)"), "%s", text);
+}
+
+// num_lines_like counts the lines that begin with `begin`.
+static size_t num_lines_like(const char *begin)
+{
+    size_t num = 0;
+    for (const char *at = strstr(text, begin); at != NULL; at = strstr(at + 1, begin)) {
+        num += at == text || at[-1] == '\n' ? 1 : 0;
+    }
+    return num;
+}
+
+// A damaged file: a series may not come twice, whatever the reader of the format makes of it.
+Test(format, writes_no_series_twice_of_a_file_that_repeats_itself)
+{
+    add_arm("load", "on", "accept")->client.accepted = 7;
+    add_arm("load", "on", "accept")->client.accepted = 8;
+    record.num_effects = 2;
+    record.effects = calloc(2, sizeof record.effects[0]);
+    cr_assert_not_null(record.effects);
+    EKB_RECORD_COPY(record.effects[0].unit, "%");
+    EKB_RECORD_COPY(record.effects[1].unit, "%");
+
+    must_write_as("openmetrics", NULL);
+
+    cr_expect_eq(
+        num_lines_like(
+            "ekubench_handshakes_total{stage=\"load\",arm=\"on\",outcome=\"accepted\"} 7\n"),
+        1);
+    cr_expect_eq(num_lines_like("ekubench_handshakes_total{"), 5, "%s", text);
+    cr_expect_eq(num_lines_like("ekubench_accepted_per_second{"), 1, "%s", text);
+    cr_expect_eq(num_lines_like("ekubench_effect_ratio{"), 3, "%s", text);
+}
+
+Test(format, gives_openmetrics_what_the_older_text_form_can_read_too)
+{
+    add_arm("load", "on", "accept");
+    must_write_as("openmetrics", NULL);
+
+    cr_expect_null(strstr(text, " info\n"), "%s", text);
+    cr_expect_not_null(strstr(text, "# TYPE ekubench_run_info gauge\n"), "%s", text);
+    cr_expect_eq(num_lines_like("ekubench_run_info{"), 1, "%s", text);
+}
+
+Test(format, gives_ratios_as_shares_of_one)
+{
+    record.num_effects = 1;
+    record.effects = calloc(1, sizeof record.effects[0]);
+    cr_assert_not_null(record.effects);
+    EKB_RECORD_COPY(record.effects[0].unit, "%");
+    record.effects[0].estimate = (struct ekb_estimate){.estimate = 2, .low = 1, .high = 3};
+
+    expect_in("openmetrics", "bound=\"estimate\"} 0.02\n");
+    expect_in("openmetrics", "bound=\"high\"} 0.03\n");
+}

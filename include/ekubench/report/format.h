@@ -14,7 +14,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
-// A result, and what it is called where there are several.
+// A result, and what it is called where there are several; one whose label another has before it
+// gets a number behind it, "a (2)".
 struct ekb_report_result {
     char *label; // UTF-8 without control characters.
     const struct ekb_record *record;
