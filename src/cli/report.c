@@ -128,22 +128,6 @@ static int report_set(const struct arguments *arguments, const struct ekb_report
     return status;
 }
 
-// Names of files: of arms and stages, which may be anything.
-static void name_file(char out_name[256], const struct ekb_report_distribution *distribution,
-                      const char *extension)
-{
-    (void)snprintf(out_name, 256, "%s.%s.%s.us.%s", distribution->arm->stage,
-                   distribution->arm->name, distribution->metric, extension);
-    for (char *at = out_name; *at != '\0'; at++) {
-        if (*at == '/' || *at == ' ') {
-            *at = '_';
-        }
-    }
-    if (out_name[0] == '.' || out_name[0] == '-') {
-        out_name[0] = '_';
-    }
-}
-
 // report_each writes a file for each distribution into a directory.
 static int report_each(const struct arguments *arguments, const struct ekb_report_set *set)
 {
@@ -153,17 +137,20 @@ static int report_each(const struct arguments *arguments, const struct ekb_repor
                                                                           : ekb_cli_fail(&fail);
     while (status == EKB_EXIT_OK &&
            ekb_report_distribution_next(set->results[0].record, &distribution)) {
-        char name[256];
+        char name[EKB_REPORT_DISTRIBUTION_NAME_LEN];
+        char file[EKB_REPORT_DISTRIBUTION_NAME_LEN + 16];
         char arm[2 * EKB_RECORD_NAME_LEN + 2];
         struct ekb_report_set one = *set;
         if (arguments->choice.metric != NULL &&
             strcmp(arguments->choice.metric, distribution.metric) != 0) {
             continue;
         }
-        name_file(name, &distribution, arguments->format->extension);
+        (void)snprintf(file, sizeof file, "%s.us.%s",
+                       ekb_report_distribution_name(name, set->results[0].record, &distribution),
+                       arguments->format->extension);
         (void)snprintf(arm, sizeof arm, "%s/%s", distribution.arm->stage, distribution.arm->name);
         one.choice = (struct ekb_report_choice){.arm = arm, .metric = distribution.metric};
-        char *path = ekb_file_join(arguments->output, name);
+        char *path = ekb_file_join(arguments->output, file);
         if (path == NULL) {
             ekb_cli_say("out of memory");
             return EKB_EXIT_ENVIRONMENT;

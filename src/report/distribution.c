@@ -1,5 +1,6 @@
 #include "ekubench/report/distribution.h"
 
+#include <ctype.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,13 +30,49 @@ bool ekb_report_distribution_next(const struct ekb_record *record,
     for (size_t i = distribution->next; i < record->num_arms * NUM_ROWS; i++) {
         const struct ekb_record_arm *arm = &record->arms[i / NUM_ROWS];
         const struct ekb_record_summary *summary = summary_of(arm, i % NUM_ROWS);
-        if (summary->known && summary->hdr != NULL) {
+        const bool is_first = ekb_record_find_arm(record, arm->stage, arm->name) == arm;
+        if (is_first && summary->known && summary->hdr != NULL) {
             *distribution = (struct ekb_report_distribution){
                 .arm = arm, .metric = rows[i % NUM_ROWS].metric, .summary = summary, .next = i + 1};
             return true;
         }
     }
     return false;
+}
+
+#define ARM_NAME_LEN (2 * EKB_RECORD_NAME_LEN + 2)
+
+// name_arm writes "STAGE.ARM" without what ends a tag or begins a directory.
+static void name_arm(char out_name[ARM_NAME_LEN], const struct ekb_record_arm *arm)
+{
+    (void)snprintf(out_name, ARM_NAME_LEN, "%s.%s", arm->stage, arm->name);
+    for (char *at = out_name; *at != '\0'; at++) {
+        const bool is_first = at == out_name && (*at == '.' || *at == '-');
+        if (is_first || strchr("/,~", *at) != NULL || isspace((unsigned char)*at) != 0) {
+            *at = '_';
+        }
+    }
+}
+
+const char *ekb_report_distribution_name(char out_name[EKB_REPORT_DISTRIBUTION_NAME_LEN],
+                                         const struct ekb_record *record,
+                                         const struct ekb_report_distribution *distribution)
+{
+    char name[ARM_NAME_LEN];
+    char number[24] = "";
+    size_t num_same = 1;
+    name_arm(name, distribution->arm);
+    for (const struct ekb_record_arm *arm = record->arms; arm != distribution->arm; arm++) {
+        char other[ARM_NAME_LEN];
+        name_arm(other, arm);
+        num_same += strcmp(other, name) == 0 ? 1 : 0;
+    }
+    if (num_same > 1) { // No name has a "~" of its own.
+        (void)snprintf(number, sizeof number, "~%zu", num_same);
+    }
+    (void)snprintf(out_name, EKB_REPORT_DISTRIBUTION_NAME_LEN, "%s%s.%s", name, number,
+                   distribution->metric);
+    return out_name;
 }
 
 // is_called is true if `name` is "STAGE/NAME" of the arm.

@@ -5,19 +5,8 @@
 #include "ekubench/base/units.h"
 #include "ekubench/report/distribution.h"
 
-#include <ctype.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-
-// write_tag writes a name without what ends a tag.
-static void write_tag(FILE *out, const char *text)
-{
-    for (const char *at = text; *at != '\0'; at++) {
-        const bool ends = *at == ',' || isspace((unsigned char)*at) != 0;
-        (void)fputc(ends ? '_' : *at, out);
-    }
-}
 
 static double seconds_of(const struct ekb_record *record, const char *stage)
 {
@@ -50,11 +39,9 @@ enum ekb_err report_write_hlog(FILE *out, const struct ekb_report_set *set,
                 "\"Interval_Compressed_Histogram\"\n",
                 out);
     while (ekb_report_distribution_next(record, &distribution)) {
-        (void)fputs("Tag=", out);
-        write_tag(out, distribution.arm->stage);
-        (void)fputc('.', out);
-        write_tag(out, distribution.arm->name);
-        (void)fprintf(out, ".%s,0.000,%.3f,%.3f,%s\n", distribution.metric,
+        char name[EKB_REPORT_DISTRIBUTION_NAME_LEN];
+        (void)fprintf(out, "Tag=%s,0.000,%.3f,%.3f,%s\n",
+                      ekb_report_distribution_name(name, record, &distribution),
                       seconds_of(record, distribution.arm->stage),
                       (double)distribution.summary->moments.max / 1e6, distribution.summary->hdr);
     }

@@ -64,6 +64,24 @@ expect 'a file each' 0
 [[ -f $dir/hgrm/load.on.latency_ns.us.hgrm && -f $dir/hgrm/cost.on-d1.latency_ns.us.hgrm ]] ||
     fail "files: $(ls "$dir/hgrm")"
 
+/usr/bin/python3 - load.json "$dir/alike.json" <<'PYTHON'
+import copy
+import json
+import sys
+
+with open(sys.argv[1], encoding="utf-8") as file:
+    result = json.load(file)
+result["arms"].append(copy.deepcopy(result["arms"][0]))
+result["arms"][0]["name"], result["arms"][1]["name"] = "x y", "x_y"
+with open(sys.argv[2], "w", encoding="utf-8") as file:
+    json.dump(result, file)
+PYTHON
+run ekubench report "$dir/alike.json" --format hgrm -o "$dir/alike"
+expect 'names that look alike' 0
+(($(find "$dir/alike" -name '*.hgrm' | wc -l) == 8)) || fail "files of two arms: $(ls "$dir/alike")"
+run ekubench report "$dir/alike.json" --format hlog
+(($(sed -n 's/^\(Tag=[^,]*\),.*/\1/p' "$dir/out" | sort -u | wc -l) == 8)) || fail 'two distributions with one tag'
+
 # The table of formats and the help are of one mind.
 run ekubench report load.json --format nonsense
 expect 'no such format' 2

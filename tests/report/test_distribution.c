@@ -89,3 +89,41 @@ Test(distribution, is_refused_when_it_is_not_clear_or_not_there)
                  EKB_OK);
     cr_expect_str_eq(found.arm->name, "off");
 }
+
+// names_are tells whether the distributions of the record have these names, in this order.
+static void names_are(const char *const *wanted, size_t num_wanted)
+{
+    struct ekb_report_distribution distribution = {.arm = NULL};
+    char name[EKB_REPORT_DISTRIBUTION_NAME_LEN];
+    size_t num = 0;
+    while (ekb_report_distribution_next(&record, &distribution)) {
+        (void)ekb_report_distribution_name(name, &record, &distribution);
+        cr_assert_lt(num, num_wanted, "%s", name);
+        cr_expect_str_eq(name, wanted[num], "%s, not %s", name, wanted[num]);
+        num++;
+    }
+    cr_expect_eq(num, num_wanted);
+}
+
+Test(distribution, has_a_name_of_its_own_that_is_a_file_and_a_tag)
+{
+    static const char *const wanted[] = {"cost.x_y.latency_ns", "cost.x_y~2.latency_ns",
+                                         "cost.x_y~3.latency_ns", "cost.x_y_2.latency_ns",
+                                         "_cost.on.latency_ns"};
+    add_arm("x_y");
+    add_arm("x y");
+    add_arm("x/y");
+    add_arm("x,y~2");
+    EKB_RECORD_COPY(add_arm("on")->stage, ".cost");
+
+    names_are(wanted, sizeof wanted / sizeof wanted[0]);
+}
+
+Test(distribution, comes_once_of_two_arms_with_one_name)
+{
+    static const char *const wanted[] = {"cost.on.latency_ns"};
+    add_arm("on");
+    add_arm("on");
+
+    names_are(wanted, 1);
+}
