@@ -40,9 +40,20 @@ static void write_validity(FILE *out, const struct ekb_record *record)
 static const char *unit_of(const struct ekb_record_effect *effect, struct text_unit *out_unit)
 {
     const bool is_time = strcmp(effect->unit, "ns") == 0;
-    const bool is_small = fabs(effect->estimate.low) < 1e3 && fabs(effect->estimate.high) < 1e3;
+    const bool is_small =
+        fabs(effect->estimate.low) < 1e3 && fabs(effect->estimate.high) < 1e3 && effect->mde < 1e3;
     *out_unit = is_time && !is_small ? text_us : text_plain;
     return is_time && !is_small ? "us" : effect->unit;
+}
+
+// write_least writes two digits, and whatever is before the point.
+static void write_least(FILE *out, double value)
+{
+    if (!isfinite(value)) {
+        (void)fputs(" - |", out);
+    } else {
+        (void)fprintf(out, value < 99.5 ? " %.2g |" : " %.0f |", value);
+    }
 }
 
 static void write_effect(FILE *out, const struct ekb_record_effect *effect)
@@ -55,9 +66,12 @@ static void write_effect(FILE *out, const struct ekb_record_effect *effect)
     (void)fputs("<br>", out);
     report_markdown_text(out, effect->contrast);
     (void)fputs(" | ", out);
+    report_markdown_text(out, effect->stage);
+    (void)fputs(" | ", out);
     report_markdown_text(out, effect->metric);
-    (void)fprintf(out, " | %s | %.2g | ", text_signed_interval(interval, effect, unit),
-                  effect->mde / unit.divisor);
+    (void)fprintf(out, " | %s |", text_signed_interval(interval, effect, unit));
+    write_least(out, effect->mde / unit.divisor);
+    (void)fputc(' ', out);
     report_markdown_text(out, unit_name);
     (void)fputs(" | ", out);
     report_markdown_text(out, effect->verdict);
@@ -83,10 +97,10 @@ static void write_effects(FILE *out, const struct ekb_record *record, bool wants
             continue;
         }
         if (!some) {
-            (void)fputs(
-                "\n| effect | of | estimate, 95 % interval | least seen | unit | verdict |\n"
-                "|---|---|--:|--:|---|---|\n",
-                out);
+            (void)fputs("\n| effect | stage | of | estimate, 95 % interval | least seen | unit | "
+                        "verdict |\n"
+                        "|---|---|---|--:|--:|---|---|\n",
+                        out);
         }
         some = true;
         write_effect(out, effect);
@@ -186,7 +200,7 @@ static void write_environment(FILE *out, const struct ekb_record *record)
     write_fact(out, "key", record->plan.key);
     write_fact(out, "CPU", record->host.cpu_model);
     (void)snprintf(text, sizeof text, "%llu", (unsigned long long)record->host.cpus);
-    write_fact(out, "CPUs", text);
+    write_fact(out, "CPUs", record->host.cpus > 0 ? text : "");
     write_fact(out, "kernel", record->host.kernel);
     write_fact(out, "ekubench", record->build.version);
     write_fact(out, "git", record->build.git);

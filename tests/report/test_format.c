@@ -2,6 +2,7 @@
 
 #include "ekubench/base/file.h"
 #include "ekubench/report/distribution.h"
+#include "ekubench/stat/words.h"
 
 #include <criterion/criterion.h>
 #include <hdr/hdr_histogram.h>
@@ -203,6 +204,22 @@ static struct ekb_record_arm *add_arm(const char *stage, const char *name, const
     return arm;
 }
 
+// add_effect adds an effect of server CPU in `unit`.
+static struct ekb_record_effect *add_effect(const char *stage, const char *unit)
+{
+    record.effects = reallocarray(record.effects, record.num_effects + 1, sizeof record.effects[0]);
+    cr_assert_not_null(record.effects);
+    struct ekb_record_effect *effect = &record.effects[record.num_effects++];
+    *effect = (struct ekb_record_effect){.mde = 1};
+    EKB_RECORD_COPY(effect->stage, stage);
+    EKB_RECORD_COPY(effect->unit, unit);
+    EKB_RECORD_COPY(effect->question, EKB_EFFECT_EKU);
+    EKB_RECORD_COPY(effect->contrast, "on - off");
+    EKB_RECORD_COPY(effect->metric, EKB_METRIC_SERVER_CPU);
+    EKB_RECORD_COPY(effect->verdict, "no detectable difference");
+    return effect;
+}
+
 static void expect_in(const char *format, const char *wanted)
 {
     must_write_as(format, NULL);
@@ -311,11 +328,8 @@ Test(format, writes_no_series_twice_of_a_file_that_repeats_itself)
 {
     add_arm("load", "on", "accept")->client.accepted = 7;
     add_arm("load", "on", "accept")->client.accepted = 8;
-    record.num_effects = 2;
-    record.effects = calloc(2, sizeof record.effects[0]);
-    cr_assert_not_null(record.effects);
-    EKB_RECORD_COPY(record.effects[0].unit, "%");
-    EKB_RECORD_COPY(record.effects[1].unit, "%");
+    add_effect("cost", "%");
+    add_effect("cost", "%");
 
     must_write_as("openmetrics", NULL);
 
@@ -340,12 +354,39 @@ Test(format, gives_openmetrics_what_the_older_text_form_can_read_too)
 
 Test(format, gives_ratios_as_shares_of_one)
 {
-    record.num_effects = 1;
-    record.effects = calloc(1, sizeof record.effects[0]);
-    cr_assert_not_null(record.effects);
-    EKB_RECORD_COPY(record.effects[0].unit, "%");
-    record.effects[0].estimate = (struct ekb_estimate){.estimate = 2, .low = 1, .high = 3};
+    add_effect("cost", "%")->estimate = (struct ekb_estimate){.estimate = 2, .low = 1, .high = 3};
 
     expect_in("openmetrics", "bound=\"estimate\"} 0.02\n");
     expect_in("openmetrics", "bound=\"high\"} 0.03\n");
+}
+
+Test(format, says_in_markdown_of_which_stage_an_effect_is)
+{
+    add_effect("cost", "ns");
+    add_effect("load", "ns");
+
+    expect_in("markdown", "on - off | cost | server_cpu_ns |");
+    expect_in("markdown", "on - off | load | server_cpu_ns |");
+}
+
+Test(format, scales_the_least_that_markdown_could_have_seen)
+{
+    struct ekb_record_effect *effect = add_effect("cost", "ns");
+    effect->estimate = (struct ekb_estimate){.estimate = 222, .low = -507, .high = 973};
+    effect->mde = 1062;
+    expect_in("markdown", "| +0.2 [-0.5, 1.0] | 1.1 | us |");
+
+    effect->mde = 962;
+    expect_in("markdown", "| +222 [-507, 973] | 962 | ns |");
+
+    EKB_RECORD_COPY(effect->unit, "bytes");
+    effect->mde = 0.0344;
+    expect_in("markdown", "| 0.034 | bytes |");
+}
+
+Test(format, leaves_out_facts_that_are_unknown)
+{
+    expect_not_in("markdown", "CPUs");
+    record.host.cpus = 2;
+    expect_in("markdown", "| CPUs | 2 |");
 }
