@@ -12,6 +12,7 @@ void report_json_text(FILE *out, const char *text);
 void report_csv_text(FILE *out, const char *text);
 void report_xml_text(FILE *out, const char *text);      // In text and in "attributes".
 void report_markdown_text(FILE *out, const char *text); // In a paragraph and in a table.
+void report_markdown_html(FILE *out, const char *text); // In an HTML element within it.
 void report_label_text(FILE *out, const char *text);    // OpenMetrics, within quotes.
 
 // report_json_real writes a number with fifteen digits; `null` if it is not finite.

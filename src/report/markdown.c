@@ -215,7 +215,7 @@ static void write_environment(FILE *out, const struct ekb_record *record)
 static void begin_fold(FILE *out, const char *title)
 {
     (void)fputs("\n<details><summary>", out);
-    report_xml_text(out, title);
+    report_markdown_html(out, title);
     (void)fputs("</summary>\n\n", out);
 }
 

@@ -63,7 +63,58 @@ Test(escape, leaves_no_markup_in_markdown)
 {
     expect(report_markdown_text, "server_cpu_ns", "server_cpu_ns");
     expect(report_markdown_text, "_a_ *b* |", "\\_a\\_ \\*b\\* &#124;");
-    expect(report_markdown_text, "<b>@me [x](y) `z`", "&lt;b&gt;&#64;me \\[x\\](y) \\`z\\`");
+    expect(report_markdown_text, "<b> [x](y) `z`", "&lt;b&gt; \\[x\\](y) \\`z\\`");
+}
+
+// What GitHub and GitLab look for in the page that has become of it, where entities are characters
+// again: an element within it is what they do not look through.
+Test(escape, calls_and_links_nobody_in_markdown)
+{
+    expect(report_markdown_text, "@me", "<span>&#64;</span>me");
+    expect(report_markdown_text, "fixes #12", "fixes <span>&#35;</span>12");
+    expect(report_markdown_text, "$x$", "<span>&#36;</span>x<span>&#36;</span>");
+    expect(report_markdown_text,
+           ":smile: :8ball:", "<span>&#58;</span>smile: <span>&#58;</span>8ball:");
+    expect(report_markdown_text, "http://a.example", "http<span>&#58;</span>//a.example");
+    expect(report_markdown_text, "www.a.example WWW.b",
+           "www<span>&#46;</span>a.example WWW<span>&#46;</span>b");
+}
+
+Test(escape, leaves_ordinary_sentences_as_they_are)
+{
+    static const char *const sentences[] = {"2026-11-22T01:13:32.724Z",
+                                            "load/on: 12 rejected",
+                                            "127.0.0.1:8443",
+                                            "-O2 -g",
+                                            "cost: a slice of 1.5 s",
+                                            "-1.2",
+                                            "a - b + c",
+                                            "wwww",
+                                            "X25519:P-256:P-384"};
+    for (size_t i = 0; i < sizeof sentences / sizeof sentences[0]; i++) {
+        expect(report_markdown_text, sentences[i], sentences[i]);
+    }
+}
+
+Test(escape, begins_no_block_in_markdown)
+{
+    expect(report_markdown_text, "# x", "&#35; x");
+    expect(report_markdown_text, "- x", "&#45; x");
+    expect(report_markdown_text, "+ x", "&#43; x");
+    expect(report_markdown_text, "---", "&#45;--");
+    expect(report_markdown_text, "12. x", "12&#46; x");
+    expect(report_markdown_text, "1) x", "1&#41; x");
+    expect(report_markdown_text, "12.5 x", "12.5 x");
+    expect(report_markdown_text, "    x", "x");
+}
+
+// There only entities are read, no marks of markdown.
+Test(escape, leaves_no_markup_in_an_element_within_markdown)
+{
+    expect(report_markdown_html, "<b> & *a* [x] _y_", "&lt;b&gt; &amp; *a* [x] _y_");
+    expect(report_markdown_html, "@me #1 $x$",
+           "<span>&#64;</span>me <span>&#35;</span>1 "
+           "<span>&#36;</span>x<span>&#36;</span>");
 }
 
 Test(escape, quotes_labels)
