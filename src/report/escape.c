@@ -51,13 +51,12 @@ void report_json_real(FILE *out, double value)
 void report_csv_text(FILE *out, const char *text)
 {
     static const struct replacement rows[] = {{'"', "\"\""}};
-    if (strpbrk(text, ",\"\r\n") == NULL) {
-        (void)fputs(text, out);
-        return;
-    }
-    (void)fputc('"', out);
+    const char *quote = strpbrk(text, ",\"\r\n") != NULL ? "\"" : "";
+    // A spreadsheet takes a text that begins so for a formula.
+    const bool is_formula = text[0] != '\0' && strchr("=+-@\t\r", text[0]) != NULL;
+    (void)fprintf(out, "%s%s", quote, is_formula ? "'" : "");
     write_replaced(out, text, rows, 1);
-    (void)fputc('"', out);
+    (void)fputs(quote, out);
 }
 
 // XML has no way at all to say U+FFFE and U+FFFF.

@@ -7,7 +7,8 @@
 #include <stdio.h>
 
 // Each writes `text` so that a reader of the language gets it back and sees nothing else in it:
-// report_json_text with its quotes, report_csv_text with quotes if it needs them (RFC 4180).
+// report_json_text with its quotes, report_csv_text with quotes if it needs them (RFC 4180), and a
+// "'" before what spreadsheets would take for a formula.
 void report_json_text(FILE *out, const char *text);
 void report_csv_text(FILE *out, const char *text);
 void report_xml_text(FILE *out, const char *text);      // In text and in "attributes".

@@ -53,6 +53,16 @@ Test(escape, quotes_csv_only_when_it_must)
     expect(report_csv_text, "say \"a\"", "\"say \"\"a\"\"\"");
 }
 
+// Spreadsheets take such a cell for a formula.
+Test(escape, leaves_no_formula_in_csv)
+{
+    expect(report_csv_text, "=1+1", "'=1+1");
+    expect(report_csv_text, "+a", "'+a");
+    expect(report_csv_text, "-a", "'-a");
+    expect(report_csv_text, "@sum(a,b)", "\"'@sum(a,b)\"");
+    expect(report_csv_text, "a=b", "a=b");
+}
+
 Test(escape, leaves_no_markup_in_xml)
 {
     expect(report_xml_text, "<a b=\"c\">&'", "&lt;a b=&quot;c&quot;&gt;&amp;&#39;");
