@@ -4,6 +4,8 @@
 #include "report/format_internal.h"
 #include "report/html_internal.h"
 
+#include "ekubench/base/units.h"
+
 #include <string.h>
 
 static const char *title_of(const struct html_page *page)
@@ -38,14 +40,25 @@ static void write_head(const struct html_page *page)
     (void)fputs("</h1>\n", out);
 }
 
+// write_started writes "2026-03-29T06:54:39.839Z" without what nobody asks for, and what is no time
+// as it is.
+static void write_started(FILE *out, const char *started_at)
+{
+    uint64_t instant_ms = 0;
+    if (ekb_units_parse_instant(&instant_ms, started_at) == EKB_OK) {
+        html_text(out, " on %.10s at %.5s UTC", started_at, started_at + 11);
+    } else if (started_at[0] != '\0') {
+        html_text(out, " on %s", started_at);
+    }
+}
+
 static void write_facts(FILE *out, const struct ekb_record *record)
 {
     (void)fputs("<p class=\"facts\">", out);
-    // "2026-03-29T06:54:39.839Z" without what nobody asks for.
-    html_text(out, "Measured by ekubench %s (%s%s%s) on %.10s at %.5s UTC on ",
-              record->build.version, record->kind, record->plan.name[0] != '\0' ? ", plan " : "",
-              record->plan.name, record->started_at,
-              strlen(record->started_at) > 11 ? record->started_at + 11 : "");
+    html_text(out, "Measured by ekubench %s (%s%s%s)", record->build.version, record->kind,
+              record->plan.name[0] != '\0' ? ", plan " : "", record->plan.name);
+    write_started(out, record->started_at);
+    (void)fputs(" on ", out);
     if (record->host.cpu_model[0] != '\0' && record->host.cpus > 0) {
         html_text(out, "%llu x %s.", (unsigned long long)record->host.cpus, record->host.cpu_model);
     } else {

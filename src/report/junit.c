@@ -183,18 +183,26 @@ static void write_property(FILE *out, const char *name, const char *value)
     }
 }
 
+// write_timestamp writes nothing if the file does not say when, or no time.
+static void write_timestamp(FILE *out, const char *started_at)
+{
+    uint64_t instant_ms = 0;
+    if (ekb_units_parse_instant(&instant_ms, started_at) == EKB_OK) {
+        // The form has no parts of seconds, and no zone: it is UTC.
+        (void)fprintf(out, " timestamp=\"%.19s\"", started_at);
+    }
+}
+
 static void write_suite(FILE *out, const struct ekb_report_result *result)
 {
     const struct ekb_record *record = result->record;
     struct suite suite = {.out = out};
     const struct suite counted = count(record);
-    char when[sizeof record->started_at];
-    // The form has no parts of seconds, and no zone: it is UTC.
-    (void)snprintf(when, sizeof when, "%.19s", record->started_at);
     put(out, "  <testsuite name=\"", result->label, "\"");
     write_counts(out, &counted);
     (void)fprintf(out, " time=\"%.3f\"", (double)record->duration_ns / 1e9);
-    put(out, " timestamp=\"", when, "\">\n    <properties>\n");
+    write_timestamp(out, record->started_at);
+    (void)fputs(">\n    <properties>\n", out);
     write_property(out, "kind", record->kind);
     write_property(out, "plan", record->plan.name);
     write_property(out, "version", record->build.version);

@@ -390,3 +390,24 @@ Test(format, leaves_out_facts_that_are_unknown)
     record.host.cpus = 2;
     expect_in("markdown", "| CPUs | 2 |");
 }
+
+Test(format, has_no_time_in_junit_where_none_is_known)
+{
+    expect_not_in("junit", "timestamp");
+    EKB_RECORD_COPY(record.started_at, "2026-11-22T01:13:32.724Z");
+    expect_in("junit", " timestamp=\"2026-11-22T01:13:32\"");
+
+    // The nineteenth byte is in the middle of a character.
+    EKB_RECORD_COPY(record.started_at, "2026-11-22T01:13:3\xc3\xa9Z");
+    expect_not_in("junit", "timestamp");
+}
+
+Test(format, cuts_no_character_of_a_time_in_html)
+{
+    EKB_RECORD_COPY(record.started_at, "2026-11-2\xc3\xa9T01:13\xc3\xa9");
+    expect_in("html", " on 2026-11-2\xc3\xa9T01:13\xc3\xa9 on ");
+    EKB_RECORD_COPY(record.started_at, "2026-11-22T01:13:32.724Z");
+    expect_in("html", " on 2026-11-22 at 01:13 UTC on ");
+    record.started_at[0] = '\0';
+    expect_not_in("html", " UTC on ");
+}
