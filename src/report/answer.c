@@ -46,62 +46,6 @@ const char *report_change(char out_text[128], const struct ekb_estimate *change)
     return out_text;
 }
 
-// Costs.
-
-// say_eku gives the check as it is with warm caches, and as it was at the first look.
-static void say_eku(struct report_answer *answer, const struct ekb_record_effect *check,
-                    const struct ekb_record_effect *first, const struct ekb_record_effect *whole)
-{
-    char amount[96];
-    char cold[96];
-    char difference[96];
-    report_say(
-        answer,
-        "The EKU check costs the server %s per certificate with warm caches and %s at the first "
-        "look, timed inside the handshake; a whole handshake with the check differs from one "
-        "without by %s of server CPU: %s.",
-        report_amount(amount, &check->estimate), report_amount(cold, &first->estimate),
-        report_amount(difference, &whole->estimate), whole->verdict);
-}
-
-void report_answer_costs(struct report_answer *answer, const struct ekb_record *record)
-{
-    const struct ekb_record_effect *check = text_find_effect(
-        record, EKB_EFFECT_COMPONENT, EKB_METRIC_PURPOSE, EKB_CONTRAST_PURPOSE_TIMER);
-    const struct ekb_record_effect *first = text_find_effect(
-        record, EKB_EFFECT_COMPONENT, EKB_METRIC_PURPOSE, EKB_CONTRAST_PURPOSE_FIRST);
-    const struct ekb_record_effect *whole = text_find_eku_effect(record, "on-d1 - none-d1");
-    const struct ekb_record_effect *slope =
-        text_find_effect(record, EKB_EFFECT_DEPTH, EKB_METRIC_SERVER_CPU, EKB_CONTRAST_DEPTH_ON);
-    const struct ekb_record_effect *reject =
-        text_find_effect(record, EKB_EFFECT_REJECT, EKB_METRIC_SERVER_CPU, NULL);
-    const struct ekb_record_arm *one_way = ekb_record_find_arm(record, EKB_STAGE_COST, "one-way");
-    const struct ekb_record_arm *mutual = ekb_record_find_arm(record, EKB_STAGE_COST, "on-d1");
-    const bool check_known = check != NULL && first != NULL && whole != NULL;
-    const bool costs_known = one_way != NULL && mutual != NULL &&
-                             one_way->server_cpu_interval_known &&
-                             mutual->server_cpu_interval_known && slope != NULL && reject != NULL;
-    if (text_find_stage(record, EKB_STAGE_COST) == NULL || (!check_known && !costs_known)) {
-        return;
-    }
-    if (check_known) {
-        say_eku(answer, check, first, whole);
-    }
-    if (costs_known) {
-        char base[96];
-        char all[96];
-        char each[96];
-        char saved[128];
-        report_say(answer,
-                   "What costs is the certificate itself: one-way TLS takes %s of server CPU, a "
-                   "verified client %s, each further certificate in its chain %s; and a client "
-                   "rejected for its EKU takes %s than an accepted one.",
-                   report_amount(base, &one_way->server_cpu_interval),
-                   report_amount(all, &mutual->server_cpu_interval),
-                   report_amount(each, &slope->estimate), report_change(saved, &reject->estimate));
-    }
-}
-
 // Links of a deployment.
 
 static double cost_of(const struct ekb_record_arm *link)
@@ -240,18 +184,51 @@ static void say_latency(struct report_answer *answer, const struct ekb_record_ar
     }
 }
 
+// is_total is true for the rate of all arms of a stage in which a server is loaded.
+static bool is_total(const struct ekb_record_throughput *row)
+{
+    return row->arm[0] == '\0' && report_stage_has_rates(row->stage) &&
+           isfinite(row->accepted_per_s);
+}
+
+// write_load writes of which load a rate is: "With 2,000 in flight".
+static const char *write_load(char out_text[160], const struct ekb_record *record,
+                              const char *stage_name)
+{
+    const struct ekb_record_stage *stage = text_find_stage(record, stage_name);
+    char in_flight[EKB_UNITS_TEXT_LEN];
+    size_t num_totals = 0;
+    char name[64] = "";
+    for (size_t i = 0; i < record->num_throughput; i++) {
+        num_totals += is_total(&record->throughput[i]) ? 1 : 0;
+    }
+    if (num_totals > 1 || stage == NULL) {
+        (void)snprintf(name, sizeof name, " (stage %s)", stage_name);
+    }
+    if (stage == NULL) {
+        (void)snprintf(out_text, 160, "Under load%s", name);
+    } else if (stage->open_loop.known) {
+        (void)snprintf(out_text, 160, "With %.0f due per second%s", stage->open_loop.planned_per_s,
+                       name);
+    } else {
+        (void)snprintf(out_text, 160, "With %s in flight%s",
+                       ekb_units_format_count(in_flight, stage->in_flight), name);
+    }
+    return out_text;
+}
+
 void report_answer_load(struct report_answer *answer, const struct ekb_record *record)
 {
     for (size_t i = 0; i < record->num_throughput && !record->capacity.known; i++) {
         const struct ekb_record_throughput *row = &record->throughput[i];
-        const bool is_all = row->arm[0] == '\0' && report_stage_has_rates(row->stage);
-        if (is_all && row->interval_known) {
-            report_say(answer,
-                       "Under load (stage %s) %.0f handshakes/s [%.0f, %.0f] were accepted.",
-                       row->stage, row->accepted_per_s, row->interval.low, row->interval.high);
-        } else if (is_all && isfinite(row->accepted_per_s)) {
-            report_say(answer, "Under load (stage %s) %.0f handshakes/s were accepted.", row->stage,
-                       row->accepted_per_s);
+        char load[160];
+        if (is_total(row) && row->interval_known) {
+            report_say(answer, "%s the server accepted %.0f [%.0f, %.0f] handshakes/s.",
+                       write_load(load, record, row->stage), row->accepted_per_s, row->interval.low,
+                       row->interval.high);
+        } else if (is_total(row)) {
+            report_say(answer, "%s the server accepted %.0f handshakes/s.",
+                       write_load(load, record, row->stage), row->accepted_per_s);
         }
     }
     if (record->num_arms == 1) {
@@ -259,9 +236,25 @@ void report_answer_load(struct report_answer *answer, const struct ekb_record *r
     }
 }
 
-void report_answer_all(struct report_answer *answer, const struct ekb_record *record)
+// say_withheld says that there is no answer, and where it stands why.
+static void say_withheld(struct report_answer *answer, const char *section)
 {
+    if (section != NULL) {
+        report_say(answer, "No answer: the run is not clean; see below, \"%s\".", section);
+    } else {
+        report_say(answer, "No answer: the run is not clean; the reasons stand below.");
+    }
+}
+
+void report_answer_all(struct report_answer *answer, const struct ekb_record *record,
+                       const char *section)
+{
+    if (!ekb_record_is_clean(record)) {
+        say_withheld(answer, section);
+        return;
+    }
     report_answer_costs(answer, record);
+    report_answer_rejects(answer, record);
     report_answer_links(answer, record);
     if (record->capacity.known) {
         report_answer_capacity(answer, record);

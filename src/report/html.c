@@ -54,22 +54,17 @@ static void write_started(FILE *out, const char *started_at)
 
 static void write_facts(FILE *out, const struct ekb_record *record)
 {
+    char machine[256];
+    char sides[384];
     (void)fputs("<p class=\"facts\">", out);
     html_text(out, "Measured by ekubench %s (%s%s%s)", record->build.version, record->kind,
               record->plan.name[0] != '\0' ? ", plan " : "", record->plan.name);
     write_started(out, record->started_at);
-    (void)fputs(" on ", out);
-    if (record->host.cpu_model[0] != '\0' && record->host.cpus > 0) {
-        html_text(out, "%llu x %s.", (unsigned long long)record->host.cpus, record->host.cpu_model);
-    } else {
-        html_text(out, "%s.", record->num_parts > 0 ? "several machines" : "an unknown machine");
-    }
+    (void)text_sides(sides, record);
+    html_text(out, " on %s%s%s.", text_machine(machine, record), sides[0] != '\0' ? "; " : "", sides);
     if (record->num_parts > 0) {
         html_text(out, " Merged from %zu results of ekubench %s.", record->num_parts,
                   ekb_record_base_kind(record));
-    }
-    if (record->plan.target[0] != '\0') {
-        html_text(out, " The server is %s.", record->plan.target);
     }
     if (record->plan.scenario[0] != '\0') {
         const bool is_one_link = record->capacity.known && record->num_arms > 0;
@@ -83,12 +78,28 @@ static void write_facts(FILE *out, const struct ekb_record *record)
 static void write_sentences(FILE *out, const struct ekb_record *record)
 {
     struct report_answer answer = {.num_sentences = 0};
-    report_answer_costs(&answer, record);
-    if (answer.num_sentences == 0) {
-        report_answer_all(&answer, record);
-    }
+    report_answer_all(&answer, record, HTML_VALIDITY);
     for (size_t i = 0; i < answer.num_sentences; i++) {
         html_paragraph(out, "%s", answer.sentences[i]);
+    }
+}
+
+// write_words says what words mean that are used before their sections.
+static void write_words(struct html_page *page)
+{
+    FILE *out = page->out;
+    html_reading(out,
+                 "How to read the numbers: a handshake is what client and server exchange before "
+                 "they can send data; it is accepted once the server has confirmed the client. An "
+                 "arm is one way of doing it, and arms take turns, so that what disturbs one "
+                 "disturbs all; a stage is a part of the run with one kind of load. 1 ms is 1,000 "
+                 "us (microseconds), 1 us is 1,000 ns. A number with "
+                 "[low, high] is an estimate and its 95 %% interval: repeated, the run would put "
+                 "such intervals around the true value 19 times in 20. A difference whose interval "
+                 "has 0 in it was not seen. EKU, extended key usage, is what a certificate says it "
+                 "may be used for: clientAuth or serverAuth.");
+    if (text_eku_is_known(page->record)) {
+        html_reading(out, "%s", text_modes);
     }
 }
 
@@ -110,16 +121,7 @@ static void write_answer(struct html_page *page)
         }
         write_sentences(out, page->set->results[i].record);
     }
-    html_reading(out,
-                 "How to read the numbers: a handshake is what client and server exchange before "
-                 "they can send data; it is accepted once the server has confirmed the client. An "
-                 "arm is one way of doing it, and arms take turns, so that what disturbs one "
-                 "disturbs all; a stage is a part of the run with one kind of load. 1 ms is 1,000 "
-                 "us (microseconds), 1 us is 1,000 ns. A number with "
-                 "[low, high] is an estimate and its 95 %% interval: repeated, the run would put "
-                 "such intervals around the true value 19 times in 20. A difference whose interval "
-                 "has 0 in it was not seen. EKU, extended key usage, is what a certificate says it "
-                 "may be used for: clientAuth or serverAuth.");
+    write_words(page);
     (void)fputs("</div>\n", out);
     if (page->plots == HTML_PLOTS_NONE) {
         (void)fputs("<div class=\"box\"><p>", out);

@@ -68,7 +68,7 @@ static void write_box(FILE *out, const struct ekb_record *record)
 void html_write_validity(struct html_page *page)
 {
     FILE *out = page->out;
-    html_section(out, "validity", "Can the numbers be trusted?");
+    html_section(out, "validity", HTML_VALIDITY);
     html_reading(out, "What the run found out about itself. The A/A control is the same treatment "
                       "measured twice, as if it were two: an interval without 0 in it would mean "
                       "that the measurement sees differences where there are none.");
@@ -116,11 +116,11 @@ static void write_environment(struct html_page *page, const struct ekb_record *r
     static const char *const columns[] = {"environment", "<value", NULL};
     FILE *out = page->out;
     char memory[EKB_UNITS_TEXT_LEN];
+    char machine[256];
+    char sides[384];
     html_table(page, "The machine and the program", columns);
-    if (record->host.cpus > 0) {
-        write_fact(out, "processor", "%llu x %s", (unsigned long long)record->host.cpus,
-                   record->host.cpu_model[0] != '\0' ? record->host.cpu_model : "(unknown)");
-    }
+    write_fact(out, "processor", "%s", text_machine(machine, record));
+    write_fact(out, "client and server", "%s", text_sides(sides, record));
     write_fact(out, "memory", "%s",
                record->host.memory_bytes > 0
                    ? ekb_units_format_bytes(memory, (double)record->host.memory_bytes)

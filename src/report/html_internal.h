@@ -35,6 +35,9 @@ struct html_page {
 EKB_NODISCARD enum ekb_err report_html_write(FILE *out, const struct ekb_report_set *set,
                                              enum html_plots plots, struct ekb_fail *reterr_fail);
 
+// The title of the section that says what the run found out about itself.
+#define HTML_VALIDITY "Can the numbers be trusted?"
+
 // html_style is the page's style sheet, to be put into a style element.
 extern const char html_style[];
 

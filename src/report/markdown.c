@@ -16,7 +16,7 @@
 static void write_answer(FILE *out, const struct ekb_record *record)
 {
     struct report_answer answer = {.num_sentences = 0};
-    report_answer_all(&answer, record);
+    report_answer_all(&answer, record, NULL);
     for (size_t i = 0; i < answer.num_sentences; i++) {
         report_markdown_text(out, answer.sentences[i]);
         (void)fputs(i + 1 < answer.num_sentences ? " " : "\n\n", out);

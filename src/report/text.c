@@ -6,15 +6,51 @@
 #include <stdlib.h>
 #include <string.h>
 
-// machine_of writes "2 x AMD EPYC, Linux 6.1", or that there are several.
-static const char *machine_of(char out_text[256], const struct ekb_record *record)
+const char *text_machine(char out_text[256], const struct ekb_record *record)
 {
-    if (record->num_parts > 0 && (record->host.cpus == 0 || record->host.cpu_model[0] == '\0')) {
-        (void)snprintf(out_text, 256, "several machines");
+    const char *model = record->host.cpu_model;
+    if (record->host.cpus == 0 || (record->num_parts > 0 && model[0] == '\0')) {
+        (void)snprintf(out_text, 256, "%s",
+                       record->num_parts > 0 ? "several machines" : "an unknown machine");
     } else {
-        (void)snprintf(out_text, 256, "%llu x %s, %s", (unsigned long long)record->host.cpus,
-                       record->host.cpu_model[0] != '\0' ? record->host.cpu_model : "CPU",
-                       record->host.kernel);
+        (void)snprintf(
+            out_text, 256, "%llu %sCPU%s (%s)", (unsigned long long)record->host.cpus,
+            record->host.virtual_machine_known && record->host.virtual_machine ? "virtual " : "",
+            record->host.cpus == 1 ? "" : "s", model[0] != '\0' ? model : "unknown");
+    }
+    return out_text;
+}
+
+// write_side writes "server on CPU 0", nothing if that is not known.
+static const char *write_side(char out_text[96], const char *name,
+                              const struct ekb_record_cpu *stages, size_t num_stages)
+{
+    out_text[0] = '\0';
+    for (size_t i = 0; i < num_stages && out_text[0] == '\0'; i++) {
+        const char *list = stages[i].cpu_list;
+        if (list[0] != '\0') {
+            (void)snprintf(out_text, 96, "%s on CPU%s %s", name,
+                           strpbrk(list, "-,") != NULL ? "s" : "", list);
+        }
+    }
+    return out_text;
+}
+
+const char *text_sides(char out_text[384], const struct ekb_record *record)
+{
+    char server[96];
+    char client[96];
+    (void)write_side(server, "server", record->server_cpu, record->num_server_cpu);
+    (void)write_side(client, "client", record->client_cpu, record->num_client_cpu);
+    out_text[0] = '\0';
+    if (record->num_parts > 0) {
+        return out_text; // Each part has its own.
+    }
+    if (record->plan.target[0] != '\0') {
+        (void)snprintf(out_text, 384, "%s%sserver at %s", client, client[0] != '\0' ? ", " : "",
+                       record->plan.target);
+    } else if (server[0] != '\0' && client[0] != '\0') {
+        (void)snprintf(out_text, 384, "%s, %s, over loopback", server, client);
     }
     return out_text;
 }
@@ -22,15 +58,18 @@ static const char *machine_of(char out_text[256], const struct ekb_record *recor
 static void write_head(FILE *out, const struct ekb_record *record)
 {
     char machine[256];
+    char sides[384];
+    (void)text_sides(sides, record);
     (void)fprintf(out, "ekubench %s  %s  %s\n", record->build.version, record->kind,
                   record->started_at);
-    text_wrapped(out, "TLS %s, %s, groups %s, key %s; %s; BoringSSL %s (API %llu, %s assembly)",
-                 record->plan.tls,
-                 record->plan.cipher[0] != '\0' ? record->plan.cipher : "cipher unknown",
-                 record->plan.groups, record->plan.key[0] != '\0' ? record->plan.key : "-",
-                 machine_of(machine, record), record->build.boringssl_revision,
-                 (unsigned long long)record->build.boringssl_api_version,
-                 record->build.boringssl_assembly ? "with" : "WITHOUT");
+    text_wrapped(
+        out, "TLS %s, %s, groups %s, key %s; %s%s%s%s%s; BoringSSL %s (API %llu, %s assembly)",
+        record->plan.tls, record->plan.cipher[0] != '\0' ? record->plan.cipher : "cipher unknown",
+        record->plan.groups, record->plan.key[0] != '\0' ? record->plan.key : "-",
+        text_machine(machine, record), record->host.kernel[0] != '\0' ? ", " : "",
+        record->host.kernel, sides[0] != '\0' ? "; " : "", sides, record->build.boringssl_revision,
+        (unsigned long long)record->build.boringssl_api_version,
+        record->build.boringssl_assembly ? "with" : "WITHOUT");
     if (record->num_parts > 0) {
         text_wrapped(out, "Merged from %zu results of `ekubench %s`.", record->num_parts,
                      ekb_record_base_kind(record));
@@ -114,7 +153,7 @@ void text_say_controls(struct report_answer *answer, const struct ekb_record *re
 
 static void write_validity(FILE *out, const struct ekb_record *record)
 {
-    text_rule(out, "Validity");
+    text_rule(out, TEXT_VALIDITY);
     write_outcomes(out, record);
     struct report_answer said = {.num_sentences = 0};
     text_say_controls(&said, record);
@@ -143,7 +182,9 @@ static void write_costs(FILE *out, const struct ekb_record *record)
         text_write_only_arm(out, record);
         return;
     }
-    text_write_answer(out, record);
+    if (ekb_record_is_clean(record)) {
+        text_write_answer(out, record);
+    }
     text_write_links(out, record);
     text_write_ladder(out, record);
     text_write_eku(out, record);
@@ -174,6 +215,9 @@ enum ekb_err ekb_report_text(char **out_text, const struct ekb_record *record)
         return EKB_NOMEM;
     }
     write_head(out, record);
+    if (!ekb_record_is_clean(record)) { // There is none, whatever was asked for.
+        text_write_answer(out, record);
+    }
     text_write_foreign_load(out, record);
     text_write_capacity(out, record);
     if (strcmp(ekb_record_base_kind(record), "measure") == 0) {

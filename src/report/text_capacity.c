@@ -328,7 +328,9 @@ void text_write_capacity(FILE *out, const struct ekb_record *record)
         return;
     }
     text_rule(out, "Capacity");
-    report_answer_capacity(&said, record);
+    if (ekb_record_is_clean(record)) {
+        report_answer_capacity(&said, record);
+    }
     text_say_capacity(&said, record);
     text_write_said(out, &said);
     write_trials(out, capacity);

@@ -21,14 +21,8 @@ const struct ekb_record_arm *text_find_cost_arm(const struct ekb_record *record,
 void text_write_answer(FILE *out, const struct ekb_record *record)
 {
     struct report_answer answer = {.num_sentences = 0};
-    if (record->plan.scenario[0] != '\0') {
-        report_answer_all(&answer, record);
-    } else {
-        report_answer_costs(&answer, record);
-    }
-    if (answer.num_sentences > 0) {
-        text_rule(out, "The answer");
-    }
+    report_answer_all(&answer, record, TEXT_VALIDITY);
+    text_rule(out, "The answer");
     text_write_said(out, &answer);
 }
 

@@ -9,11 +9,19 @@
 // Two ways to time the check that differ by less than this factor agree (docs/method.md).
 #define MAX_APART 2.0
 
+const char text_modes[] =
+    "EKU on: the client's certificate must be for clientAuth; off: it must be for serverAuth (what "
+    "products do whose switch is off); none: its usage is not looked at. The test client's "
+    "certificate has both usages, so every mode accepts it.";
+
 const char *text_short_verdict(char out_text[EKB_RECORD_TEXT_LEN],
                                const struct ekb_record_effect *effect)
 {
-    (void)snprintf(out_text, EKB_RECORD_TEXT_LEN, "%.*s", (int)strcspn(effect->verdict, ":;["),
-                   effect->verdict);
+    size_t len = strcspn(effect->verdict, ":;[");
+    while (len > 0 && effect->verdict[len - 1] == ' ') {
+        len--;
+    }
+    (void)snprintf(out_text, EKB_RECORD_TEXT_LEN, "%.*s", (int)len, effect->verdict);
     return out_text;
 }
 
@@ -166,6 +174,12 @@ static size_t list_handshakes(struct text_channel *channels, const struct ekb_re
         (void)snprintf(label, sizeof label, "per handshake, server CPU, depth %llu",
                        text_depths[i]);
         num = add_channel(channels, num, label, depth_effect(record, i));
+        if (text_depths[i] == 1) {
+            num = add_channel(channels, num, "the same, depth 1, on - off",
+                              text_find_eku_effect(record, "on-d1 - off-d1"));
+            num = add_channel(channels, num, "the same, depth 1, off - none",
+                              text_find_eku_effect(record, "off-d1 - none-d1"));
+        }
     }
     return num;
 }
@@ -260,7 +274,8 @@ void text_write_eku(FILE *out, const struct ekb_record *record)
         text_not_measured(out, record, EKB_STAGE_COST);
         return;
     }
-    (void)fprintf(out, "%-36s %-22s %-2s %7s  %s\n", "EKU checking on - no check",
+    text_wrapped(out, "%s", text_modes);
+    (void)fprintf(out, "\n%-36s %-22s %-2s %7s  %s\n", "on - none, unless it says otherwise",
                   "[95 % interval]", "", "least", "verdict");
     (void)fprintf(out, "%-36s %-22s %-2s %7s\n", "", "", "", "seen");
     write_channels(out, record, TEXT_COMPONENT);

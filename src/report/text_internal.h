@@ -17,10 +17,19 @@ struct text_unit {
 };
 extern const struct text_unit text_us, text_ms, text_plain;
 
+// The title of the section that says what the run found out about itself.
+#define TEXT_VALIDITY "Validity"
+
 // text_rule begins a section; text_wrapped prints a paragraph of at most 1,023 characters, broken
 // between words.
 void text_rule(FILE *out, const char *title);
 void text_wrapped(FILE *out, const char *format, ...) EKB_PRINTF(2, 3);
+
+// text_machine writes "2 virtual CPUs (AMD EPYC)", or that there are several; text_sides where
+// client and server ran: "server on CPU 0, client on CPU 1, over loopback", nothing if that is
+// unknown.
+const char *text_machine(char out_text[256], const struct ekb_record *record);
+const char *text_sides(char out_text[384], const struct ekb_record *record);
 
 // text_write_said prints each sentence as a paragraph.
 void text_write_said(FILE *out, const struct report_answer *answer);
@@ -67,7 +76,10 @@ struct text_channel {
     struct text_unit unit;
     const char *unit_name;
 };
-#define TEXT_MAX_CHANNELS 4
+#define TEXT_MAX_CHANNELS 6
+
+// text_modes says what the EKU modes are that are compared.
+extern const char text_modes[];
 
 // text_list_channels overwrites `out_channels` with those of `group` that are known, and returns
 // how many.

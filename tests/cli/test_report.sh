@@ -52,6 +52,25 @@ for format in text:txt markdown:md csv:csv junit:xml openmetrics:prom; do
     golden "both.${format#*:}" load.json capacity.json --format "${format%:*}"
 done
 
+# What the reference runs say first, in every format for people; of one that is not clean, no number.
+answer_of() {
+    run ekubench report "$1" --format "$2"
+    expect "$1 as $2" 0
+    tr '\n' ' ' <"$dir/out" | sed "s/\\\\//g; s/&#39;/'/g" >"$dir/flat"
+    grep -qE -- "$3" "$dir/flat" || fail "$1 as $2 does not say: $3"
+}
+number='-?[0-9.]+ (ns|us) \[[^]]*\]'
+for format in text markdown html; do
+    answer_of "$root/results/standard" "$format" "Checking the client's EKU costs the server $number per certificate"
+    answer_of "$root/results/standard" "$format" "from one without any by $number .*, and from one with it off by $number"
+    answer_of "$root/results/standard" "$format" 'With [0-9,]+ in flight the server accepted [0-9]+ '
+    answer_of "$root/results/rejects" "$format" "A rejected client costs the server between $number \(.*\) and $number"
+    answer_of measure.json "$format" 'No answer: the run is not clean;'
+    if grep -q 'the server accepted' "$dir/flat"; then
+        fail "measure.json as $format has an answer, but is not clean"
+    fi
+done
+
 # A directory, and a file that is written whole.
 mkdir "$dir/result"
 cp load.json "$dir/result/result.json"
