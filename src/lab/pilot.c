@@ -55,8 +55,8 @@ enum ekb_err ekb_pilot_choose(struct ekb_plan_stage *cost, struct ekb_record *re
     }
     cost->num_slices = cost->num_warmup + chosen;
     ekb_record_add_note(record,
-                        "pilot: %u slices of the cost stage are expected to find %s of server CPU "
-                        "(wanted: %s)",
+                        "pilot: with the noise of this machine %u slices of the cost stage can "
+                        "resolve %s of server CPU per handshake; %s were wished for",
                         chosen,
                         ekb_units_format_ns(found, ekb_power_detectable(spread_there, chosen,
                                                                         EKB_EFFECT_EKU_FAMILY)),

@@ -50,12 +50,17 @@ static void write_failures(struct html_page *page, const struct ekb_record *reco
 static void write_box(FILE *out, const struct ekb_record *record)
 {
     const bool clean = ekb_record_is_clean(record);
-    (void)fprintf(out, "<div class=\"box %s\">\n<p><strong>%s</strong> ", clean ? "good" : "bad",
-                  clean ? "Clean." : "Not clean.");
-    html_text(out, "%s%s",
-              clean ? "Nothing speaks against these numbers."
-                    : "Do not trust these numbers, for these reasons:",
-              record->interrupted ? " The run was interrupted before its plan was done." : "");
+    struct report_answer said = {.num_sentences = 0};
+    (void)fprintf(out, "<div class=\"box %s\">\n<p><strong>%s</strong>", clean ? "good" : "bad",
+                  clean ? "Clean" : "Not clean.");
+    if (clean) {
+        text_say_clean(&said, record);
+        // Its first word stands there.
+        html_text(out, "%s", said.sentences[0] + strlen("Clean"));
+    } else {
+        html_text(out, " Do not trust these numbers, for these reasons:%s",
+                  record->interrupted ? " The run was interrupted before its plan was done." : "");
+    }
     (void)fputs("</p>\n", out);
     write_list(out, record->num_reasons, (const char(*)[EKB_RECORD_LINE_LEN])record->reasons);
     if (record->num_notes > 0) {
@@ -70,8 +75,7 @@ void html_write_validity(struct html_page *page)
     FILE *out = page->out;
     html_section(out, "validity", HTML_VALIDITY);
     html_reading(out, "What the run found out about itself. The A/A control is the same treatment "
-                      "measured twice, as if it were two: an interval without 0 in it would mean "
-                      "that the measurement sees differences where there are none.");
+                      "measured twice, as if it were two: the true difference is 0.");
     for (size_t i = 0; i < page->set->num_results; i++) {
         const struct ekb_record *record = page->set->results[i].record;
         struct report_answer said = {.num_sentences = 0};
@@ -87,6 +91,7 @@ void html_write_validity(struct html_page *page)
             report_say(&said, "The hypervisor took %.1f %% of the machine during the run.",
                        record->host.steal_percent.value);
         }
+        text_say_words(&said, record);
         html_write_said(out, &said);
         write_failures(page, record);
     }
@@ -180,16 +185,43 @@ static void write_parts(struct html_page *page, const struct ekb_record *record)
 
 // Plan.
 
+// write_left_out writes how many slices are, or where arms have blocks, how many of these.
+static const char *write_left_out(char out_text[64], const struct ekb_record *record,
+                                  const struct ekb_record_stage *stage)
+{
+    size_t num_blocks = 0;
+    size_t num_disturbed = 0;
+    for (size_t i = 0; i < record->num_blocks; i++) {
+        const struct ekb_record_block *block = &record->blocks[i];
+        const bool is_of = strcmp(block->stage, stage->name) == 0;
+        num_blocks += is_of ? 1 : 0;
+        num_disturbed += is_of && block->disturbed ? 1 : 0;
+    }
+    if (num_blocks > 0) {
+        (void)snprintf(out_text, 64, "%zu of %zu blocks", num_disturbed, num_blocks);
+    } else {
+        (void)snprintf(out_text, 64, "%llu of %llu slices",
+                       (unsigned long long)stage->num_slices_dropped,
+                       (unsigned long long)stage->num_slices);
+    }
+    return out_text;
+}
+
 static void write_stages(struct html_page *page, const struct ekb_record *record)
 {
-    static const char *const columns[] = {"stage",    "<load",           "under way", "warm-up",
-                                          "measured", "slices left out", NULL};
+    static const char *const columns[] = {"stage",    "<load",    "under way", "warm-up",
+                                          "measured", "left out", NULL};
     FILE *out = page->out;
     char text[EKB_UNITS_TEXT_LEN];
+    char left_out[64];
     if (record->plan.num_stages == 0) {
         return;
     }
-    html_table(page, "The stages of the plan", columns);
+    html_table(page,
+               "The stages of the plan. Measured: without the warm-up, and without the begin of "
+               "each block, in which the connections of the one before end. Left out of the "
+               "estimates: slices, or blocks, disturbed by other work or by steal.",
+               columns);
     for (size_t i = 0; i < record->plan.num_stages; i++) {
         const struct ekb_record_stage *stage = &record->plan.stages[i];
         html_row(out, "%s", stage->name);
@@ -203,8 +235,7 @@ static void write_stages(struct html_page *page, const struct ekb_record *record
                   ekb_units_format_count(text, stage->in_flight));
         html_cell(out, "%s", ekb_units_format_ns(text, (double)stage->warmup_ns));
         html_cell(out, "%s", ekb_units_format_ns(text, (double)stage->duration_ns));
-        html_cell(out, "%llu of %llu", (unsigned long long)stage->num_slices_dropped,
-                  (unsigned long long)stage->num_slices);
+        html_cell(out, "%s", write_left_out(left_out, record, stage));
         html_row_end(out);
     }
     html_table_end(out);

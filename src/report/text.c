@@ -149,6 +149,11 @@ void text_say_controls(struct report_answer *answer, const struct ekb_record *re
         report_say(answer, "A/A control, blocks: wall time per handshake differs by %s %%.",
                    text_interval(text, &blocks->estimate, text_plain));
     }
+    if (server != NULL || client != NULL || blocks != NULL) {
+        report_say(answer,
+                   "By chance one in twenty of these 95 %% intervals misses 0; if one of 99 "
+                   "%% does, verdicts are withheld and the run is not clean.");
+    }
 }
 
 static void write_validity(FILE *out, const struct ekb_record *record)
@@ -156,6 +161,7 @@ static void write_validity(FILE *out, const struct ekb_record *record)
     text_rule(out, TEXT_VALIDITY);
     write_outcomes(out, record);
     struct report_answer said = {.num_sentences = 0};
+    struct report_answer rest = {.num_sentences = 0};
     text_say_controls(&said, record);
     text_write_said(out, &said);
     if (record->host.steal_percent.known) {
@@ -165,10 +171,13 @@ static void write_validity(FILE *out, const struct ekb_record *record)
     for (size_t i = 0; i < record->num_notes; i++) {
         text_wrapped(out, "Note: %s.", record->notes[i]);
     }
+    text_say_words(&rest, record);
     if (ekb_record_is_clean(record)) {
-        (void)fprintf(out, "Clean: nothing speaks against these numbers.\n");
+        text_say_clean(&rest, record);
+        text_write_said(out, &rest);
         return;
     }
+    text_write_said(out, &rest);
     (void)fprintf(out, "NOT CLEAN: do not trust these numbers:\n");
     for (size_t i = 0; i < record->num_reasons; i++) {
         (void)fputs("  ", out);

@@ -573,6 +573,46 @@ Test(text, withholds_the_answer_of_a_load_that_is_not_clean)
     cr_expect(says("No answer: the run is not clean; see below, \"Validity\"."), "%s", text);
 }
 
+Test(text, says_what_the_words_of_its_notes_mean_and_no_others)
+{
+    fill_measurement();
+    write_report();
+    cr_expect(!has("Words:"), "%s", text);
+
+    ekb_record_add_note(&record, "cost: left out of the estimates: 7 of 140 slices (%s)", "steal");
+    write_report();
+    cr_expect(says("Words: a slice is a fraction of a second of a run; intervals are over slices, "
+                   "not over handshakes; steal is time that the hypervisor gave to others. "),
+              "%s", text);
+    cr_expect(!says("a contrast is") && !says("an arm is"), "%s", text);
+}
+
+Test(text, is_not_just_clean_when_a_question_has_no_answer)
+{
+    fill_measurement();
+    write_report();
+    cr_expect(has("\nClean: nothing speaks against these numbers.\n"), "%s", text);
+
+    set_effect(EKB_METRIC_WALL, "on - none", (struct ekb_estimate){0.2, -0.7, 1.1, 60},
+               "no verdict: too few replicates for an A/A control");
+    write_report();
+    cr_expect(says("Clean, but not every question has an answer. Comparisons without a verdict: 1 "
+                   "in \"What does the EKU check cost?\"."),
+              "%s", text);
+    cr_expect(says("replicates are the repetitions that an interval is over"), "%s", text);
+    cr_expect(!has("nothing speaks against"), "%s", text);
+}
+
+// An interval of 95 % misses the truth once in twenty: that makes no run unclean.
+Test(text, says_by_which_interval_a_control_is_judged)
+{
+    fill_measurement();
+    write_report();
+    cr_expect(says("one in twenty of these 95 % intervals misses 0; if one of 99 % does, verdicts "
+                   "are withheld"),
+              "%s", text);
+}
+
 Test(text, says_where_client_and_server_ran)
 {
     fill_measurement();
