@@ -91,6 +91,14 @@ static void write_intervals(FILE *script, const char *name, const struct ekb_rec
     (void)fputs("EOD\n", script);
 }
 
+// num_lines_of is that of a panel. In a closed loop what is accepted is due again at once: the two
+// coincide.
+static size_t num_lines_of(const struct panel *panel, const struct ekb_record_stage *stage)
+{
+    const bool has_due = panel->num_lines > 1 && panel->lines[1].value_of == due_per_s;
+    return has_due && !stage->open_loop.known ? 1 : panel->num_lines;
+}
+
 // top_of returns the highest value of a panel or what it reaches at least, 1 if none is positive.
 static double top_of(const struct panel *panel, const struct ekb_record_series *series)
 {
@@ -105,18 +113,19 @@ static double top_of(const struct panel *panel, const struct ekb_record_series *
     return top > 0 ? top : 1;
 }
 
-static void write_panel(struct html_plot *plot, const struct ekb_record_series *series,
-                        unsigned index, unsigned num_panels)
+static void write_panel(struct html_plot *plot, const struct ekb_record_stage *stage,
+                        const struct ekb_record_series *series, unsigned index, unsigned num_panels)
 {
     const struct panel *panel = &panels[index];
+    const size_t num_lines = num_lines_of(panel, stage);
     const bool is_last = index + 1 == num_panels;
-    for (size_t i = 0; i < panel->num_lines; i++) {
+    for (size_t i = 0; i < num_lines; i++) {
         write_intervals(plot->script, panel->lines[i].name, series, panel->lines[i].value_of);
     }
     html_plot_panel(plot, index, num_panels, top_of(panel, series));
     (void)fprintf(plot->script, "set format x '%s'\n%sset ylabel '%s'\n", is_last ? "%g" : "",
                   is_last ? "set xlabel 's from the start of the stage'\n" : "", panel->label);
-    for (size_t i = 0; i < panel->num_lines; i++) {
+    for (size_t i = 0; i < num_lines; i++) {
         (void)fprintf(plot->script, "%s$%s using 1:2 with lines", i == 0 ? "plot " : ", ",
                       panel->lines[i].name);
         html_plot_line(plot, i);
@@ -130,6 +139,7 @@ static void plot_series(struct html_page *page, const struct ekb_record_stage *s
     const bool with_steal = text_is_steal_known(series);
     const unsigned num_panels = with_steal ? NUM_PANELS : NUM_PANELS - 1;
     const double end_s = seconds(last_of(series)->start_ns + last_of(series)->duration_ns);
+    const bool is_open = stage->open_loop.known;
     struct html_plot plot;
     char title[128];
     if (!html_plot_begin(page, &plot, with_steal ? 600 : 440, HTML_LINES)) {
@@ -141,18 +151,19 @@ static void plot_series(struct html_page *page, const struct ekb_record_stage *s
                   "" HTML_PLOT_BAND " fs solid 1 noborder\n",
                   end_s, seconds(stage->warmup_ns));
     for (unsigned i = 0; i < num_panels; i++) {
-        write_panel(&plot, series, i, num_panels);
+        write_panel(&plot, stage, series, i, num_panels);
     }
     html_plot_name(&plot, 0, "rate: accepted; latency: 99th percentile%s",
                    with_steal ? "; steal" : "");
-    html_plot_name(&plot, 1, "rate: due (begun or dropped); latency: median");
+    html_plot_name(&plot, 1, "%slatency: median", is_open ? "rate: due (begun or dropped); " : "");
     (void)snprintf(title, sizeof title, "Rate%s over time, stage %s",
                    with_steal ? ", latency and steal" : " and latency", stage->name);
     html_plot_end(page, &plot, title,
-                  "%s panels over %.0f seconds: handshakes due and accepted per second, %sthe "
+                  "%s panels over %.0f seconds: handshakes %saccepted per second, %sthe "
                   "median and 99th percentile of latency%s. The warm-up at the beginning is "
                   "shaded.",
-                  with_steal ? "Three" : "Two", end_s, with_steal ? "" : "and ",
+                  with_steal ? "Three" : "Two", end_s, is_open ? "due and " : "",
+                  with_steal ? "" : "and ",
                   with_steal ? ", and the share of the machine that the hypervisor took" : "");
 }
 
@@ -220,9 +231,12 @@ static bool is_of(const struct ekb_record_block *block, const struct ekb_record_
 
 typedef double value_of_block(const struct ekb_record_block *block);
 
+// By Little's law, the number in flight over the mean latency: how many are accepted in a block
+// depends on where in a wave it ends. Without a latency there are but these.
 static double block_rate(const struct ekb_record_block *block)
 {
-    return block->accepted_per_s;
+    return block->wall_ns.known && block->wall_ns.value > 0 ? 1e9 / block->wall_ns.value
+                                                            : block->accepted_per_s;
 }
 
 static double block_p99_ms(const struct ekb_record_block *block)
@@ -299,7 +313,7 @@ static void plot_blocks(struct html_page *page, const struct ekb_record_stage *s
     }
     (void)fprintf(plot.script, "set xrange [0:%zu]\n", num + 1);
     html_plot_panel(&plot, 0, 3, most_of_blocks(record, stage, block_rate));
-    (void)fputs("set format x ''\nset ylabel 'accepted/s'\n", plot.script);
+    (void)fputs("set format x ''\nset ylabel 'rate, /s'\n", plot.script);
     write_blocks(&plot, record, stage, "rate", block_rate);
     html_plot_panel(&plot, 1, 3, most_of_blocks(record, stage, block_p99_ms));
     (void)fputs("set ylabel 'p99, ms'\n", plot.script);
@@ -317,21 +331,24 @@ static void plot_blocks(struct html_page *page, const struct ekb_record_stage *s
     }
     (void)snprintf(title, sizeof title, "Rate, latency and steal by block, stage %s", stage->name);
     html_plot_end(page, &plot, title,
-                  "Three panels with a point for each of %zu blocks: accepted handshakes per "
-                  "second, 99th percentile of latency, and the share of the machine that the "
+                  "Three panels with a point for each of %zu blocks: handshakes per second, as the "
+                  "number in flight over the mean latency, 99th percentile of latency, and the "
+                  "share of the machine that the "
                   "hypervisor took.",
                   num);
 }
 
 static void table_blocks(struct html_page *page, const struct ekb_record_stage *stage)
 {
-    static const char *const columns[] = {"block",    "<arm",      "accepted/s", "p99, ms",
-                                          "steal, %", "waited, %", "<used",      NULL};
+    static const char *const columns[] = {"block",    "<arm",      "rate, /s", "p99, ms",
+                                          "steal, %", "waited, %", "<used",    NULL};
     const struct ekb_record_summary known = {.known = true};
     FILE *out = page->out;
     char caption[128];
     size_t number = 0;
-    (void)snprintf(caption, sizeof caption, "The blocks of stage %s", stage->name);
+    (void)snprintf(caption, sizeof caption,
+                   "The blocks of stage %s (rate: the number in flight over the mean latency)",
+                   stage->name);
     (void)fputs("<details>\n<summary>The blocks as a table</summary>\n", out);
     html_table(page, caption, columns);
     for (size_t i = 0; i < page->record->num_blocks; i++) {
@@ -341,7 +358,7 @@ static void table_blocks(struct html_page *page, const struct ekb_record_stage *
         }
         html_row(out, "%zu", ++number);
         html_words(out, "%s", block->arm);
-        html_cell(out, "%.0f", block->accepted_per_s);
+        html_cell(out, "%.0f", block_rate(block));
         html_cell_percentile(out, &known, block->p99_ns, text_ms);
         html_cell(out, "%.1f", block->steal_percent);
         html_cell(out, "%.1f", block->wait_percent);
@@ -350,6 +367,32 @@ static void table_blocks(struct html_page *page, const struct ekb_record_stage *
     }
     html_table_end(out);
     (void)fputs("</details>\n", out);
+}
+
+// say_spread says how far the blocks that were used lie apart.
+static void say_spread(struct report_answer *answer, const struct ekb_record *record,
+                       const struct ekb_record_stage *stage)
+{
+    double low_ms = (double)INFINITY;
+    double high_ms = 0;
+    double sum_ms = 0;
+    size_t num = 0;
+    for (size_t i = 0; i < record->num_blocks; i++) {
+        const struct ekb_record_block *block = &record->blocks[i];
+        if (is_of(block, stage) && !block->disturbed && block->wall_ns.known) {
+            const double mean_ms = block->wall_ns.value * (double)stage->in_flight / 1e6;
+            low_ms = fmin(low_ms, mean_ms);
+            high_ms = fmax(high_ms, mean_ms);
+            sum_ms += mean_ms;
+            num++;
+        }
+    }
+    if (num > 1 && sum_ms > 0) {
+        report_say(answer,
+                   "The mean latency of the blocks of stage %s lies between %.3g and %.3g ms, a "
+                   "spread of %.0f %%.",
+                   stage->name, low_ms, high_ms, 100.0 * (high_ms - low_ms) * (double)num / sum_ms);
+    }
 }
 
 // find_series returns that of a stage if it is long enough to be looked at, else NULL.
@@ -398,6 +441,7 @@ static bool has_closed_course(const struct ekb_record *record)
 void html_write_time(struct html_page *page)
 {
     const struct ekb_record *record = page->record;
+    struct report_answer said = {.num_sentences = 0};
     bool known = false;
     for (size_t i = 0; i < record->plan.num_stages; i++) {
         const struct ekb_record_stage *stage = &record->plan.stages[i];
@@ -408,6 +452,12 @@ void html_write_time(struct html_page *page)
         return;
     }
     html_section(page->out, "time", "Was it steady?");
+    for (size_t i = 0; i < record->plan.num_stages; i++) {
+        if (html_stage_is_shown(record, &record->plan.stages[i])) {
+            say_spread(&said, record, &record->plan.stages[i]);
+        }
+    }
+    html_write_said(page->out, &said);
     html_reading(page->out,
                  "What happened over time: a rate or latency that drifts or jumps makes every mean "
                  "less certain. Steal is the share of the machine that the hypervisor gave to "

@@ -101,6 +101,15 @@ if says_of_waves load; then
     fail 'waves in an open loop'
 fi
 
+# Whether a load was steady is said in numbers, of the reference run; of a closed loop what is accepted is drawn.
+report "$dir/standard.html" "$root/results/standard"
+grep -qE 'The mean latency of the blocks of stage load lies between [0-9.]+ and [0-9.]+ ms, a spread of' "$dir/standard.html" ||
+    fail 'nothing of how steady it was'
+if grep -q 'rate: due' "$dir/standard.html"; then
+    fail 'due and accepted of a closed loop are two lines'
+fi
+grep -q 'rate: due' "$dir/load.html" || fail 'an open loop without what was due'
+
 # Names that would be something else in HTML, in a script of gnuplot's, or to a shell.
 /usr/bin/python3 - "$dir" <<'PYTHON'
 import json
