@@ -148,7 +148,9 @@ void html_write_ladder(struct html_page *page)
             "certificate; each row below adds one thing to the row above. The client's "
             "certificate is signed by the root. EKU off wants it to be for serverAuth, EKU "
             "on for clientAuth instead; a CRL is a list of what was revoked. Thin lines "
-            "are the intervals of what is added.",
+            "are the intervals of what is added. Differences are taken slice by slice, fractions "
+            "of a second in which all arms have handshakes: they are not exactly those of two "
+            "levels.",
             (unsigned long long)stage->in_flight);
         plot_ladder(page, one_way);
         table_ladder(page, one_way);
@@ -479,10 +481,12 @@ void html_write_rejects(struct html_page *page)
     if (has_kinds || rejected.num_sentences > 0) {
         html_section(page->out, "rejected", "What does a rejected client cost?");
         if (has_kinds) {
-            html_reading(page->out,
-                         "Clients that a server must turn away, by what is wrong with their "
-                         "certificate. The difference is to a client that is accepted, with the "
-                         "revocation list (CRL) consulted for both or for neither.");
+            html_reading(
+                page->out,
+                "Clients that a server must turn away, by what is wrong with their "
+                "certificate. The difference is to a client that is accepted, with the "
+                "revocation list (CRL) consulted for both or for neither, and taken slice by "
+                "slice: it is not exactly that of two levels.");
             table_kinds(page);
         } else {
             html_write_said(page->out, &rejected);

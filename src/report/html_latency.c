@@ -148,9 +148,10 @@ static void write_stage(struct html_page *page, const struct ekb_record_stage *s
     html_text(page->out, "Stage %s", stage->name);
     (void)fputs("</h3>\n", page->out);
     text_say_shape(&said, stage);
-    text_say_side(&said, "Server",
+    const bool are_several = num_arms_of(record, stage->name) > 1;
+    text_say_side(&said, are_several ? "Server, over all arms" : "Server",
                   ekb_record_find_cpu(record->server_cpu, record->num_server_cpu, stage->name));
-    text_say_side(&said, "Client",
+    text_say_side(&said, are_several ? "Client, over all arms" : "Client",
                   ekb_record_find_cpu(record->client_cpu, record->num_client_cpu, stage->name));
     html_write_said(page->out, &said);
     collect(&curves, record, stage->name);

@@ -223,6 +223,8 @@ void html_write_floors(struct html_page *page)
     static const char *const columns[] = {"side",         "in memory, us", "bare TCP, us",
                                           "measured, us", "engine tax, %", NULL};
     const struct ekb_record *record = page->record;
+    const struct ekb_record_stage *stage = text_find_stage(record, EKB_STAGE_FLOOR);
+    struct report_answer said = {.num_sentences = 0};
     if (!record->floors_known || !record->server_floor.memory_ns.known) {
         return;
     }
@@ -230,11 +232,15 @@ void html_write_floors(struct html_page *page)
     html_reading(page->out,
                  "The least that a handshake can cost: the same one in memory, without a network, "
                  "and a TCP connection that exchanges as many bytes without TLS. What is measured "
-                 "beyond the sum of these two is the engine's tax.");
+                 "beyond the sum of these two is the engine's tax. EKU on, depth 1, %llu in "
+                 "flight; all CPU time of the process, and of the kernel for it.",
+                 stage != NULL ? (unsigned long long)stage->in_flight : 0);
     html_table(page, "All CPU time per handshake, with 95 % intervals", columns);
     write_floor(page->out, "server", &record->server_floor);
     write_floor(page->out, "client", &record->client_floor);
     html_table_end(page->out);
+    text_say_levels(&said, record);
+    html_write_said(page->out, &said);
     html_section_end(page->out);
 }
 

@@ -98,7 +98,8 @@ void text_write_ladder(FILE *out, const struct ekb_record *record)
     }
     text_wrapped(out,
                  "us of CPU per handshake in TLS and in our own code, %llu in flight, the client's "
-                 "leaf signed by the root; mean [95 %% interval], differences paired by slice.",
+                 "leaf signed by the root; mean [95 %% interval]. Differences are taken slice by "
+                 "slice: they are not exactly those of two levels.",
                  (unsigned long long)text_find_stage(record, EKB_STAGE_COST)->in_flight);
     (void)fprintf(out, "\n%-36s  %-24s  %-22s  %6s\n", "", "server", "client", "bytes");
     write_level(out, one_way);

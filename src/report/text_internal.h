@@ -137,6 +137,7 @@ void text_say_clean(struct report_answer *answer, const struct ekb_record *recor
 void text_say_controls(struct report_answer *answer, const struct ekb_record *record);
 void text_say_outcomes(struct report_answer *answer, const struct ekb_record *record);
 void text_say_capacity(struct report_answer *answer, const struct ekb_record *record);
+void text_say_levels(struct report_answer *answer, const struct ekb_record *record);
 void text_say_negotiated(struct report_answer *answer, const struct ekb_record *record);
 void text_say_shape(struct report_answer *answer, const struct ekb_record_stage *stage);
 void text_say_side(struct report_answer *answer, const char *name,

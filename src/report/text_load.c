@@ -104,6 +104,9 @@ static const char *write_total_rate(char out_text[64], const struct ekb_record *
     return out_text;
 }
 
+// Of fewer connections the memory of each is not said.
+#define LEAST_CONNECTIONS 100
+
 void text_say_side(struct report_answer *answer, const char *name, const struct ekb_record_cpu *cpu)
 {
     char memory[EKB_UNITS_TEXT_LEN];
@@ -116,7 +119,10 @@ void text_say_side(struct report_answer *answer, const char *name, const struct 
     if (cpu->workers > 1) {
         (void)snprintf(workers, sizeof workers, "%llu workers, ", (unsigned long long)cpu->workers);
     }
-    if (cpu->memory_per_connection_bytes.known) {
+    // Of few connections, what the process needs besides would be shared among them.
+    const bool are_few =
+        cpu->peak_connections.known && cpu->peak_connections.value < LEAST_CONNECTIONS;
+    if (cpu->memory_per_connection_bytes.known && !are_few) {
         (void)snprintf(connection, sizeof connection, "; %s a connection",
                        ekb_units_format_bytes(memory, cpu->memory_per_connection_bytes.value));
     }
@@ -208,6 +214,47 @@ static bool is_known(const struct ekb_record_side_floor *floor)
     return floor->interval_known || floor->tcp_known || floor->measured_known || floor->tax_known;
 }
 
+// all_are_accepted is true if every client of a stage is.
+static bool all_are_accepted(const struct ekb_record *record, const char *stage)
+{
+    bool all = true;
+    for (size_t i = 0; i < record->num_arms; i++) {
+        const struct ekb_record_arm *arm = &record->arms[i];
+        all = all && (strcmp(arm->stage, stage) != 0 || strcmp(arm->expect, "accept") == 0);
+    }
+    return all;
+}
+
+void text_say_levels(struct report_answer *answer, const struct ekb_record *record)
+{
+    const struct ekb_record_arm *arm = text_find_cost_arm(record, "on", 1);
+    const struct ekb_record_stage *cost = text_find_stage(record, EKB_STAGE_COST);
+    const struct ekb_record_stage *floor = text_find_stage(record, EKB_STAGE_FLOOR);
+    const struct ekb_record_stage *load = text_find_stage(record, EKB_STAGE_LOAD);
+    const struct ekb_record_cpu *loaded =
+        ekb_record_find_cpu(record->server_cpu, record->num_server_cpu, EKB_STAGE_LOAD);
+    char in_flight[EKB_UNITS_TEXT_LEN];
+    char under_load[96] = "";
+    if (arm == NULL || !arm->server_cpu_interval_known || cost == NULL || floor == NULL ||
+        !record->server_floor.measured_known) {
+        return;
+    }
+    if (load != NULL && loaded != NULL && loaded->per_handshake_ns.known &&
+        all_are_accepted(record, EKB_STAGE_LOAD)) {
+        (void)snprintf(under_load, sizeof under_load, ", and %.0f us with %s (under load)",
+                       loaded->per_handshake_ns.value / 1e3,
+                       ekb_units_format_count(in_flight, load->in_flight));
+    }
+    report_say(answer,
+               "The same accepted client costs the server %.0f us in TLS and our own code with "
+               "%llu in flight (the tables of costs); with the kernel's part, %.0f us with %llu in "
+               "flight (here)%s. Levels differ from stage to stage, for what they include and "
+               "because machines drift: differences are taken within one stage only.",
+               arm->server_cpu_interval.estimate / 1e3, (unsigned long long)cost->in_flight,
+               record->server_floor.measured.estimate / 1e3, (unsigned long long)floor->in_flight,
+               under_load);
+}
+
 void text_write_floors(FILE *out, const struct ekb_record *record)
 {
     if (!record->floors_known || !record->server_floor.memory_ns.known) {
@@ -229,6 +276,9 @@ void text_write_floors(FILE *out, const struct ekb_record *record)
                   "measured", "engine tax, %");
     write_floor_row(out, "server", &record->server_floor);
     write_floor_row(out, "client", &record->client_floor);
+    struct report_answer said = {.num_sentences = 0};
+    text_say_levels(&said, record);
+    text_write_said(out, &said);
 }
 
 void text_say_shape(struct report_answer *answer, const struct ekb_record_stage *stage)

@@ -19,7 +19,8 @@ static const char *write_comparison(char out_text[256], const struct ekb_record 
     out_text[0] = '\0';
     if (of_server != NULL && of_client != NULL) {
         (void)snprintf(out_text, 256,
-                       " Compared to an accepted client: server %s us, client %s us.",
+                       " Compared to an accepted client, slice by slice (not exactly the "
+                       "difference of two levels): server %s us, client %s us.",
                        text_signed_interval(server, of_server, text_us),
                        text_signed_interval(client, of_client, text_us));
     }
@@ -127,10 +128,11 @@ static void write_table(FILE *out, const struct ekb_record *record)
         text_not_measured(out, record, EKB_STAGE_COST);
         return;
     }
-    text_wrapped(out,
-                 "us of server CPU per handshake, and us from the start of the connection until "
-                 "the client knows. The difference is to a client that is accepted, with the CRL "
-                 "consulted for both or for neither.");
+    text_wrapped(
+        out, "us of server CPU per handshake, and us from the start of the connection until "
+             "the client knows. The difference is to a client that is accepted, with the CRL "
+             "consulted for both or for neither, taken slice by slice: it is not exactly that of "
+             "two levels.");
     (void)fprintf(out, "\n%-24s  %-22s  %-23s  %6s  %6s  %s\n", "client", "server CPU",
                   "difference", "p50", "p99", "alert");
     for (size_t i = 0; i < TEXT_NUM_KINDS; i++) {

@@ -613,6 +613,37 @@ Test(text, says_by_which_interval_a_control_is_judged)
               "%s", text);
 }
 
+Test(text, says_what_the_levels_of_its_stages_include)
+{
+    fill_measurement();
+    add_stage("floor", 64);
+
+    write_report();
+
+    cr_expect(
+        says("costs the server 325 us in TLS and our own code with 4 in flight (the tables of "
+             "costs); with the kernel's part, 331 us with 64 in flight (here), and 1235 us "
+             "with 2,000 (under load)."),
+        "%s", text);
+    cr_expect(says("slice by slice: they are not exactly those of two levels"), "%s", text);
+}
+
+Test(text, gives_no_memory_of_a_connection_when_there_were_few)
+{
+    fill_measurement();
+    write_report();
+    cr_expect(has("40.0 KiB a connection"), "%s", text);
+
+    record.server_cpu[1].peak_connections = known(99);
+    record.client_cpu[1].peak_connections = known(99);
+    write_report();
+    cr_expect(!has("a connection\n"), "%s", text);
+
+    record.server_cpu[1].peak_connections = known(100);
+    write_report();
+    cr_expect(has("40.0 KiB a connection"), "%s", text);
+}
+
 Test(text, says_where_client_and_server_ran)
 {
     fill_measurement();
