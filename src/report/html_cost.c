@@ -147,11 +147,12 @@ void html_write_ladder(struct html_page *page)
             "handshakes under way. The first row is TLS that asks no client for a "
             "certificate; each row below adds one thing to the row above. The client's "
             "certificate is signed by the root. EKU off wants it to be for serverAuth, EKU "
-            "on for clientAuth instead; a CRL is a list of what was revoked. Thin lines "
+            "on for clientAuth instead. Thin lines "
             "are the intervals of what is added. Differences are taken slice by slice, fractions "
             "of a second in which all arms have handshakes: they are not exactly those of two "
             "levels.",
             (unsigned long long)stage->in_flight);
+        html_reading(page->out, "%s", text_rungs_meaning);
         plot_ladder(page, one_way);
         table_ladder(page, one_way);
     }
@@ -488,6 +489,7 @@ void html_write_rejects(struct html_page *page)
                 "revocation list (CRL) consulted for both or for neither, and taken slice by "
                 "slice: it is not exactly that of two levels.");
             table_kinds(page);
+            html_reading(page->out, "%s", text_why_cheaper);
         } else {
             html_write_said(page->out, &rejected);
         }

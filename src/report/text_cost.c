@@ -29,13 +29,22 @@ void text_write_answer(FILE *out, const struct ekb_record *record)
 // The ladder.
 
 const struct text_rung text_rungs[TEXT_NUM_RUNGS] = {
-    {"+ certificate requested and parsed", "+ certificate parsed", "parse-d1 - one-way"},
+    {"+ certificate and client's signature", "+ certificate requested", "parse-d1 - one-way"},
     {"+ chain verified, no EKU check", "+ chain verified", "none-d1 - parse-d1"},
     {"+ EKU off (serverAuth)", "+ EKU off", "off-d1 - none-d1"},
     {"+ EKU on (clientAuth) instead", "+ EKU on instead", "on-d1 - off-d1"},
     {"+ name checked", "+ name checked", "name-d1 - on-d1"},
     {"+ CRL checked", "+ CRL checked", "crl-d1 - name-d1"},
 };
+
+const char text_rungs_meaning[] =
+    "Certificate and client's signature: the certificate is asked for and parsed, and the "
+    "signature "
+    "that proves its key (CertificateVerify) checked. Chain: the signatures of the certificates "
+    "are "
+    "verified up to the root. CRL: whether a certificate was revoked; the library verifies the "
+    "list's signature anew in every handshake, once for each certificate of the chain and once for "
+    "the root.";
 
 static const char *added(char out_text[64], const struct ekb_record *record, const char *metric,
                          const char *contrast)
@@ -106,6 +115,7 @@ void text_write_ladder(FILE *out, const struct ekb_record *record)
     for (size_t i = 0; i < TEXT_NUM_RUNGS; i++) {
         write_rung(out, record, text_rungs[i].label, text_rungs[i].contrast);
     }
+    text_wrapped(out, "%s", text_rungs_meaning);
 }
 
 // Depth.

@@ -58,6 +58,7 @@ struct text_rung {
 };
 #define TEXT_NUM_RUNGS 6
 extern const struct text_rung text_rungs[TEXT_NUM_RUNGS];
+extern const char text_rungs_meaning[];
 
 // text_find_eku_effect finds what a mode costs over another in server CPU ("on-d1 - none-d1").
 const struct ekb_record_effect *text_find_eku_effect(const struct ekb_record *record,
@@ -101,6 +102,9 @@ struct text_kind {
 };
 #define TEXT_NUM_KINDS 7
 extern const struct text_kind text_kinds[TEXT_NUM_KINDS];
+
+// text_why_cheaper says at what a server stops.
+extern const char text_why_cheaper[];
 
 // text_num_rejected returns how many kinds are rejected in the record; text_find_kind returns the
 // arm of one and text_find_kind_effect what it costs over its control: NULL if it is not there.

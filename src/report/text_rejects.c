@@ -27,6 +27,11 @@ static const char *write_comparison(char out_text[256], const struct ekb_record 
     return out_text;
 }
 
+const char text_why_cheaper[] =
+    "The server stops at the first thing that is wrong. Usage and issuer are looked at before any "
+    "signature, revocation after the CRL's, expiry after those of the chain; the client's own "
+    "(CertificateVerify) is not checked of a client that is rejected.";
+
 void text_say_reject(struct report_answer *answer, const struct ekb_record *record)
 {
     const struct ekb_record_arm *rejected =
@@ -37,6 +42,7 @@ void text_say_reject(struct report_answer *answer, const struct ekb_record *reco
         report_say(answer, "EKU checking on, a leaf without clientAuth: %s us of server CPU.%s",
                    text_interval(level, &rejected->server_cpu_interval, text_us),
                    write_comparison(comparison, record));
+        report_say(answer, "%s", text_why_cheaper);
     }
 }
 
@@ -141,6 +147,7 @@ static void write_table(FILE *out, const struct ekb_record *record)
             write_row(out, record, &text_kinds[i], arm);
         }
     }
+    text_wrapped(out, "%s", text_why_cheaper);
 }
 
 void text_write_rejects(FILE *out, const struct ekb_record *record)

@@ -755,9 +755,10 @@ Test(text, gives_what_each_rung_adds_on_both_sides)
 
     write_report();
 
-    const char *row = line_with("+ certificate requested and parsed");
+    const char *row = line_with("+ certificate and client's signature");
     cr_expect(strstr(row, "+10.0 [9.5, 10.5]") != NULL, "%s", row);
     cr_expect(strstr(row, "+621") != NULL, "%s", row);
+    cr_expect(says("that proves its key (CertificateVerify) checked."), "%s", text);
     row = line_with("+ CRL checked");
     cr_expect(strstr(row, "+60.0 [59.5, 60.5]") != NULL, "%s", row);
     cr_expect(strstr(row, "+0.3 [-0.5, 0.9]") != NULL, "%s", row);
