@@ -204,6 +204,10 @@ static void plot_eku(struct html_page *page)
     html_plot_even_axis(&plot, 'y', -most_us, most_us);
     if (within_us > 0) {
         (void)fprintf(plot.script,
+                      "set label 'does not matter' at first 4, first %.6g center "
+                      "offset 0,-0.7 textcolor rgb " HTML_PLOT_INK "\n",
+                      within_us);
+        (void)fprintf(plot.script,
                       "set object rectangle from graph 0, first %.6g to graph 1, first %.6g "
                       "behind fc rgb " HTML_PLOT_BAND " fs solid 1 noborder\n",
                       -within_us, within_us);
@@ -274,6 +278,7 @@ void html_write_eku(struct html_page *page)
                      "run may have missed.");
         plot_eku(page);
         table_eku(page);
+        text_say_verdicts(&said, page->record);
         text_say_missing_verdicts(&said, page->record);
         text_say_agreement(&said, page->record);
         html_write_said(page->out, &said);
@@ -427,11 +432,13 @@ void html_write_depth(struct html_page *page)
     if (!first->server_cpu_interval_known && slope_of(page->record, 0) == NULL) {
         write_not_measured(page->out, page->record, EKB_STAGE_COST);
     } else {
-        html_reading(page->out,
-                     "A client's certificate may come with others that vouch for it; the server "
-                     "verifies each. Depth 1: it is signed by the root itself. The dashed line has "
-                     "the slope that was found with EKU checking on: what each further certificate "
-                     "adds. Intervals that are not seen are smaller than the points.");
+        html_reading(
+            page->out,
+            "A client's certificate may come with others that vouch for it, intermediates; "
+            "the server verifies each. Depth 1: it is signed by the root itself; depth 2: "
+            "by one intermediate, which the root signed. The dashed line has "
+            "the slope that was found with EKU checking on: what each further certificate "
+            "adds. Intervals that are not seen are smaller than the points.");
         plot_depth(page);
         table_depth(page);
         table_slopes(page);

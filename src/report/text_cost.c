@@ -201,8 +201,9 @@ void text_say_linearity(struct report_answer *answer, const struct ekb_record *r
     if (client == NULL && server == NULL) {
         return;
     }
-    report_say(answer, "Is it a straight line? Of the client's chain the server's CPU is asked, of "
-                       "the server's the client's.");
+    report_say(answer,
+               "Does each further certificate cost the side that verifies it as much as the "
+               "one before?");
     say_straightness(answer, "Client's chain", client);
     say_straightness(answer, "Server's chain", server);
 }
@@ -250,9 +251,10 @@ void text_write_depth(FILE *out, const struct ekb_record *record)
         text_not_measured(out, record, EKB_STAGE_COST);
         return;
     }
-    text_wrapped(out,
-                 "us of server CPU per handshake; depth = certificates above the client's leaf, "
-                 "which has both usages and is accepted in every mode.");
+    text_wrapped(
+        out, "us of server CPU per handshake; depth = certificates above the client's leaf: the "
+             "root and, from depth 2 on, intermediates. The leaf has both usages and is "
+             "accepted in every mode.");
     (void)fprintf(out, "\n%-14s  %-26s  %-26s  %-26s\n", "", "EKU checking on", "EKU checking off",
                   "no EKU check");
     for (size_t i = 0; i < TEXT_NUM_DEPTHS; i++) {

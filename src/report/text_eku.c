@@ -256,6 +256,25 @@ void text_say_missing_verdicts(struct report_answer *answer, const struct ekb_re
     }
 }
 
+void text_say_verdicts(struct report_answer *answer, const struct ekb_record *record)
+{
+    const struct ekb_record_effect *whole = text_find_eku_effect(record, NULL);
+    if (whole != NULL && whole->equivalence > 0) {
+        report_say(answer,
+                   "Equivalent: the 90 %% interval lies within a band around 0 (of a handshake's "
+                   "CPU, +-%.3g us) that counts as no difference that matters. No detectable "
+                   "difference: 0 may be the truth, but the interval reaches beyond the band.",
+                   whole->equivalence / text_us.divisor);
+    }
+    if (text_find_effect(record, EKB_EFFECT_COMPONENT, EKB_METRIC_PURPOSE,
+                         EKB_CONTRAST_PURPOSE_FIRST) != NULL) {
+        report_say(answer,
+                   "First look: the check right after signatures were verified, which leaves "
+                   "the processor's caches full of other things; the others repeat it with "
+                   "warm caches, all that it needs at hand. In a handshake it lies between.");
+    }
+}
+
 bool text_eku_is_known(const struct ekb_record *record)
 {
     return text_find_eku_effect(record, NULL) != NULL ||
@@ -282,6 +301,7 @@ void text_write_eku(FILE *out, const struct ekb_record *record)
     write_handshake_rows(out, record);
     write_block_rows(out, record);
     struct report_answer said = {.num_sentences = 0};
+    text_say_verdicts(&said, record);
     text_say_missing_verdicts(&said, record);
     text_say_agreement(&said, record);
     text_write_said(out, &said);

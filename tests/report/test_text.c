@@ -644,6 +644,27 @@ Test(text, gives_no_memory_of_a_connection_when_there_were_few)
     cr_expect(has("40.0 KiB a connection"), "%s", text);
 }
 
+Test(text, says_what_its_verdicts_mean)
+{
+    fill_measurement();
+    write_report();
+    cr_expect(!has("Equivalent:") && says("First look: the check right after signatures"), "%s",
+              text);
+
+    for (size_t i = 0; i < record.num_effects; i++) {
+        record.effects[i].equivalence = 2000;
+    }
+    remove_effects(EKB_EFFECT_EKU);
+    write_report();
+    cr_expect(!has("Equivalent:"), "%s", text);
+
+    add_effect(EKB_EFFECT_EKU, EKB_METRIC_SERVER_CPU, "on-d1 - none-d1",
+               (struct ekb_estimate){42, -410, 490, 60}, "equivalent within 2.00 us");
+    record.effects[record.num_effects - 1].equivalence = 2000;
+    write_report();
+    cr_expect(says("(of a handshake's CPU, +-2 us) that counts as no difference"), "%s", text);
+}
+
 Test(text, says_where_client_and_server_ran)
 {
     fill_measurement();
