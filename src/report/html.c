@@ -61,7 +61,8 @@ static void write_facts(FILE *out, const struct ekb_record *record)
               record->plan.name[0] != '\0' ? ", plan " : "", record->plan.name);
     write_started(out, record->started_at);
     (void)text_sides(sides, record);
-    html_text(out, " on %s%s%s.", text_machine(machine, record), sides[0] != '\0' ? "; " : "", sides);
+    html_text(out, " on %s%s%s.", text_machine(machine, record), sides[0] != '\0' ? "; " : "",
+              sides);
     if (record->num_parts > 0) {
         html_text(out, " Merged from %zu results of ekubench %s.", record->num_parts,
                   ekb_record_base_kind(record));
