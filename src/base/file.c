@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <libgen.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -217,6 +218,116 @@ enum ekb_err ekb_file_write_unsynced(const char *path, const void *data, size_t 
                                      struct ekb_fail *reterr_fail)
 {
     return write_file(path, data, len, mode, NOT_YET, reterr_fail);
+}
+
+// Outputs.
+
+#define MAX_LINKS 40
+
+// descriptor_of returns the open descriptor that `path` names, -1 if it names none. One of this
+// program's own, which programs that it starts do not get, is none.
+static int descriptor_of(const char *path)
+{
+    static const char *const directories[] = {"/dev/fd/", "/proc/self/fd/"};
+    long fd = -1;
+    if (strcmp(path, "/dev/stdout") == 0) {
+        fd = STDOUT_FILENO;
+    } else if (strcmp(path, "/dev/stderr") == 0) {
+        fd = STDERR_FILENO;
+    }
+    for (size_t i = 0; i < sizeof directories / sizeof directories[0]; i++) {
+        const size_t len = strlen(directories[i]);
+        char *end = NULL;
+        if (strncmp(path, directories[i], len) == 0 && path[len] >= '0' && path[len] <= '9') {
+            fd = strtol(path + len, &end, 10);
+            fd = *end == '\0' && fd <= INT_MAX ? fd : -1;
+        }
+    }
+    const int flags = fd >= 0 ? fcntl((int)fd, F_GETFD) : -1;
+    return flags >= 0 && (flags & FD_CLOEXEC) == 0 ? (int)fd : -1;
+}
+
+// target_of returns what `link`, which points to `text`, stands for. Newly allocated, or NULL.
+static char *target_of(const char *link, const char *text)
+{
+    char *target = NULL;
+    const char *slash = text[0] != '/' ? strrchr(link, '/') : NULL;
+    const int len = slash != NULL ? (int)(slash - link) + 1 : 0;
+    return asprintf(&target, "%.*s%s", len, link, text) < 0 ? NULL : target;
+}
+
+// follow stores where the links that `path` begins with end, newly allocated: what is there is no
+// link, or is missing.
+static enum ekb_err follow(char **out_path, const char *path, struct ekb_fail *reterr_fail)
+{
+    char *at = strdup(path);
+    for (int i = 0; at != NULL && i < MAX_LINKS; i++) {
+        char text[PATH_MAX];
+        const ssize_t len = readlink(at, text, sizeof text - 1);
+        if (len < 0) {
+            *out_path = at;
+            return EKB_OK;
+        }
+        text[len] = '\0';
+        char *next = target_of(at, text);
+        free(at);
+        at = next;
+    }
+    if (at == NULL) {
+        return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%s", path);
+    }
+    free(at);
+    return ekb_fail_set(reterr_fail, EKB_SYSTEM, ELOOP, "%s", path);
+}
+
+// write_through writes into what cannot be replaced.
+static enum ekb_err write_through(const char *path, const void *data, size_t len,
+                                  struct ekb_fail *reterr_fail)
+{
+    const int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0) {
+        return system_fail(reterr_fail, path);
+    }
+    enum ekb_err err = write_all(fd, data, len) ? EKB_OK : system_fail(reterr_fail, path);
+    if (close(fd) != 0 && err == EKB_OK) {
+        err = system_fail(reterr_fail, path);
+    }
+    return err;
+}
+
+static unsigned mode_of_new_files(void)
+{
+    const mode_t mask = umask(0);
+    (void)umask(mask);
+    return 0666U & ~mask;
+}
+
+enum ekb_err ekb_file_write_output(const char *path, const void *data, size_t len,
+                                   struct ekb_fail *reterr_fail)
+{
+    struct stat status;
+    char *target = NULL;
+    const int own = descriptor_of(path);
+    if (own >= 0) {
+        return write_all(own, data, len) ? EKB_OK : system_fail(reterr_fail, path);
+    }
+    const bool is_there = stat(path, &status) == 0;
+    if (!is_there && errno != ENOENT) {
+        return system_fail(reterr_fail, path);
+    }
+    if (is_there && S_ISDIR(status.st_mode)) {
+        return ekb_fail_say(reterr_fail, EKB_EXISTS, "%s is a directory", path);
+    }
+    if (is_there && !S_ISREG(status.st_mode)) {
+        return write_through(path, data, len, reterr_fail);
+    }
+    enum ekb_err err = follow(&target, path, reterr_fail);
+    if (target != NULL) {
+        const unsigned mode = is_there ? status.st_mode & 0777 : mode_of_new_files();
+        err = write_file(target, data, len, mode, DURABLE, reterr_fail);
+    }
+    free(target);
+    return err;
 }
 
 enum ekb_err ekb_file_sync(const char *path, struct ekb_fail *reterr_fail)

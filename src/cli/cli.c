@@ -258,7 +258,7 @@ static enum ekb_err write_text(const char *directory, const char *name, const ch
     if (path == NULL) {
         return ekb_fail_set(reterr_fail, EKB_NOMEM, 0, "%s", name);
     }
-    const enum ekb_err err = ekb_file_write_atomic(path, text, strlen(text), 0644, reterr_fail);
+    const enum ekb_err err = ekb_file_write_output(path, text, strlen(text), reterr_fail);
     free(path);
     return err;
 }

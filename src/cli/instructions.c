@@ -131,8 +131,7 @@ static int write_output(const struct arguments *arguments, const struct ekb_inst
         ekb_cli_say("out of memory");
         return EKB_EXIT_ENVIRONMENT;
     }
-    const enum ekb_err err =
-        ekb_file_write_atomic(arguments->output, text, strlen(text), 0644, &fail);
+    const enum ekb_err err = ekb_file_write_output(arguments->output, text, strlen(text), &fail);
     free(text);
     return err == EKB_OK ? EKB_EXIT_OK : ekb_cli_fail(&fail);
 }

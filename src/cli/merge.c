@@ -82,7 +82,7 @@ static enum ekb_err write_file(const char *path, const struct ekb_record *record
     if (err != EKB_OK) {
         return ekb_fail_set(reterr_fail, err, 0, "merged result");
     }
-    err = ekb_file_write_atomic(path, text, strlen(text), 0644, reterr_fail);
+    err = ekb_file_write_output(path, text, strlen(text), reterr_fail);
     free(text);
     return err;
 }

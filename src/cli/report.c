@@ -110,9 +110,8 @@ static int print(const char *text, const char *output)
         (void)fflush(stdout);
         return EKB_EXIT_OK;
     }
-    return ekb_file_write_atomic(output, text, strlen(text), 0644, &fail) == EKB_OK
-               ? EKB_EXIT_OK
-               : ekb_cli_fail(&fail);
+    return ekb_file_write_output(output, text, strlen(text), &fail) == EKB_OK ? EKB_EXIT_OK
+                                                                              : ekb_cli_fail(&fail);
 }
 
 static int report_set(const struct arguments *arguments, const struct ekb_report_set *set,

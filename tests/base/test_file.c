@@ -6,12 +6,16 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define NOBODY 65534
@@ -350,6 +354,175 @@ Test(file, replaces_the_whole_file_when_it_is_synced_later)
     assert_content("new");
     cr_expect_eq(fixture_mode(path), 0640u, "%04o", fixture_mode(path));
     cr_expect_eq(num_entries(), 1u, "%zu", num_entries());
+}
+
+// Outputs of the user.
+
+static enum ekb_err put(const char *text, struct ekb_fail *fail)
+{
+    return ekb_file_write_output(path, text, strlen(text), fail);
+}
+
+Test(file, gives_an_output_the_bits_that_the_umask_leaves)
+{
+    static const mode_t masks[] = {022, 077, 0, 027};
+    for (size_t i = 0; i < sizeof masks / sizeof masks[0]; i++) {
+        const mode_t before = umask(masks[i]);
+
+        cr_expect_eq(put("x", NULL), EKB_OK);
+
+        cr_expect_eq(umask(before), masks[i], "the umask is another one now");
+        cr_expect_eq(fixture_mode(path), 0666u & ~masks[i], "%04o", fixture_mode(path));
+        cr_assert_eq(unlink(path), 0);
+    }
+}
+
+Test(file, keeps_the_bits_of_an_output_that_was_there)
+{
+    fixture_write(path, "old and longer", 14, 0600);
+
+    cr_assert_eq(put("new", NULL), EKB_OK);
+
+    assert_content("new");
+    cr_assert_eq(fixture_mode(path), 0600u, "%04o", fixture_mode(path));
+    cr_assert_eq(num_entries(), 1u, "%zu", num_entries());
+}
+
+Test(file, writes_an_output_through_a_fifo)
+{
+    char text[8] = "";
+    struct stat status;
+    cr_assert_eq(mkfifo(path, 0600), 0);
+    const int reader = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    cr_assert_geq(reader, 0);
+
+    cr_assert_eq(put("new", NULL), EKB_OK);
+
+    cr_expect_eq(read(reader, text, sizeof text), 3);
+    cr_expect_str_eq(text, "new");
+    cr_assert_eq(lstat(path, &status), 0);
+    cr_expect(S_ISFIFO(status.st_mode), "the FIFO is gone");
+    (void)close(reader);
+}
+
+Test(file, writes_an_output_through_a_device)
+{
+    struct stat status;
+    if (mknod(path, S_IFCHR | 0666, makedev(1, 3)) != 0) {
+        cr_skip_test("no device can be made here: %s", strerror(errno));
+    }
+
+    const enum ekb_err err = put("new", NULL);
+
+    cr_assert_eq(lstat(path, &status), 0);
+    cr_expect(S_ISCHR(status.st_mode), "the device is gone");
+    // On a file system where devices do nothing it is refused.
+    cr_expect(err == EKB_OK || err == EKB_PERMISSION, "%s", ekb_err_name(err));
+}
+
+Test(file, says_that_a_device_for_an_output_is_full)
+{
+    struct ekb_fail fail = {0};
+    if (mknod(path, S_IFCHR | 0666, makedev(1, 7)) != 0) {
+        cr_skip_test("no device can be made here: %s", strerror(errno));
+    }
+
+    const enum ekb_err err = put("new", &fail);
+
+    cr_expect_neq(err, EKB_OK);
+    cr_expect_not_null(strstr(fail.detail, path), "%s", fail.detail);
+    cr_expect_eq(num_entries(), 1u, "%zu", num_entries());
+}
+
+Test(file, fails_to_put_an_output_into_a_socket)
+{
+    struct ekb_fail fail = {0};
+    struct stat status;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    (void)snprintf(address.sun_path, sizeof address.sun_path, "%.100s", path);
+    cr_assert_eq(bind(listener, (const struct sockaddr *)&address, sizeof address), 0);
+
+    cr_expect_neq(put("new", &fail), EKB_OK);
+
+    cr_assert_eq(lstat(path, &status), 0);
+    cr_expect(S_ISSOCK(status.st_mode), "the socket is gone");
+    (void)close(listener);
+}
+
+// expect_linked expects that `path` is still a link, and reads "new".
+static void expect_linked(void)
+{
+    struct stat status;
+    cr_assert_eq(lstat(path, &status), 0);
+    cr_assert(S_ISLNK(status.st_mode), "the link is gone");
+    assert_content("new");
+}
+
+Test(file, replaces_what_a_link_for_an_output_points_to)
+{
+    char target[512];
+    char between[512];
+    (void)fixture_dir_file(target, &dir, "target");
+    (void)fixture_dir_file(between, &dir, "between");
+    fixture_write(target, "old", 3, 0640);
+    cr_assert_eq(symlink("target", between), 0);
+    cr_assert_eq(symlink(between, path), 0);
+
+    cr_assert_eq(put("new", NULL), EKB_OK);
+
+    expect_linked();
+    cr_expect_eq(fixture_mode(target), 0640u, "%04o", fixture_mode(target));
+    cr_assert_eq(num_entries(), 3u, "%zu", num_entries());
+}
+
+Test(file, makes_what_a_link_for_an_output_points_to)
+{
+    cr_assert_eq(symlink("target", path), 0);
+
+    cr_assert_eq(put("new", NULL), EKB_OK);
+
+    expect_linked();
+    cr_assert_eq(num_entries(), 2u, "%zu", num_entries());
+}
+
+Test(file, fails_to_put_an_output_where_links_go_round)
+{
+    cr_assert_eq(symlink("file", path), 0);
+
+    cr_expect_neq(put("new", NULL), EKB_OK);
+
+    cr_assert_eq(num_entries(), 1u, "%zu", num_entries());
+}
+
+// As `>>`: what is there stays there.
+Test(file, writes_an_output_through_an_open_descriptor)
+{
+    char own[64];
+    fixture_write_text(path, "old");
+    const int fd = open(path, O_WRONLY | O_APPEND);
+    cr_assert_geq(fd, 0);
+    (void)snprintf(own, sizeof own, "/dev/fd/%d", fd);
+
+    const enum ekb_err err = ekb_file_write_output(own, "new", 3, NULL);
+
+    (void)close(fd);
+    cr_assert_eq(err, EKB_OK, "%s", ekb_err_name(err));
+    assert_content("oldnew");
+}
+
+Test(file, fails_to_put_an_output_in_place_of_a_directory)
+{
+    struct ekb_fail fail = {0};
+    char with_slash[520];
+    cr_assert_eq(mkdir(path, 0700), 0);
+    (void)snprintf(with_slash, sizeof with_slash, "%s/", path);
+
+    cr_expect_eq(put("x", &fail), EKB_EXISTS);
+    cr_expect_not_null(strstr(fail.detail, " is a directory"), "%s", fail.detail);
+    cr_expect_eq(ekb_file_write_output(with_slash, "x", 1, &fail), EKB_EXISTS);
+    cr_expect_not_null(strstr(fail.detail, " is a directory"), "%s", fail.detail);
+    cr_assert_eq(num_entries(), 1u, "%zu", num_entries());
 }
 
 Test(file, fails_to_sync_what_is_missing)

@@ -25,14 +25,23 @@ void ekb_file_free_secret(uint8_t *data, size_t len);
 
 // ekb_file_write_atomic writes `data` to `path` with permission bits `mode`: a temporary file in
 // the same directory, fsync, rename, fsync of the directory. After a crash `path` is the old file
-// or the new one. EKB_NOT_FOUND if the directory does not exist, EKB_EXISTS if `path` is one,
+// or the new one. A symbolic link is replaced, not followed: nobody who can make one gets what is
+// written elsewhere. EKB_NOT_FOUND if the directory does not exist, EKB_EXISTS if `path` is one,
 // EKB_PERMISSION, EKB_SYSTEM or EKB_NOMEM, with nothing left behind.
 EKB_NODISCARD enum ekb_err ekb_file_write_atomic(const char *path, const void *data, size_t len,
                                                  unsigned mode, struct ekb_fail *reterr_fail);
 
-// ekb_file_write_unsynced is the same for one file of thousands: no reader ever finds half of it,
-// but it is sure to survive a crash of the machine only once ekb_file_sync was called, which waits
-// for the whole file system that `path`, a file or a directory, is on. Errors of
+// ekb_file_write_output is the same for a file that the user has named, as a shell's redirection
+// takes it: a symbolic link is followed, and the file it points to is replaced, or made; a device
+// or a FIFO is written to, and so is an open descriptor (/dev/stdout, /dev/fd/N). A new file has
+// the permission bits that the umask leaves, one that was there keeps its own. Not for secrets.
+// Errors of ekb_file_write_atomic. Not thread-safe: it looks at the umask.
+EKB_NODISCARD enum ekb_err ekb_file_write_output(const char *path, const void *data, size_t len,
+                                                 struct ekb_fail *reterr_fail);
+
+// ekb_file_write_unsynced is ekb_file_write_atomic for one file of thousands: no reader ever finds
+// half of it, but it is sure to survive a crash of the machine only once ekb_file_sync was called,
+// which waits for the whole file system that `path`, a file or a directory, is on. Errors of
 // ekb_file_write_atomic.
 EKB_NODISCARD enum ekb_err ekb_file_write_unsynced(const char *path, const void *data, size_t len,
                                                    unsigned mode, struct ekb_fail *reterr_fail);
