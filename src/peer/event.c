@@ -157,7 +157,7 @@ const char *ekb_event_format(char out_text[EKB_EVENT_TEXT_LEN], const struct ekb
     char source_port[8];
     char target[EKB_ADDRESS_TEXT_LEN];
     char target_port[8];
-    char detail[512];
+    char detail[768];
     char spent[EKB_UNITS_TEXT_LEN];
     char utc[48];
     const size_t head_len = (size_t)format_head(out_text, EKB_EVENT_TEXT_LEN, event->at_ns);

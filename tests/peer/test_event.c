@@ -536,7 +536,7 @@ Test(event, is_whole_when_the_detail_is_the_longest)
         }
         // EILSEQ has the longest reason: "Invalid or incomplete multibyte or wide character".
         char text[EKB_EVENT_TEXT_LEN];
-        char wanted[512];
+        char wanted[768];
         const struct ekb_event event = reload_failed((enum ekb_err)err, 84, detail);
         (void)snprintf(wanted, sizeof wanted, " Detail=\"%s: %s (%s)\" ", detail,
                        ekb_err_sentence((enum ekb_err)err), strerror(84));

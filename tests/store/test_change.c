@@ -693,7 +693,7 @@ Test(change, keeps_the_pending_request_when_killed_while_its_directory_is_conver
 struct report {
     volatile bool stop;
     volatile unsigned long num_readings;
-    char text[512]; // What went wrong.
+    char text[600]; // What went wrong.
 };
 
 static struct report *report_create(void)

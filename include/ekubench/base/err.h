@@ -135,7 +135,7 @@ struct ekb_fail {
     int verify_result; // X509_V_ERR_* as the library gave it, or 0.
     int verify_depth;  // Position of the offending certificate, 0 = leaf; -1 if unknown.
     int alert;         // Alert number sent or received, or -1 if there was none.
-    char detail[256];  // What was being done to what: file, address, library text.
+    char detail[512];  // What was being done to what: file, address, library text.
     bool is_said;      // The detail is the whole sentence (ekb_fail_say).
 };
 
