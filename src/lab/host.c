@@ -108,6 +108,7 @@ static void describe_build(struct ekb_record *record)
     EKB_RECORD_COPY(record->build.zlib, EKB_BUILD_ZLIB_VERSION);
     EKB_RECORD_COPY(record->build.criterion, EKB_BUILD_CRITERION_VERSION);
     record->build.boringssl_api_version = ekb_tls_library_api();
+    record->build.boringssl_assembly_known = true;
     record->build.boringssl_assembly = strcmp(EKB_BUILD_BORINGSSL_ASM, "1") == 0;
 }
 

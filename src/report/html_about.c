@@ -123,6 +123,7 @@ static void write_environment(struct html_page *page, const struct ekb_record *r
     char memory[EKB_UNITS_TEXT_LEN];
     char machine[256];
     char sides[384];
+    char api[24];
     html_table(page, "The machine and the program", columns);
     write_fact(out, "processor", "%s", text_machine(machine, record));
     write_fact(out, "client and server", "%s", text_sides(sides, record));
@@ -139,9 +140,8 @@ static void write_environment(struct html_page *page, const struct ekb_record *r
     write_fact(out, "ekubench", "%s, commit %s, %s, %s, %s", record->build.version,
                record->build.git, record->build.build_type, record->build.compiler,
                record->build.flags);
-    write_fact(out, "BoringSSL", "%s, API %llu, %s assembly", record->build.boringssl_revision,
-               (unsigned long long)record->build.boringssl_api_version,
-               record->build.boringssl_assembly ? "with" : "WITHOUT");
+    write_fact(out, "BoringSSL", "%s, API %s, %s", text_revision(record), text_api(api, record),
+               text_assembly(record));
     write_fact(out, "other libraries", "liburing %s, HdrHistogram_c %s, jansson %s, zlib %s",
                record->build.liburing, record->build.hdr_histogram, record->build.jansson,
                record->build.zlib);

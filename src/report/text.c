@@ -55,21 +55,44 @@ const char *text_sides(char out_text[384], const struct ekb_record *record)
     return out_text;
 }
 
+const char *text_revision(const struct ekb_record *record)
+{
+    return record->build.boringssl_revision[0] != '\0' ? record->build.boringssl_revision : "-";
+}
+
+const char *text_api(char out_text[24], const struct ekb_record *record)
+{
+    const unsigned long long version = record->build.boringssl_api_version;
+    if (version == 0) {
+        return "-";
+    }
+    (void)snprintf(out_text, 24, "%llu", version);
+    return out_text;
+}
+
+const char *text_assembly(const struct ekb_record *record)
+{
+    if (!record->build.boringssl_assembly_known) {
+        return "assembly: -";
+    }
+    return record->build.boringssl_assembly ? "with assembly" : "WITHOUT assembly";
+}
+
 static void write_head(FILE *out, const struct ekb_record *record)
 {
     char machine[256];
     char sides[384];
+    char api[24];
     (void)text_sides(sides, record);
     (void)fprintf(out, "ekubench %s  %s  %s\n", record->build.version, record->kind,
                   record->started_at);
-    text_wrapped(
-        out, "TLS %s, %s, groups %s, key %s; %s%s%s%s%s; BoringSSL %s (API %llu, %s assembly)",
-        record->plan.tls, record->plan.cipher[0] != '\0' ? record->plan.cipher : "cipher unknown",
-        record->plan.groups, record->plan.key[0] != '\0' ? record->plan.key : "-",
-        text_machine(machine, record), record->host.kernel[0] != '\0' ? ", " : "",
-        record->host.kernel, sides[0] != '\0' ? "; " : "", sides, record->build.boringssl_revision,
-        (unsigned long long)record->build.boringssl_api_version,
-        record->build.boringssl_assembly ? "with" : "WITHOUT");
+    text_wrapped(out, "TLS %s, %s, groups %s, key %s; %s%s%s%s%s; BoringSSL %s (API %s, %s)",
+                 record->plan.tls,
+                 record->plan.cipher[0] != '\0' ? record->plan.cipher : "cipher unknown",
+                 record->plan.groups, record->plan.key[0] != '\0' ? record->plan.key : "-",
+                 text_machine(machine, record), record->host.kernel[0] != '\0' ? ", " : "",
+                 record->host.kernel, sides[0] != '\0' ? "; " : "", sides, text_revision(record),
+                 text_api(api, record), text_assembly(record));
     if (record->num_parts > 0) {
         text_wrapped(out, "Merged from %zu results of `ekubench %s`.", record->num_parts,
                      ekb_record_base_kind(record));

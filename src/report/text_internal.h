@@ -124,6 +124,12 @@ const char *text_outcome_of(const struct ekb_record_arm *arm);
 // text_is_twin is true for an arm that repeats another, as a control.
 bool text_is_twin(const struct ekb_record_arm *arm);
 
+// text_revision, text_api and text_assembly say which BoringSSL it was: "19", "with assembly"; "-"
+// for what is unknown.
+const char *text_revision(const struct ekb_record *record);
+const char *text_api(char out_text[24], const struct ekb_record *record);
+const char *text_assembly(const struct ekb_record *record);
+
 // text_is_link is true for an arm that, of a deployment's result, has the costs of a link.
 bool text_is_link(const struct ekb_record_arm *arm);
 
@@ -161,7 +167,7 @@ const char *text_signed_interval(char out_text[64], const struct ekb_record_effe
 bool text_is_steal_known(const struct ekb_record_series *series);
 
 // text_rate_of returns the rate of an arm while it ran: NaN if unknown, or if its handshakes are
-// not to be accepted.
+// not to be accepted. Of several runs there is none but the one that they had together.
 double text_rate_of(const struct ekb_record *record, const struct ekb_record_arm *arm);
 
 // text_not_measured says, instead of a table in which nothing is known, why that is so of `stage`.

@@ -23,7 +23,10 @@ static json_t *build_of(struct ekb_json_writer *writer, const struct ekb_record 
                  ekb_json_text_or_null(record->build.boringssl_revision));
     ekb_json_put(writer, boringssl, "api_version",
                  ekb_json_positive_or_null(writer, record->build.boringssl_api_version));
-    ekb_json_put(writer, boringssl, "assembly", ekb_json_bool(record->build.boringssl_assembly));
+    ekb_json_put(writer, boringssl, "assembly",
+                 record->build.boringssl_assembly_known
+                     ? ekb_json_bool(record->build.boringssl_assembly)
+                     : json_null());
 
     json_t *object = json_object();
     ekb_json_put(writer, object, "version", ekb_json_text_or_null(record->build.version));

@@ -40,7 +40,8 @@ static void read_build(const struct ekb_json_at *root, struct ekb_record *record
     const struct ekb_json_at boringssl = ekb_json_object(&at, "boringssl");
     EKB_JSON_READ_TEXT(&boringssl, "revision", record->build.boringssl_revision);
     record->build.boringssl_api_version = ekb_json_read_u64(&boringssl, "api_version");
-    record->build.boringssl_assembly = ekb_json_read_bool(&boringssl, "assembly");
+    record->build.boringssl_assembly_known =
+        ekb_json_read_known_bool(&boringssl, "assembly", &record->build.boringssl_assembly);
     EKB_JSON_READ_TEXT(&at, "version", record->build.version);
     EKB_JSON_READ_TEXT(&at, "git", record->build.git);
     EKB_JSON_READ_TEXT(&at, "compiler", record->build.compiler);

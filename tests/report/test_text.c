@@ -40,6 +40,7 @@ static void fill_head(const char *kind)
     SET_TEXT(record.build.version, "0.1.0");
     SET_TEXT(record.build.boringssl_revision, "32b51305debe43e38e7bf2c2b13c4ebf3b474e80");
     record.build.boringssl_api_version = 19;
+    record.build.boringssl_assembly_known = true;
     record.build.boringssl_assembly = true;
     SET_TEXT(record.host.kernel, "6.1.0-18-amd64");
     SET_TEXT(record.host.cpu_model, "AMD EPYC 7B13");

@@ -80,6 +80,7 @@ static void fill_build(struct ekb_record *record)
     SET_TEXT(record->build.zlib, "1.2.13");
     SET_TEXT(record->build.criterion, "2.4.1");
     record->build.boringssl_api_version = 32;
+    record->build.boringssl_assembly_known = true;
     record->build.boringssl_assembly = true;
 }
 

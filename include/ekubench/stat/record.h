@@ -365,6 +365,7 @@ struct ekb_record {
         char boringssl_revision[64], liburing[32], hdr_histogram[32], jansson[32], zlib[32];
         char criterion[32];
         uint64_t boringssl_api_version;
+        bool boringssl_assembly_known;
         bool boringssl_assembly;
     } build;
 
