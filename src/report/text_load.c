@@ -50,7 +50,7 @@ double text_rate_of(const struct ekb_record *record, const struct ekb_record_arm
             return record->throughput[i].accepted_per_s;
         }
     }
-    return block_rate(record, arm);
+    return record->num_parts == 0 ? block_rate(record, arm) : (double)NAN;
 }
 
 static void write_latency_head(FILE *out, const char *title)
@@ -284,16 +284,19 @@ void text_write_floors(FILE *out, const struct ekb_record *record)
 void text_say_shape(struct report_answer *answer, const struct ekb_record_stage *stage)
 {
     const struct ekb_record_open_loop *loop = &stage->open_loop;
+    char offered[32] = "-";
     if (!loop->known) {
         report_say(answer, "Closed loop, %llu in flight.", (unsigned long long)stage->in_flight);
         return;
     }
+    if (isfinite(loop->offered_per_s)) {
+        (void)snprintf(offered, sizeof offered, "%.0f/s", loop->offered_per_s);
+    }
     report_say(answer,
-               "Open loop, %s arrivals: %.0f/s planned, %.0f/s offered, at most %llu in flight. "
+               "Open loop, %s arrivals: %.0f/s planned, %s offered, at most %llu in flight. "
                "Latency is from the planned start; uncorrected it is from the actual one, as a "
                "client that falls behind its schedule would report it.",
-               loop->arrivals, loop->planned_per_s, loop->offered_per_s,
-               (unsigned long long)stage->in_flight);
+               loop->arrivals, loop->planned_per_s, offered, (unsigned long long)stage->in_flight);
 }
 
 static void write_shape(FILE *out, const struct ekb_record_stage *stage)

@@ -2,11 +2,7 @@
 
 #include "stat/merge_internal.h"
 
-#include "ekubench/base/units.h"
-
 #include <assert.h>
-#include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,95 +21,6 @@ static enum ekb_err copy(struct ekb_record *out_record, const struct ekb_record 
     }
     free(text);
     return err;
-}
-
-// Parts.
-
-static struct ekb_record_part part_of(const struct ekb_record *record)
-{
-    struct ekb_record_part part = {.duration_ns = record->duration_ns,
-                                   .seed = record->plan.seed,
-                                   .client_workers = record->plan.client_workers,
-                                   .clean = ekb_record_is_clean(record),
-                                   .cpus = record->host.cpus,
-                                   .memory_bytes = record->host.memory_bytes};
-    EKB_RECORD_COPY(part.kind, record->kind);
-    EKB_RECORD_COPY(part.started_at, record->started_at);
-    EKB_RECORD_COPY(part.version, record->build.version);
-    EKB_RECORD_COPY(part.git, record->build.git);
-    EKB_RECORD_COPY(part.kernel, record->host.kernel);
-    EKB_RECORD_COPY(part.cpu_model, record->host.cpu_model);
-    for (size_t i = 0; i < record->num_arms; i++) {
-        part.started += record->arms[i].client.started;
-    }
-    return part;
-}
-
-// list_parts lists what the parts are made of, those of merged ones by themselves.
-static enum ekb_err list_parts(struct ekb_record_part **out_list, size_t *out_num,
-                               const struct ekb_merge_part *parts, size_t num_parts)
-{
-    size_t num = 0;
-    for (size_t i = 0; i < num_parts; i++) {
-        num += parts[i].record->num_parts > 0 ? parts[i].record->num_parts : 1;
-    }
-    struct ekb_record_part *list = calloc(num + 1, sizeof list[0]);
-    if (list == NULL) {
-        return EKB_NOMEM;
-    }
-    num = 0;
-    for (size_t i = 0; i < num_parts; i++) {
-        const struct ekb_record *record = parts[i].record;
-        for (size_t j = 0; j < record->num_parts; j++) {
-            list[num++] = record->parts[j];
-        }
-        if (record->num_parts == 0) {
-            list[num++] = part_of(record);
-        }
-    }
-    *out_list = list;
-    *out_num = num;
-    return EKB_OK;
-}
-
-// Time.
-
-// start_of returns when something began, in milliseconds since 1970; 0 if it cannot be read.
-static uint64_t start_of(const char *started_at)
-{
-    uint64_t ms = 0;
-    return ekb_units_parse_instant(&ms, started_at) == EKB_OK ? ms : 0;
-}
-
-// Loads that begin within this time begin together.
-#define MAX_SKEW_MS 100
-
-// Of all parts, in milliseconds since 1970.
-struct span {
-    uint64_t first_start, last_start;
-    uint64_t first_end, last_end;
-};
-
-static struct span span_of(const struct ekb_record_part *list, size_t num)
-{
-    struct span span = {.first_start = UINT64_MAX, .first_end = UINT64_MAX};
-    for (size_t i = 0; i < num; i++) {
-        const uint64_t start = start_of(list[i].started_at);
-        const uint64_t end = start + list[i].duration_ns / 1000000;
-        span.first_start = start < span.first_start ? start : span.first_start;
-        span.last_start = start > span.last_start ? start : span.last_start;
-        span.first_end = end < span.first_end ? end : span.first_end;
-        span.last_end = end > span.last_end ? end : span.last_end;
-    }
-    return span;
-}
-
-// times_of tells whether all were under way at some moment, as generators of one load.
-static enum merge_times times_of(const struct ekb_record_part *list, size_t num)
-{
-    const struct span span = span_of(list, num);
-    return strcmp(list[0].kind, "load") == 0 && span.last_start < span.first_end ? MERGE_TOGETHER
-                                                                                 : MERGE_APART;
 }
 
 // What was run where.
@@ -138,6 +45,13 @@ void merge_higher(struct ekb_record_real *to, const struct ekb_record_real *from
     }
 }
 
+void merge_higher_u64(struct ekb_record_u64 *to, const struct ekb_record_u64 *from)
+{
+    if (from->known && (!to->known || from->value > to->value)) {
+        *to = *from;
+    }
+}
+
 static void merge_build(struct ekb_record *to, const struct ekb_record *from)
 {
     keep_text(to->build.version, from->build.version);
@@ -152,7 +66,11 @@ static void merge_build(struct ekb_record *to, const struct ekb_record *from)
     keep_text(to->build.zlib, from->build.zlib);
     keep_text(to->build.criterion, from->build.criterion);
     keep_u64(&to->build.boringssl_api_version, from->build.boringssl_api_version);
-    to->build.boringssl_assembly = to->build.boringssl_assembly && from->build.boringssl_assembly;
+    to->build.boringssl_assembly_known =
+        to->build.boringssl_assembly_known && from->build.boringssl_assembly_known &&
+        to->build.boringssl_assembly == from->build.boringssl_assembly;
+    to->build.boringssl_assembly =
+        to->build.boringssl_assembly_known && to->build.boringssl_assembly;
 }
 
 static void merge_host(struct ekb_record *to, const struct ekb_record *from)
@@ -186,13 +104,16 @@ static void add_network(struct ekb_record_stage *to, const struct ekb_record_sta
 }
 
 static enum ekb_err merge_stage(struct ekb_record_stage *to, const struct ekb_record_stage *from,
-                                enum merge_times times)
+                                enum merge_times times, struct ekb_fail *reterr_fail)
 {
+    const struct merge_place place = {"plan.stages", to->name, reterr_fail};
+    const struct merge_sum sums[] = {
+        {"num_slices", &to->num_slices, from->num_slices},
+        {"num_slices_dropped", &to->num_slices_dropped, from->num_slices_dropped},
+    };
+    enum ekb_err err = EKB_OK;
     if (times == MERGE_APART) {
-        if (!merge_add(&to->num_slices, from->num_slices) ||
-            !merge_add(&to->num_slices_dropped, from->num_slices_dropped)) {
-            return EKB_TOO_BIG;
-        }
+        err = merge_sums(sums, sizeof sums / sizeof sums[0], &place);
     } else {
         to->num_slices = from->num_slices < to->num_slices ? from->num_slices : to->num_slices;
         to->num_slices_dropped = from->num_slices_dropped > to->num_slices_dropped
@@ -205,10 +126,13 @@ static enum ekb_err merge_stage(struct ekb_record_stage *to, const struct ekb_re
     keep_text(to->listening, from->listening);
     merge_higher(&to->steal_percent, &from->steal_percent);
     add_network(to, from);
-    const enum ekb_err err = ekb_merge_summaries(&to->open_loop.lag_ns, &from->open_loop.lag_ns);
-    return err == EKB_OK ? ekb_merge_summaries(&to->open_loop.dropped_wait_ns,
-                                               &from->open_loop.dropped_wait_ns)
-                         : err;
+    if (err == EKB_OK) {
+        err = merge_distribution(&to->open_loop.lag_ns, &from->open_loop.lag_ns, "lag_ns", &place);
+    }
+    return err == EKB_OK
+               ? merge_distribution(&to->open_loop.dropped_wait_ns,
+                                    &from->open_loop.dropped_wait_ns, "dropped_wait_ns", &place)
+               : err;
 }
 
 static void merge_workers(uint64_t *to, uint64_t from, enum merge_times times)
@@ -227,31 +151,34 @@ static struct ekb_record_real ratio(uint64_t numerator, double factor, uint64_t 
         .value = denominator > 0 ? factor * (double)numerator / (double)denominator : 0};
 }
 
-static bool add_known(struct ekb_record_u64 *to, const struct ekb_record_u64 *from)
+static enum ekb_err add_known(struct ekb_record_u64 *to, const struct ekb_record_u64 *from,
+                              const char *name, const struct merge_place *place)
 {
+    const struct merge_sum sum = {name, &to->value, from->value};
     to->known = to->known && from->known;
-    return merge_add(&to->value, from->value);
+    return merge_sums(&sum, 1, place);
 }
 
-// merge_cpu adds the times of the same stage. All are of measured parts, and so are their ratios.
-static enum ekb_err merge_cpu(struct ekb_record_cpu *to, const struct ekb_record_cpu *from,
-                              enum merge_times times)
+// merge_memory adds what was there at the same time. Of runs apart it is the highest.
+static enum ekb_err merge_memory(struct ekb_record_cpu *to, const struct ekb_record_cpu *from,
+                                 enum merge_times times, const struct merge_place *place)
 {
-    const bool fits =
-        merge_add(&to->user_ns, from->user_ns) && merge_add(&to->system_ns, from->system_ns) &&
-        merge_add(&to->total_ns, from->total_ns) && merge_add(&to->handshakes, from->handshakes) &&
-        merge_add(&to->steps_ns, from->steps_ns) && merge_add(&to->window_ns, from->window_ns) &&
-        merge_add(&to->ring_overflows, from->ring_overflows) &&
-        add_known(&to->memory_base_bytes, &from->memory_base_bytes) &&
-        add_known(&to->memory_peak_bytes, &from->memory_peak_bytes) &&
-        add_known(&to->peak_connections, &from->peak_connections);
-    merge_workers(&to->workers, from->workers, times);
-    to->per_handshake_ns = ratio(to->total_ns, 1, to->handshakes);
-    to->kernel_and_loop_ns = (struct ekb_record_real){0};
-    if (to->total_ns >= to->steps_ns) {
-        to->kernel_and_loop_ns = ratio(to->total_ns - to->steps_ns, 1, to->handshakes);
+    if (times == MERGE_APART) {
+        merge_higher_u64(&to->memory_base_bytes, &from->memory_base_bytes);
+        merge_higher_u64(&to->memory_peak_bytes, &from->memory_peak_bytes);
+        merge_higher_u64(&to->peak_connections, &from->peak_connections);
+        merge_higher(&to->memory_per_connection_bytes, &from->memory_per_connection_bytes);
+        return EKB_OK;
     }
-    to->busy_percent = ratio(to->total_ns, 100.0, to->window_ns);
+    enum ekb_err err =
+        add_known(&to->memory_base_bytes, &from->memory_base_bytes, "memory_base_bytes", place);
+    if (err == EKB_OK) {
+        err =
+            add_known(&to->memory_peak_bytes, &from->memory_peak_bytes, "memory_peak_bytes", place);
+    }
+    if (err == EKB_OK) {
+        err = add_known(&to->peak_connections, &from->peak_connections, "peak_connections", place);
+    }
     to->memory_per_connection_bytes = (struct ekb_record_real){0};
     if (to->memory_base_bytes.known && to->memory_peak_bytes.known && to->peak_connections.known &&
         to->memory_peak_bytes.value >= to->memory_base_bytes.value) {
@@ -259,57 +186,85 @@ static enum ekb_err merge_cpu(struct ekb_record_cpu *to, const struct ekb_record
             ratio(to->memory_peak_bytes.value - to->memory_base_bytes.value, 1,
                   to->peak_connections.value);
     }
+    return err;
+}
+
+// merge_cpu adds the times of the same stage. All are of measured parts, and so are their ratios.
+static enum ekb_err merge_cpu(struct ekb_record_cpu *to, const struct ekb_record_cpu *from,
+                              enum merge_times times, const struct merge_place *place)
+{
+    const struct merge_sum sums[] = {
+        {"user_ns", &to->user_ns, from->user_ns},
+        {"system_ns", &to->system_ns, from->system_ns},
+        {"total_ns", &to->total_ns, from->total_ns},
+        {"handshakes", &to->handshakes, from->handshakes},
+        {"steps_ns", &to->steps_ns, from->steps_ns},
+        {"window_ns", &to->window_ns, from->window_ns},
+        {"ring_overflows", &to->ring_overflows, from->ring_overflows},
+    };
+    const enum ekb_err err = merge_sums(sums, sizeof sums / sizeof sums[0], place);
+    merge_workers(&to->workers, from->workers, times);
+    to->per_handshake_ns = ratio(to->total_ns, 1, to->handshakes);
+    to->kernel_and_loop_ns = (struct ekb_record_real){0};
+    if (to->total_ns >= to->steps_ns) {
+        to->kernel_and_loop_ns = ratio(to->total_ns - to->steps_ns, 1, to->handshakes);
+    }
+    to->busy_percent = ratio(to->total_ns, 100.0, to->window_ns);
     keep_text(to->ring_setup, from->ring_setup);
     keep_text(to->cpu_list, from->cpu_list);
-    return fits ? EKB_OK : EKB_TOO_BIG;
+    return err == EKB_OK ? merge_memory(to, from, times, place) : err;
 }
 
 // The rows of a side, one for each stage.
 struct side {
+    const char *name;
     struct ekb_record_cpu *rows;
     size_t num_rows;
 };
 
 // merge_side adds a side's times, stage by stage; of stages that one of them lacks they stay.
-static enum ekb_err merge_side(struct side to, struct side from, enum merge_times times)
+static enum ekb_err merge_side(struct side to, struct side from, enum merge_times times,
+                               struct ekb_fail *reterr_fail)
 {
     enum ekb_err err = EKB_OK;
     for (size_t i = 0; i < to.num_rows && err == EKB_OK; i++) {
+        const struct merge_place place = {to.name, to.rows[i].stage, reterr_fail};
         const struct ekb_record_cpu *other =
             ekb_record_find_cpu(from.rows, from.num_rows, to.rows[i].stage);
-        err = other != NULL ? merge_cpu(&to.rows[i], other, times) : EKB_OK;
+        err = other != NULL ? merge_cpu(&to.rows[i], other, times, &place) : EKB_OK;
     }
     return err;
 }
 
 static struct side server_of(const struct ekb_record *record)
 {
-    return (struct side){record->server_cpu, record->num_server_cpu};
+    return (struct side){"cpu.server", record->server_cpu, record->num_server_cpu};
 }
 
 static struct side client_of(const struct ekb_record *record)
 {
-    return (struct side){record->client_cpu, record->num_client_cpu};
+    return (struct side){"cpu.client", record->client_cpu, record->num_client_cpu};
 }
 
 static enum ekb_err merge_stages(struct ekb_record *to, const struct ekb_record *from,
-                                 enum merge_times times)
+                                 enum merge_times times, struct ekb_fail *reterr_fail)
 {
     enum ekb_err err = EKB_OK;
     for (size_t i = 0; i < to->plan.num_stages && err == EKB_OK; i++) {
-        err = merge_stage(&to->plan.stages[i], &from->plan.stages[i], times);
+        err = merge_stage(&to->plan.stages[i], &from->plan.stages[i], times, reterr_fail);
     }
     if (err == EKB_OK) {
-        err = merge_side(server_of(to), server_of(from), times);
+        err = merge_side(server_of(to), server_of(from), times, reterr_fail);
     }
     if (err == EKB_OK) {
-        err = merge_side(client_of(to), client_of(from), times);
+        err = merge_side(client_of(to), client_of(from), times, reterr_fail);
     }
     return err;
 }
 
 // append_blocks appends another run's blocks, with quadruples of their own.
-static enum ekb_err append_blocks(struct ekb_record *to, const struct ekb_record *from)
+static enum ekb_err append_blocks(struct ekb_record *to, const struct ekb_record *from,
+                                  struct ekb_fail *reterr_fail)
 {
     uint64_t first = 0;
     if (from->num_blocks == 0) {
@@ -327,44 +282,14 @@ static enum ekb_err append_blocks(struct ekb_record *to, const struct ekb_record
     for (size_t i = 0; i < from->num_blocks; i++) {
         struct ekb_record_block *block = &blocks[to->num_blocks++];
         *block = from->blocks[i];
-        if (!merge_add(&block->quadruple, first)) {
-            return EKB_TOO_BIG;
+        const struct merge_place place = {"blocks", block->stage, reterr_fail};
+        const struct merge_sum sum = {"quadruple", &block->quadruple, first};
+        const enum ekb_err err = merge_sums(&sum, 1, &place);
+        if (err != EKB_OK) {
+            return err;
         }
     }
     return EKB_OK;
-}
-
-// Validity.
-
-static bool has_line(const char (*lines)[EKB_RECORD_LINE_LEN], size_t num_lines, const char *text)
-{
-    for (size_t i = 0; i < num_lines; i++) {
-        if (strcmp(lines[i], text) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void add_note(struct ekb_record *record, const char *text)
-{
-    if (!has_line(record->notes, record->num_notes, text)) {
-        ekb_record_add_note(record, "%s", text);
-    }
-}
-
-// merge_validity adds the reasons and notes that are not there yet.
-static void merge_validity(struct ekb_record *to, const struct ekb_record *from)
-{
-    to->interrupted = to->interrupted || from->interrupted;
-    for (size_t i = 0; i < from->num_reasons; i++) {
-        if (!has_line(to->reasons, to->num_reasons, from->reasons[i])) {
-            ekb_record_add_reason(to, "%s", from->reasons[i]);
-        }
-    }
-    for (size_t i = 0; i < from->num_notes; i++) {
-        add_note(to, from->notes[i]);
-    }
 }
 
 // forget_slices forgets what rests on slices, which the parts do not have.
@@ -384,12 +309,23 @@ static void forget_slices(struct ekb_record *record)
         record->arms[i].server_cpu_interval_known = false;
         record->arms[i].client_cpu_interval_known = false;
     }
-    add_note(record, "merged: there are no effects and no intervals of means, which rest on slices "
-                     "of time that results do not hold");
+}
+
+static enum ekb_err merge_floors(struct ekb_record *to, const struct ekb_record *from,
+                                 struct ekb_fail *reterr_fail)
+{
+    const struct merge_place place = {"floors", "memory", reterr_fail};
+    const enum ekb_err err = merge_distribution(
+        &to->server_floor.memory_ns, &from->server_floor.memory_ns, "handshake_server", &place);
+    to->floors_known = to->floors_known || from->floors_known;
+    return err == EKB_OK
+               ? merge_distribution(&to->client_floor.memory_ns, &from->client_floor.memory_ns,
+                                    "handshake_client", &place)
+               : err;
 }
 
 static enum ekb_err add_part(struct ekb_record *to, const struct ekb_record *from,
-                             enum merge_times times)
+                             enum merge_times times, struct ekb_fail *reterr_fail)
 {
     merge_build(to, from);
     merge_host(to, from);
@@ -398,102 +334,83 @@ static enum ekb_err add_part(struct ekb_record *to, const struct ekb_record *fro
     if (strcmp(to->plan.command, from->plan.command) != 0) {
         to->plan.command[0] = '\0'; // There is none that made it all.
     }
-    merge_validity(to, from);
-    enum ekb_err err = merge_arms(to, from);
+    merge_reasons(to, from);
+    enum ekb_err err = merge_arms(to, from, reterr_fail);
     if (err == EKB_OK) {
-        err = merge_stages(to, from, times);
+        err = merge_stages(to, from, times, reterr_fail);
     }
     if (err == EKB_OK && times == MERGE_TOGETHER) {
-        err = merge_rates(to, from);
+        err = merge_rates(to, from, reterr_fail);
     }
     if (err == EKB_OK) {
-        err = append_blocks(to, from);
+        err = append_blocks(to, from, reterr_fail);
     }
-    if (err == EKB_OK) {
-        err = ekb_merge_summaries(&to->server_floor.memory_ns, &from->server_floor.memory_ns);
-    }
-    return err == EKB_OK
-               ? ekb_merge_summaries(&to->client_floor.memory_ns, &from->client_floor.memory_ns)
-               : err;
+    return err == EKB_OK ? merge_floors(to, from, reterr_fail) : err;
 }
 
-// add_all makes the record of the copy of the first part.
-static enum ekb_err add_all(struct ekb_record *record, const struct ekb_merge_part *parts,
-                            size_t num_parts, enum merge_times times)
+// describe says when all began, and how long it took.
+static enum ekb_err describe(struct ekb_record *record, struct merge_list *list,
+                             struct ekb_fail *reterr_fail)
 {
-    enum ekb_err err = EKB_OK;
+    const uint64_t duration_ms = list->last_end_ms - list->first_start_ms;
+    if (duration_ms > INT64_MAX / 1000000) {
+        return ekb_fail_say(reterr_fail, EKB_TOO_BIG,
+                            "they do not merge: duration_ns, from the first one's begin to the "
+                            "last one's end, is more than a result can say");
+    }
+    EKB_RECORD_COPY(record->kind, "merge");
+    EKB_RECORD_COPY(record->started_at, list->parts[list->first].started_at);
+    record->duration_ns = duration_ms * 1000000;
+    free(record->parts);
+    record->parts = list->parts;
+    record->num_parts = list->num;
+    list->parts = NULL;
+    return EKB_OK;
+}
+
+// merge_all makes the record, which is empty, of the copy of the first part.
+static enum ekb_err merge_all(struct ekb_record *record, const struct ekb_merge_part *parts,
+                              size_t num_parts, struct merge_list *list,
+                              struct ekb_fail *reterr_fail)
+{
+    enum ekb_err err = copy(record, parts[0].record);
     for (size_t i = 1; i < num_parts && err == EKB_OK; i++) {
-        err = add_part(record, parts[i].record, times);
+        err = add_part(record, parts[i].record, list->times, reterr_fail);
     }
-    if (err == EKB_OK) {
-        forget_slices(record);
+    if (err != EKB_OK) {
+        return err;
     }
-    if (err == EKB_OK && times == MERGE_APART) {
+    forget_slices(record);
+    if (list->times == MERGE_APART) {
         merge_drop_rates(record);
-        add_note(record, "merged from runs at different times: there is no rate of all, and no "
-                         "course in time");
     }
-    return err;
-}
-
-// describe_parts says when the first part began, and whether they are of one time and machine.
-static void describe_parts(struct ekb_record *record, const struct span *span,
-                           enum merge_times times)
-{
-    const struct ekb_record_part *first = &record->parts[0];
-    bool is_one = true;
-    EKB_RECORD_COPY(record->started_at, first->started_at);
-    for (size_t i = 1; i < record->num_parts; i++) {
-        const struct ekb_record_part *part = &record->parts[i];
-        if (start_of(part->started_at) < start_of(record->started_at)) {
-            EKB_RECORD_COPY(record->started_at, part->started_at);
-        }
-        is_one = is_one && strcmp(part->cpu_model, first->cpu_model) == 0 &&
-                 strcmp(part->kernel, first->kernel) == 0 &&
-                 strcmp(part->version, first->version) == 0;
-    }
-    if (times == MERGE_TOGETHER && span->last_start - span->first_start > MAX_SKEW_MS) {
-        add_note(record, "merged from loads that did not begin together: blocks and intervals are "
-                         "counted from the begin of each");
-    }
-    if (!is_one) {
-        add_note(record, "merged from machines or programs that differ: `parts` has each");
-    }
+    merge_notes(record, parts, num_parts, list);
+    return describe(record, list, reterr_fail);
 }
 
 enum ekb_err ekb_merge_records(struct ekb_record *out_record, const struct ekb_merge_part *parts,
                                size_t num_parts, struct ekb_fail *reterr_fail)
 {
-    struct ekb_record_part *list = NULL;
-    size_t num = 0;
+    struct merge_list list = {.num = 0};
     assert(num_parts > 0);
     *out_record = (struct ekb_record){.num_arms = 0};
-    enum ekb_err err = list_parts(&list, &num, parts, num_parts);
-    const enum merge_times times = err == EKB_OK ? times_of(list, num) : MERGE_APART;
+    enum ekb_err err = merge_check_kinds(parts, num_parts, reterr_fail);
     if (err == EKB_OK) {
-        err = merge_check(parts, num_parts, times, reterr_fail);
-    }
-    if (err == EKB_USAGE) {
-        free(list);
-        return err;
-    }
-    if (err == EKB_OK) {
-        err = copy(out_record, parts[0].record);
-    }
-    if (err == EKB_OK) {
-        err = add_all(out_record, parts, num_parts, times);
+        err = merge_list_make(&list, parts, num_parts, reterr_fail);
     }
     if (err != EKB_OK) {
-        free(list);
+        return err;
+    }
+    err = merge_check(parts, num_parts, list.times, reterr_fail);
+    if (err == EKB_OK) {
+        err = merge_all(out_record, parts, num_parts, &list, reterr_fail);
+    }
+    merge_list_deinit(&list);
+    if (err != EKB_OK) {
         ekb_record_deinit(out_record);
+    }
+    if (err == EKB_NOMEM) {
         return ekb_fail_set(reterr_fail, err, 0, "merged result");
     }
-    const struct span span = span_of(list, num);
-    EKB_RECORD_COPY(out_record->kind, "merge");
-    out_record->duration_ns = (span.last_end - span.first_start) * 1000000;
-    free(out_record->parts);
-    out_record->parts = list;
-    out_record->num_parts = num;
-    describe_parts(out_record, &span, times);
-    return EKB_OK;
+    return err;
 }

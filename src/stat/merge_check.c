@@ -1,5 +1,7 @@
 #include "stat/merge_internal.h"
 
+#include "ekubench/base/utf8.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -12,13 +14,35 @@ struct pair {
     struct ekb_fail *fail;
 };
 
+const char *merge_shorten(char *out_text, size_t text_len, const char *text)
+{
+    static const char gap[] = "...";
+    const size_t len = strlen(text);
+    if (len < text_len) {
+        memcpy(out_text, text, len + 1);
+        return out_text;
+    }
+    const size_t room = text_len - sizeof gap;
+    const size_t head = ekb_utf8_cut(text, room / 2);
+    size_t tail = len - (room - room / 2);
+    while (((unsigned char)text[tail] & 0xc0) == 0x80) { // Not within a character.
+        tail++;
+    }
+    (void)snprintf(out_text, text_len, "%.*s%s%s", (int)head, text, gap, text + tail);
+    return out_text;
+}
+
 static void refuse(struct pair *pair, const char *name, const char *first, const char *other)
 {
+    char labels[2][100];
+    char values[2][60];
     if (pair->err == EKB_OK) {
         pair->err = ekb_fail_set(pair->fail, EKB_USAGE, 0,
-                                 "they do not merge: %.60s is \"%.30s\" in %.40s and \"%.30s\" in "
-                                 "%.40s",
-                                 name, first, pair->first->label, other, pair->other->label);
+                                 "they do not merge: %.120s is \"%s\" in %s and \"%s\" in %s", name,
+                                 merge_shorten(values[0], sizeof values[0], first),
+                                 merge_shorten(labels[0], sizeof labels[0], pair->first->label),
+                                 merge_shorten(values[1], sizeof values[1], other),
+                                 merge_shorten(labels[1], sizeof labels[1], pair->other->label));
     }
 }
 
@@ -147,6 +171,8 @@ static void same_plan(struct pair *pair)
     same_text(pair, "plan.groups", first->plan.groups, other->plan.groups);
     same_text(pair, "plan.key", first->plan.key, other->plan.key);
     same_text(pair, "plan.target", first->plan.target, other->plan.target);
+    same_text(pair, "plan.scenario", first->plan.scenario, other->plan.scenario);
+    same_text(pair, "plan.release", first->plan.release, other->plan.release);
     same_text(pair, "plan.confirm", first->plan.confirm, other->plan.confirm);
     same_text(pair, "plan.cipher", first->plan.cipher, other->plan.cipher);
     same_text(pair, "plan.group", first->plan.group, other->plan.group);
@@ -163,19 +189,26 @@ static void same_plan(struct pair *pair)
     }
 }
 
+enum ekb_err merge_check_kinds(const struct ekb_merge_part *parts, size_t num_parts,
+                               struct ekb_fail *reterr_fail)
+{
+    for (size_t i = 0; i < num_parts; i++) {
+        const char *kind = ekb_record_base_kind(parts[i].record);
+        char label[200];
+        if (strcmp(kind, "load") != 0 && strcmp(kind, "measure") != 0) {
+            return ekb_fail_set(reterr_fail, EKB_USAGE, 0,
+                                "%s is a result of \"%.20s\": only those of \"load\" and "
+                                "\"measure\" merge",
+                                merge_shorten(label, sizeof label, parts[i].label), kind);
+        }
+    }
+    return EKB_OK;
+}
+
 enum ekb_err merge_check(const struct ekb_merge_part *parts, size_t num_parts,
                          enum merge_times times, struct ekb_fail *reterr_fail)
 {
     struct pair pair = {.first = &parts[0], .times = times, .err = EKB_OK, .fail = reterr_fail};
-    for (size_t i = 0; i < num_parts; i++) {
-        const char *kind = ekb_record_base_kind(parts[i].record);
-        if (strcmp(kind, "load") != 0 && strcmp(kind, "measure") != 0) {
-            return ekb_fail_set(reterr_fail, EKB_USAGE, 0,
-                                "%.100s is a result of \"%.20s\": only those of \"load\" and "
-                                "\"measure\" merge",
-                                parts[i].label, kind);
-        }
-    }
     for (size_t i = 1; i < num_parts && pair.err == EKB_OK; i++) {
         pair.other = &parts[i];
         same_plan(&pair);

@@ -45,6 +45,20 @@ run ekubench report "$dir/a"
 expect 'a report' 0
 cmp -- "$dir/a/report.txt" "$dir/out" >&2 || fail 'the report is not what was printed'
 
+# On a busy machine one may have begun later than generators of one load do.
+/usr/bin/python3 - "$dir/a/result.json" "$dir/b/result.json" <<'PYTHON'
+import json
+import sys
+
+with open(sys.argv[1], encoding="utf-8") as file:
+    begin = json.load(file)["started_at"]
+with open(sys.argv[2], encoding="utf-8") as file:
+    result = json.load(file)
+result["started_at"] = begin
+with open(sys.argv[2], "w", encoding="utf-8") as file:
+    json.dump(result, file)
+PYTHON
+
 run ekubench merge "$dir/a" "$dir/b/result.json" -o "$dir/merged"
 may_be_unclean 'merge'
 says 'merge' 'Merged from 2 results of'
@@ -106,9 +120,53 @@ says 'another kind' 'kind is "load"'
 run ekubench merge "$golden/capacity.json" "$golden/capacity.json"
 expect 'a search' 2
 says 'a search' 'is a result of "capacity"'
-run ekubench merge "$golden/measure.json" "$golden/measure.json" --json
+run ekubench merge "$golden/measure.json" "$golden/measure.json"
+expect 'the same twice' 2
+says 'the same twice' 'measure.json have the same run'
+run ekubench merge "$dir/a" "$dir/merged"
+expect 'a part and what it is a part of' 2
+says 'a part and what it is a part of' "$dir/a and $dir/merged have the same run"
+run ekubench merge "$dir/merged" "$dir/later"
+expect 'a merged load and a later one' 2
+says 'a merged load and a later one' 'merge its parts themselves'
+# edit EXPRESSION: of the golden measurement, another one.
+edit() {
+    /usr/bin/python3 -c 'import json, sys
+with open(sys.argv[1], encoding="utf-8") as file:
+    r = json.load(file)
+exec(sys.argv[3])
+with open(sys.argv[2], "w", encoding="utf-8") as file:
+    json.dump(r, file)' "$golden/measure.json" "$dir/edited.json" "$1"
+}
+for begin in None '"yesterday"'; do
+    edit "r['started_at'] = $begin"
+    run ekubench merge "$golden/measure.json" "$dir/edited.json"
+    expect "begun $begin" 2
+    says "begun $begin" "$dir/edited.json does not say when it began"
+done
+edit 'r["plan"]["scenario"] = "another"; r["started_at"] = "2026-01-01T00:00:00Z"'
+run ekubench merge "$golden/measure.json" "$dir/edited.json"
+expect 'another deployment' 2
+says 'another deployment' 'plan.scenario is "'
+edit 'r["started_at"] = "2026-01-01T00:00:00Z"
+r["build"]["boringssl"] = {"revision": "another", "api_version": 1, "assembly": False}
+r["host"]["cpus"] += 1'
+run ekubench merge "$golden/measure.json" "$dir/edited.json" --json
 expect 'measurements, one of them not clean' 3
 cp -- "$dir/out" "$dir/measured.json"
+[[ $(json "$dir/measured.json" 'r["build"]["boringssl"]["assembly"]') == None ]] || fail 'assembly: it is not known'
+run ekubench report "$dir/measured.json"
+expect 'a report of merged measurements' 0
+says 'a report of merged measurements' '(API -, assembly: -)'
+# Of each arm under load there is no rate.
+[[ $(grep -A3 '^EKU checking .* per s ' "$dir/out" | awk 'NR > 1 { print $5 }' | sort -u) == - ]] ||
+    fail "there is a rate of runs at different times: $(cat -- "$dir/out")"
+for format in markdown csv openmetrics; do
+    run ekubench report "$dir/measured.json" --format "$format"
+    expect "merged measurements as $format" 0
+    cp -- "$dir/out" "$dir/measured.$format"
+done
+! grep -F '| CPUs |' "$dir/measured.markdown" || fail 'CPUs: it is not known how many'
 status=0
 "$root/scripts/check-result.sh" "$dir/measured.json" || status=$?
 ((status == 0 || status == 77)) || fail 'merged measurements are not of the schema'

@@ -5,6 +5,7 @@
 #include <criterion/criterion.h>
 #include <jansson.h>
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -122,6 +123,8 @@ static void fill(struct ekb_record *record, uint64_t share)
     SET_TEXT(record->client_cpu[0].stage, "load");
     record->client_cpu[0].workers = share;
     record->client_cpu[0].window_ns = share * stage->duration_ns;
+    record->arms[0].server_known = true;
+    record->floors_known = true;
 }
 
 // One handshake, as each record that is to have it sees it.
@@ -129,6 +132,7 @@ struct handshake {
     uint64_t latency_ns, cpu_ns, bytes;
     size_t block;
     bool failed;
+    bool by_server; // The server has recorded it too.
 };
 
 static void count(struct ekb_record *record, const struct handshake *handshake)
@@ -140,7 +144,9 @@ static void count(struct ekb_record *record, const struct handshake *handshake)
     interval->started++;
     if (handshake->failed) {
         arm->client.failed++;
+        arm->dropped += 2;
         interval->failed++;
+        record->client_cpu[0].ring_overflows++;
         cr_assert_eq(ekb_record_counts_add(&arm->client.failures, "deadline", 1), EKB_OK);
         return;
     }
@@ -152,6 +158,10 @@ static void count(struct ekb_record *record, const struct handshake *handshake)
     record->client_cpu[0].handshakes++;
     arm->client_sent_bytes.known = true;
     arm->client_sent_bytes.value += (double)handshake->bytes;
+    if (handshake->by_server) {
+        arm->server_sent_bytes.known = true;
+        arm->server_sent_bytes.value += 3 * (double)handshake->bytes;
+    }
 }
 
 // close_record computes what follows from the counts, as lab/assemble does.
@@ -166,6 +176,7 @@ static void close_record(struct ekb_record *record)
     row->accepted_per_s = (double)accepted / NUM_BLOCKS;
     cr_assert_eq(ekb_record_estimate_rate(row), EKB_OK);
     record->arms[0].client_sent_bytes.value /= (double)record->arms[0].client_cpu_ns.moments.count;
+    record->arms[0].server_sent_bytes.value /= (double)record->arms[0].server_cpu_ns.moments.count;
     cpu->per_handshake_ns =
         (struct ekb_record_real){true, (double)cpu->total_ns / (double)cpu->handshakes};
     cpu->kernel_and_loop_ns = (struct ekb_record_real){true, 0};
@@ -180,11 +191,20 @@ static void make_load(size_t num)
     struct ekb_record *records[NUM_PARTS + 1] = {&whole, &parts[0], &parts[1], &parts[2]};
     struct recorder latencies[NUM_PARTS + 1];
     struct recorder cpus[NUM_PARTS + 1];
+    struct recorder servers[NUM_PARTS + 1];
+    struct recorder lags[NUM_PARTS + 1];
+    struct recorder server_floors[NUM_PARTS + 1];
+    struct recorder client_floors[NUM_PARTS + 1];
     ekb_rng_init(&rng, 7);
     for (size_t i = 0; i <= NUM_PARTS; i++) {
         fill(records[i], i == 0 ? NUM_PARTS : 1);
+        records[i]->plan.seed = i;
         begin(&latencies[i]);
         begin(&cpus[i]);
+        begin(&servers[i]);
+        begin(&lags[i]);
+        begin(&server_floors[i]);
+        begin(&client_floors[i]);
     }
     for (size_t i = 0; i < num; i++) {
         // Some latencies are beyond the histogram's range.
@@ -193,19 +213,30 @@ static void make_load(size_t num)
             .cpu_ns = 200000 + ekb_rng_below(&rng, 100000),
             .bytes = 1000 + ekb_rng_below(&rng, 9),
             .block = (size_t)ekb_rng_below(&rng, NUM_BLOCKS),
-            .failed = ekb_rng_below(&rng, 10) == 0};
+            .failed = ekb_rng_below(&rng, 10) == 0,
+            .by_server = ekb_rng_below(&rng, 3) != 0};
         const size_t owners[2] = {0, 1 + (size_t)ekb_rng_below(&rng, NUM_PARTS)};
         for (size_t j = 0; j < 2; j++) {
             count(records[owners[j]], &handshake);
+            take(&lags[owners[j]], handshake.bytes);
             if (!handshake.failed) {
                 take(&latencies[owners[j]], handshake.latency_ns);
                 take(&cpus[owners[j]], handshake.cpu_ns);
+                take(&server_floors[owners[j]], handshake.cpu_ns / 2);
+                take(&client_floors[owners[j]], handshake.cpu_ns / 3);
+            }
+            if (!handshake.failed && handshake.by_server) {
+                take(&servers[owners[j]], handshake.cpu_ns / 5);
             }
         }
     }
     for (size_t i = 0; i <= NUM_PARTS; i++) {
         records[i]->arms[0].latency_ns = end(&latencies[i]);
         records[i]->arms[0].client_cpu_ns = end(&cpus[i]);
+        records[i]->arms[0].server_cpu_ns = end(&servers[i]);
+        records[i]->plan.stages[0].open_loop.lag_ns = end(&lags[i]);
+        records[i]->server_floor.memory_ns = end(&server_floors[i]);
+        records[i]->client_floor.memory_ns = end(&client_floors[i]);
         close_record(records[i]);
     }
 }
@@ -266,6 +297,14 @@ Test(merge, of_the_parts_is_the_whole_to_the_bit)
     expect_same(&merged, &whole, "throughput");
     expect_same(&merged, &whole, "cpu");
     expect_same(&merged, &whole, "series"); // In which no percentile is known, here.
+    expect_same(&merged, &whole, "floors");
+    whole.plan.seed = merged.plan.seed; // That of the first part.
+    expect_same(&merged, &whole, "plan");
+    cr_expect_gt(merged.arms[0].dropped, 0);
+    cr_expect_gt(merged.client_cpu[0].ring_overflows, 0);
+    cr_expect_gt(merged.plan.stages[0].open_loop.lag_ns.moments.count, 0);
+    cr_expect_gt(merged.server_floor.memory_ns.moments.count, 0);
+    cr_expect_eq(merged.plan.stages[0].open_loop.offered_per_s, 150.0);
     cr_expect_eq(merged.plan.stages[0].in_flight, whole.plan.stages[0].in_flight);
     cr_expect_eq(merged.plan.stages[0].open_loop.stretches[0].begin_per_s, 150.0);
     cr_expect_eq(merged.plan.client_workers, 3);
@@ -318,6 +357,120 @@ Test(merge, of_a_merged_result_with_another_is_that_of_all)
     expect_same(&three, &merged, NULL);
     ekb_record_deinit(&two);
     ekb_record_deinit(&three);
+}
+
+// make_apart makes the parts runs of different times.
+static void make_apart(void)
+{
+    SET_TEXT(parts[1].started_at, "2026-03-29T08:00:00Z");
+    SET_TEXT(parts[2].started_at, "2026-03-29T07:00:00Z");
+}
+
+Test(merge, of_a_merged_result_with_another_is_that_of_all_at_different_times)
+{
+    static const size_t first[] = {0, 1};
+    struct ekb_fail fail;
+    struct ekb_record two;
+    struct ekb_record three;
+    make_load(5000);
+    make_apart();
+    SET_TEXT(parts[0].notes[0], "a note");
+    SET_TEXT(parts[2].notes[0], "another note");
+    SET_TEXT(parts[2].host.cpu_model, "Another CPU"); // A note of merging that the first has not.
+    parts[0].num_notes = 1;
+    parts[2].num_notes = 1;
+    merge_all();
+
+    cr_assert_eq(merge_these(&two, first, 2, &fail), EKB_OK, "%s", fail.detail);
+    const struct ekb_merge_part list[] = {{"ab.json", &two}, {"c.json", &parts[2]}};
+    cr_assert_eq(ekb_merge_records(&three, list, 2, &fail), EKB_OK, "%s", fail.detail);
+
+    expect_same(&three, &merged, NULL);
+    cr_expect_eq(merged.num_notes, 5);
+    ekb_record_deinit(&two);
+    ekb_record_deinit(&three);
+}
+
+// All at once they would have no rate, and what is in flight would not be added.
+Test(merge, refuses_a_result_merged_from_loads_of_another_time)
+{
+    static const size_t first[] = {0, 1};
+    struct ekb_fail fail;
+    struct ekb_record two;
+    make_load(500);
+    SET_TEXT(parts[2].started_at, "2026-03-29T07:00:00Z");
+    cr_assert_eq(merge_these(&two, first, 2, &fail), EKB_OK, "%s", fail.detail);
+
+    const struct ekb_merge_part list[] = {{"ab.json", &two}, {"c.json", &parts[2]}};
+    const enum ekb_err err = ekb_merge_records(&merged, list, 2, &fail);
+
+    cr_expect_eq(err, EKB_USAGE, "%s", ekb_err_name(err));
+    cr_expect_not_null(strstr(fail.detail, "ab.json is merged from loads at one time"), "%s",
+                       fail.detail);
+    cr_expect_not_null(strstr(fail.detail, "merge its parts themselves"), "%s", fail.detail);
+    ekb_record_deinit(&two);
+}
+
+Test(merge, refuses_the_same_run_twice)
+{
+    static const size_t twice[] = {1, 1};
+    struct ekb_fail fail;
+    make_load(500);
+
+    cr_expect_eq(merge_these(&merged, twice, 2, &fail), EKB_USAGE);
+
+    cr_expect_not_null(strstr(fail.detail, "b.json and b.json have the same run"), "%s",
+                       fail.detail);
+}
+
+Test(merge, refuses_a_run_that_is_a_part_already)
+{
+    static const size_t first[] = {0, 2};
+    struct ekb_fail fail;
+    struct ekb_record two;
+    make_load(500);
+    cr_assert_eq(merge_these(&two, first, 2, &fail), EKB_OK, "%s", fail.detail);
+
+    const struct ekb_merge_part list[] = {
+        {"b.json", &parts[1]}, {"c.json", &parts[2]}, {"ac.json", &two}};
+    const enum ekb_err err = ekb_merge_records(&merged, list, 3, &fail);
+
+    cr_expect_eq(err, EKB_USAGE, "%s", ekb_err_name(err));
+    cr_expect_not_null(strstr(fail.detail, "c.json and ac.json have the same run"), "%s",
+                       fail.detail);
+    ekb_record_deinit(&two);
+}
+
+Test(merge, refuses_a_result_that_does_not_say_when_it_began)
+{
+    static const char *const starts[] = {"", "yesterday"};
+    static const size_t two[] = {0, 1};
+    struct ekb_fail fail;
+    for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++) {
+        make_load(100);
+        SET_TEXT(parts[1].started_at, starts[i]);
+
+        cr_expect_eq(merge_these(&merged, two, 2, &fail), EKB_USAGE, "%s", starts[i]);
+
+        cr_expect_not_null(strstr(fail.detail, "b.json does not say when it began"), "%s",
+                           fail.detail);
+        tear_down();
+    }
+}
+
+// Measured for twelve seconds.
+Test(merge, adds_the_rates_of_loads_that_ran_together_for_nine_tenths_of_the_time)
+{
+    make_load(500);
+    SET_TEXT(parts[2].started_at, "2026-03-29T06:54:41.039Z");
+    merge_all();
+    cr_expect_eq(merged.num_throughput, 1);
+    ekb_record_deinit(&merged);
+
+    SET_TEXT(parts[2].started_at, "2026-03-29T06:54:41.040Z");
+    merge_all();
+
+    cr_expect_eq(merged.num_throughput, 0);
 }
 
 Test(merge, does_not_care_about_the_order_of_the_parts)
@@ -380,8 +533,77 @@ Test(merge, has_no_rates_when_the_parts_ran_apart)
     cr_expect_eq(merged.num_series, 0);
     cr_expect_eq(merged.plan.stages[0].in_flight, 100);
     cr_expect_eq(merged.plan.client_workers, 1);
+    cr_expect(isnan(merged.plan.stages[0].open_loop.offered_per_s));
     expect_same(&merged, &whole, "arms");
     cr_expect_not_null(strstr(merged.notes[merged.num_notes - 1], "different times"));
+}
+
+// They were not there at the same time.
+Test(merge, has_the_highest_memory_of_runs_apart_and_the_sum_of_those_together)
+{
+    make_load(500);
+    for (size_t i = 0; i < NUM_PARTS; i++) {
+        struct ekb_record_cpu *cpu = &parts[i].client_cpu[0];
+        cpu->memory_base_bytes = (struct ekb_record_u64){true, 1000};
+        cpu->memory_peak_bytes = (struct ekb_record_u64){true, i == 1 ? 9000 : 5000};
+        cpu->peak_connections = (struct ekb_record_u64){true, i == 2 ? 30 : 20};
+        cpu->memory_per_connection_bytes = (struct ekb_record_real){true, i == 0 ? 7 : 6};
+    }
+    merge_all();
+    cr_expect_eq(merged.client_cpu[0].memory_base_bytes.value, 3000);
+    cr_expect_eq(merged.client_cpu[0].memory_peak_bytes.value, 19000);
+    cr_expect_eq(merged.client_cpu[0].peak_connections.value, 70);
+    cr_expect_eq(merged.client_cpu[0].memory_per_connection_bytes.value, 16000.0 / 70);
+    ekb_record_deinit(&merged);
+    make_apart();
+
+    merge_all();
+
+    cr_expect_eq(merged.client_cpu[0].memory_base_bytes.value, 1000);
+    cr_expect_eq(merged.client_cpu[0].memory_peak_bytes.value, 9000);
+    cr_expect_eq(merged.client_cpu[0].peak_connections.value, 30);
+    cr_expect_eq(merged.client_cpu[0].memory_per_connection_bytes.value, 7.0);
+}
+
+// There is not room for any number of notes.
+Test(merge, says_first_what_merging_has_to_say)
+{
+    make_load(500);
+    make_apart();
+    for (size_t i = 0; i < NUM_PARTS; i++) {
+        parts[i].num_notes = EKB_RECORD_MAX_REASONS;
+        for (size_t j = 0; j < EKB_RECORD_MAX_REASONS; j++) {
+            (void)snprintf(parts[i].notes[j], EKB_RECORD_LINE_LEN, "note %zu of %zu", j, i);
+        }
+    }
+
+    merge_all();
+
+    cr_assert_eq(merged.num_notes, EKB_RECORD_MAX_REASONS);
+    cr_expect_not_null(strstr(merged.notes[0], "there are no effects"), "%s", merged.notes[0]);
+    cr_expect_not_null(strstr(merged.notes[1], "different times"), "%s", merged.notes[1]);
+    cr_expect_str_eq(merged.notes[2], "note 0 of 0");
+    cr_expect_str_eq(merged.notes[EKB_RECORD_MAX_REASONS - 1], "and more");
+}
+
+Test(merge, does_not_know_whether_there_was_assembly_when_the_parts_differ)
+{
+    make_load(100);
+    for (size_t i = 0; i < NUM_PARTS; i++) {
+        parts[i].build.boringssl_assembly_known = true;
+        parts[i].build.boringssl_assembly = true;
+    }
+    merge_all();
+    cr_expect(merged.build.boringssl_assembly_known && merged.build.boringssl_assembly);
+    ekb_record_deinit(&merged);
+    parts[1].build.boringssl_assembly = false;
+
+    merge_all();
+
+    cr_expect_not(merged.build.boringssl_assembly_known);
+    char *json = json_of(&merged, "build");
+    cr_expect_not_null(strstr(json, "\"assembly\": null"), "%s", json);
+    free(json);
 }
 
 Test(merge, says_when_the_parts_did_not_begin_together)
@@ -445,6 +667,42 @@ Test(merge, refuses_sums_that_are_too_large)
 
     cr_expect_eq(merge_these(&merged, all, NUM_PARTS, &fail), EKB_TOO_BIG);
     cr_expect_eq(merged.num_arms, 0);
+    cr_expect_not_null(strstr(fail.detail, "arms.load.started adds up to more"), "%s", fail.detail);
+    parts[1].arms[0].client.started = 0;
+    parts[1].client_cpu[0].user_ns = INT64_MAX;
+    parts[2].client_cpu[0].user_ns = 1;
+    cr_expect_eq(merge_these(&merged, all, NUM_PARTS, &fail), EKB_TOO_BIG);
+    cr_expect_not_null(strstr(fail.detail, "cpu.client.load.user_ns"), "%s", fail.detail);
+}
+
+// What differs in long paths is as often their beginning as their end.
+Test(merge, cuts_long_names_in_the_middle)
+{
+    char first[301];
+    char other[301];
+    struct ekb_fail fail;
+    make_load(100);
+    SET_TEXT(parts[1].plan.tls, "1.2");
+    for (size_t i = 0; i < 300; i += 2) {
+        memcpy(first + i, "\xc3\xbc", 2);
+        memcpy(other + i, "\xc3\xbc", 2);
+    }
+    memcpy(first, "one/", 4);
+    memcpy(other, "two/", 4);
+    memcpy(first + 290, "/a.json\0", 8);
+    memcpy(other + 291, "/b.json\0", 8); // Cut at another byte of a character.
+    other[290] = 'x';
+
+    const struct ekb_merge_part list[] = {{first, &parts[0]}, {other, &parts[1]}};
+    cr_expect_eq(ekb_merge_records(&merged, list, 2, &fail), EKB_USAGE);
+
+    json_t *text = json_string(fail.detail); // NULL unless it is UTF-8.
+    cr_expect_not_null(text, "%s", fail.detail);
+    json_decref(text);
+    cr_expect_not_null(strstr(fail.detail, " in one/"), "%s", fail.detail);
+    cr_expect_not_null(strstr(fail.detail, "/a.json and \"1.2\" in two/"), "%s", fail.detail);
+    cr_expect_not_null(strstr(fail.detail, "x/b.json"), "%s", fail.detail);
+    cr_expect_not_null(strstr(fail.detail, "..."), "%s", fail.detail);
 }
 
 // One change of the second part each, and what is said of it.
@@ -499,6 +757,91 @@ static void change_arms(struct ekb_record *record)
     record->num_arms = 0;
 }
 
+static void change_scenario(struct ekb_record *record)
+{
+    SET_TEXT(record->plan.scenario, "another");
+}
+
+static void change_release(struct ekb_record *record)
+{
+    SET_TEXT(record->plan.release, "2.0");
+}
+
+static void change_confirm(struct ekb_record *record)
+{
+    SET_TEXT(record->plan.confirm, "close");
+}
+
+static void change_floor_every(struct ekb_record *record)
+{
+    record->plan.stages[0].floor_every = 5;
+}
+
+static void change_name(struct ekb_record *record)
+{
+    SET_TEXT(record->plan.name, "quick");
+}
+
+static void change_groups(struct ekb_record *record)
+{
+    SET_TEXT(record->plan.groups, "P-256");
+}
+
+static void change_key(struct ekb_record *record)
+{
+    SET_TEXT(record->plan.key, "rsa2048");
+}
+
+static void change_cipher(struct ekb_record *record)
+{
+    SET_TEXT(record->plan.cipher, "another");
+}
+
+static void change_group(struct ekb_record *record)
+{
+    SET_TEXT(record->plan.group, "P-521");
+}
+
+static void change_signature(struct ekb_record *record)
+{
+    SET_TEXT(record->plan.server_signature, "another");
+}
+
+static void change_deadline(struct ekb_record *record)
+{
+    record->plan.deadline_ns = 5;
+}
+
+static void change_slice(struct ekb_record *record)
+{
+    record->plan.stages[0].slice_ns = 5;
+}
+
+static void change_ramp(struct ekb_record *record)
+{
+    record->plan.stages[0].ramp_ns = 5;
+}
+
+static void change_client(struct ekb_record *record)
+{
+    SET_TEXT(record->plan.stages[0].client, "cheap");
+}
+
+static void change_arrivals(struct ekb_record *record)
+{
+    SET_TEXT(record->plan.stages[0].open_loop.arrivals, "fixed");
+}
+
+static void change_expect(struct ekb_record *record)
+{
+    SET_TEXT(record->arms[0].expect, "reject");
+}
+
+static void change_server(struct ekb_record *record)
+{
+    record->arms[0].server_known = false;
+}
+
 static void change_time_and_rate(struct ekb_record *record)
 {
     SET_TEXT(record->started_at, "2027-01-01T00:00:00Z");
@@ -521,6 +864,23 @@ Test(merge, refuses_another_plan_and_says_what_differs)
         {change_stretches, "plan.stages.load.stretches.duration_ns is"},
         {change_arm, "arms.load.depth is \"0\" in a.json and \"3\" in b.json"},
         {change_arms, "the number of arms is"},
+        {change_scenario, "plan.scenario is \"\" in a.json and \"another\" in b.json"},
+        {change_release, "plan.release is"},
+        {change_confirm, "plan.confirm is"},
+        {change_floor_every, "plan.stages.load.floor_every is"},
+        {change_name, "plan.name is"},
+        {change_groups, "plan.groups is"},
+        {change_key, "plan.key is"},
+        {change_cipher, "plan.cipher is"},
+        {change_group, "plan.group is"},
+        {change_signature, "plan.server_signature is"},
+        {change_deadline, "plan.deadline_ns is"},
+        {change_slice, "plan.stages.load.slice_ns is"},
+        {change_ramp, "plan.stages.load.ramp_ns is"},
+        {change_client, "plan.stages.load.client is"},
+        {change_arrivals, "plan.stages.load.arrivals is"},
+        {change_expect, "arms.load.expect is"},
+        {change_server, "arms.load.server is"},
         {change_time_and_rate, "plan.stages.load.stretches.end_per_s is"},
     };
     static const size_t two[] = {0, 1};
