@@ -64,7 +64,7 @@ Test(pilot, gives_the_cost_stage_what_finds_the_difference)
 
     cr_expect_eq(cost.num_slices, 4 + wanted, "%u", cost.num_slices);
     cr_assert_eq(record.num_notes, 1u);
-    cr_expect_not_null(strstr(record.notes[0], "(wanted: 2.00 us)"), "%s", record.notes[0]);
+    cr_expect_not_null(strstr(record.notes[0], "2.00 us were wished for"), "%s", record.notes[0]);
 }
 
 Test(pilot, takes_no_more_than_there_is)
