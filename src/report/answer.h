@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-#define REPORT_MAX_SENTENCES 16
+#define REPORT_MAX_SENTENCES 24
 
 struct report_answer {
     char sentences[REPORT_MAX_SENTENCES][1024];

@@ -85,6 +85,23 @@ static void write_sentences(FILE *out, const struct ekb_record *record)
     }
 }
 
+// write_arms says what names of arms mean.
+static void write_arms(FILE *out, const struct ekb_record *record)
+{
+    struct report_answer said = {.num_sentences = 0};
+    text_say_arms(&said, record);
+    if (said.num_sentences == 0) {
+        return;
+    }
+    (void)fputs("<details>\n<summary>The arms of this run, by their names</summary>\n<ul>\n", out);
+    for (size_t i = 0; i < said.num_sentences; i++) {
+        (void)fputs("<li>", out);
+        html_text(out, "%s", said.sentences[i]);
+        (void)fputs("</li>\n", out);
+    }
+    (void)fputs("</ul>\n</details>\n", out);
+}
+
 // write_words says what words mean that are used before their sections.
 static void write_words(struct html_page *page)
 {
@@ -102,6 +119,7 @@ static void write_words(struct html_page *page)
     if (text_eku_is_known(page->record)) {
         html_reading(out, "%s", text_modes);
     }
+    write_arms(out, page->record);
 }
 
 static void write_answer(struct html_page *page)

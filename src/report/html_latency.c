@@ -13,12 +13,6 @@ static bool has_histogram(const struct ekb_record_summary *summary)
     return summary->known && summary->hdr != NULL && summary->moments.count > 0;
 }
 
-#define NAMES                                                                                      \
-    "Arms are named for what the server checks of the client's certificate: on, that it may be "   \
-    "used for clientAuth; off, for serverAuth instead; none, no usage; one-way: no certificate "   \
-    "is asked for. d1, d2, ... is the depth of the chain, reject a client that is turned away, "   \
-    "again the same once more, as a control."
-
 // Curves.
 
 // Of the cost stage's arms, which are many, those that differ most.
@@ -55,16 +49,33 @@ static size_t num_arms_of(const struct ekb_record *record, const char *stage)
 
 static void collect(struct html_curves *curves, const struct ekb_record *record, const char *stage)
 {
-    const bool is_choice = ekb_record_find_arm(record, stage, "one-way") != NULL &&
-                           num_arms_of(record, stage) > HTML_NUM_SERIES;
+    const bool are_many = num_arms_of(record, stage) > HTML_NUM_SERIES;
+    const bool is_choice = are_many && ekb_record_find_arm(record, stage, "one-way") != NULL;
     for (size_t i = 0; i < record->num_arms; i++) {
         const struct ekb_record_arm *arm = &record->arms[i];
-        if (strcmp(arm->stage, stage) == 0 && (!is_choice || is_telling(arm))) {
+        const bool is_drawn = is_choice ? is_telling(arm) : !(are_many && text_is_twin(arm));
+        if (strcmp(arm->stage, stage) == 0 && is_drawn) {
             const bool both = has_histogram(&arm->uncorrected_latency_ns);
             add_curve(curves, &arm->latency_ns, arm->name, both ? ", from the planned start" : "");
             add_curve(curves, &arm->uncorrected_latency_ns, arm->name,
                       ", uncorrected: from the actual start");
         }
+    }
+}
+
+// say_choice says which arms are drawn if not all are.
+static void say_choice(struct report_answer *answer, const struct html_curves *curves,
+                       size_t num_arms)
+{
+    char names[512] = "";
+    size_t names_len = 0;
+    for (size_t i = 0; i < curves->num && names_len < sizeof names; i++) {
+        names_len += (size_t)snprintf(names + names_len, sizeof names - names_len, "%s%s",
+                                      i > 0 ? ", " : "", curves->labels[i]);
+    }
+    if (curves->num > 0 && curves->num < num_arms) {
+        report_say(answer, "The plots show %zu of %zu arms: %s. The table has all.", curves->num,
+                   num_arms, names);
     }
 }
 
@@ -119,9 +130,13 @@ static void write_table(struct html_page *page, const struct ekb_record_stage *s
                                           "accepted/s", "p50, ms",  "p90, ms",  "p99, ms",
                                           "p99.9, ms",  "max, ms",  NULL};
     const struct ekb_record *record = page->record;
-    char caption[128];
+    char caption[192];
     (void)snprintf(caption, sizeof caption,
-                   "Handshakes and latency percentiles, stage %s (-: too few to say)", stage->name);
+                   "Handshakes and latency percentiles, stage %s (-: too few to say%s)",
+                   stage->name,
+                   strcmp(stage->name, EKB_STAGE_COST) == 0
+                       ? "; of a rate: arms take turns, so that there is none of one"
+                       : "");
     html_table(page, caption, columns);
     for (size_t i = 0; i < record->num_arms; i++) {
         const struct ekb_record_arm *arm = &record->arms[i];
@@ -153,8 +168,11 @@ static void write_stage(struct html_page *page, const struct ekb_record_stage *s
                   ekb_record_find_cpu(record->server_cpu, record->num_server_cpu, stage->name));
     text_say_side(&said, are_several ? "Client, over all arms" : "Client",
                   ekb_record_find_cpu(record->client_cpu, record->num_client_cpu, stage->name));
-    html_write_said(page->out, &said);
     collect(&curves, record, stage->name);
+    if (page->plots != HTML_PLOTS_NONE) {
+        say_choice(&said, &curves, num_arms_of(record, stage->name));
+    }
+    html_write_said(page->out, &said);
     (void)snprintf(title, sizeof title, "stage %s", stage->name);
     html_plot_curves(page, &curves, title);
     write_table(page, stage);
@@ -198,10 +216,6 @@ void html_write_latency(struct html_page *page)
             if (strcmp(ekb_record_base_kind(record), "load") == 0) {
                 text_say_negotiated(&said, record);
                 html_write_said(page->out, &said);
-            }
-            if (strcmp(ekb_record_base_kind(record), "measure") == 0 &&
-                record->plan.scenario[0] == '\0') {
-                html_reading(page->out, NAMES);
             }
             is_first = false;
         }

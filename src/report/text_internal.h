@@ -143,6 +143,7 @@ void text_say_linearity(struct report_answer *answer, const struct ekb_record *r
 void text_say_reject(struct report_answer *answer, const struct ekb_record *record);
 void text_say_resumed(struct report_answer *answer, const struct ekb_record *record);
 void text_say_verdicts(struct report_answer *answer, const struct ekb_record *record);
+void text_say_arms(struct report_answer *answer, const struct ekb_record *record);
 void text_say_words(struct report_answer *answer, const struct ekb_record *record);
 void text_say_clean(struct report_answer *answer, const struct ekb_record *record);
 void text_say_controls(struct report_answer *answer, const struct ekb_record *record);

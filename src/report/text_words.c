@@ -126,3 +126,77 @@ void text_say_clean(struct report_answer *answer, const struct ekb_record *recor
         report_say(answer, "Clean: nothing speaks against these numbers.");
     }
 }
+
+// Names of arms.
+
+// What is in a name, by how it begins.
+static const struct {
+    const char *begin;
+    const char *name;
+    const char *meaning;
+} arm_kinds[] = {
+    {"on", "on", "the server checks that the client's certificate may be used for clientAuth"},
+    {"off", "off", "it checks for serverAuth instead"},
+    {"none", "none", "it does not look at the usage"},
+    {"one-way", "one-way", "it asks for no certificate"},
+    {"parse-", "parse", "it parses the certificate and verifies no chain"},
+    {"name-", "name", "as on, and it checks the name in the certificate"},
+    {"crl-", "crl", "it consults a CRL, too"},
+    {"server-", "server", "as on; the server's own chain has that depth"},
+    {"timed-", "timed", "as on, with timers inside of the verification"},
+    {"tickets-", "tickets", "as on, and the client gets tickets to resume with"},
+    {"resumed-", "resumed", "the client resumes with a ticket: nothing is verified"},
+    {"reject-d", "reject", "as on; the client's certificate is not for clientAuth"},
+    {"reject-ca-", "reject-ca", "as on; the client's CA is unknown"},
+    {"reject-expired-", "reject-expired", "as on; the client's certificate is expired"},
+    {"reject-revoked-", "reject-revoked", "with a CRL, on which the client's certificate is"},
+    {"reject-none", "reject-none", "as on; the client has no certificate"},
+    {"tcp", "tcp", "no TLS: a TCP connection that exchanges as many bytes"},
+};
+#define NUM_ARM_KINDS (sizeof arm_kinds / sizeof arm_kinds[0])
+
+// is_of_kind is true for "on" and "on-d1" of the first kind, but not for "one-way".
+static bool is_of_kind(const char *name, const char *begin)
+{
+    const size_t len = strlen(begin);
+    return strncmp(name, begin, len) == 0 &&
+           (begin[len - 1] == '-' || name[len] == '\0' || strchr("-0123456789", name[len]) != NULL);
+}
+
+static bool has_kind(const struct ekb_record *record, const char *begin)
+{
+    bool has = false;
+    for (size_t i = 0; i < record->num_arms; i++) {
+        has = has || is_of_kind(record->arms[i].name, begin);
+    }
+    return has;
+}
+
+static bool has_part(const struct ekb_record *record, const char *part)
+{
+    bool has = false;
+    for (size_t i = 0; i < record->num_arms; i++) {
+        has = has || strstr(record->arms[i].name, part) != NULL;
+    }
+    return has;
+}
+
+void text_say_arms(struct report_answer *answer, const struct ekb_record *record)
+{
+    if (strcmp(ekb_record_base_kind(record), "measure") != 0 || record->plan.scenario[0] != '\0') {
+        return; // They have names of their own.
+    }
+    for (size_t i = 0; i < NUM_ARM_KINDS; i++) {
+        if (has_kind(record, arm_kinds[i].begin)) {
+            report_say(answer, "%s: %s", arm_kinds[i].name, arm_kinds[i].meaning);
+        }
+    }
+    if (has_part(record, "-d1") && answer->num_sentences > 0) {
+        report_say(answer,
+                   "d1, d2, ...: the depth of the chain, how many certificates are above the "
+                   "client's own");
+    }
+    if (has_part(record, "-again") && answer->num_sentences > 0) {
+        report_say(answer, "again: the same once more, as a control");
+    }
+}

@@ -105,6 +105,18 @@ fi
 report "$dir/standard.html" "$root/results/standard"
 grep -qE 'The mean latency of the blocks of stage load lies between [0-9.]+ and [0-9.]+ ms, a spread of' "$dir/standard.html" ||
     fail 'nothing of how steady it was'
+# The arms of a run are explained, those that it has and no others, before they are met; and which of them are drawn.
+report "$dir/rejects.html" "$root/results/rejects"
+for words in 'on: the server' 'one-way: it' 'parse: it' 'timed: as' 'tickets: as' 'resumed: the' 'server: as' 'reject: as' 'crl: it'; do
+    grep -q "^<li>$words" "$dir/standard.html" || fail "standard does not explain $words"
+done
+for words in 'on: the server' 'crl: it' 'reject-revoked: with' 'reject-none: as'; do
+    grep -q "^<li>$words" "$dir/rejects.html" || fail "rejects does not explain $words"
+done
+if grep -qE '^<li>(one-way|off|parse|tickets|none): ' "$dir/rejects.html"; then
+    fail 'rejects explains arms that it does not have'
+fi
+grep -qE 'The plots show 5 of [0-9]+ arms: ' "$dir/standard.html" || fail 'which arms are drawn is not said'
 if grep -q 'rate: due' "$dir/standard.html"; then
     fail 'due and accepted of a closed loop are two lines'
 fi
