@@ -129,15 +129,66 @@ static const struct {
                     "found or below it (a longer --budget has longer trials)."},
 };
 
+// What ends a search's rates, in a sentence.
+static const struct {
+    const char *limiter;
+    const char *meaning;
+} limiters[] = {
+    {"server CPU", "it is full"},
+    {"client CPU", "it is full: the server may take more"},
+    {"queueing", "handshakes wait for one another longer than the objective allows, while the "
+                 "server's CPU is not yet full"},
+    {"server or network", "the server or the network, of which no more is known here"},
+};
+
+static const char *write_limiter(char out_text[192], const char *limiter)
+{
+    out_text[0] = '\0';
+    for (size_t i = 0; i < sizeof limiters / sizeof limiters[0]; i++) {
+        if (strcmp(limiters[i].limiter, limiter) == 0) {
+            (void)snprintf(out_text, 192, " Limiter: %s (%s).", limiter, limiters[i].meaning);
+            return out_text;
+        }
+    }
+    if (limiter[0] != '\0') {
+        (void)snprintf(out_text, 192, " Limiter: %s.", limiter);
+    }
+    return out_text;
+}
+
+// say_overlap says at which rates trials came out both ways: from the lowest that failed to the
+// highest that passed.
+static void say_overlap(struct report_answer *answer, const struct ekb_record_capacity *capacity)
+{
+    double failed_per_s = (double)INFINITY;
+    double passed_per_s = capacity->validated ? capacity->lower_per_s : 0;
+    for (size_t i = 0; i < capacity->num_trials; i++) {
+        const struct ekb_record_trial *trial = &capacity->trials[i];
+        if (strcmp(trial->outcome, "failed") == 0) {
+            failed_per_s = fmin(failed_per_s, trial->rate_per_s);
+        } else if (strcmp(trial->outcome, "passed") == 0) {
+            passed_per_s = fmax(passed_per_s, trial->rate_per_s);
+        }
+    }
+    if (round(failed_per_s) == round(passed_per_s)) {
+        report_say(answer,
+                   "Near it trials at the same rate passed and failed (%.0f/s): read it as about "
+                   "that.",
+                   failed_per_s);
+    } else if (failed_per_s < passed_per_s) {
+        report_say(answer,
+                   "Near it trials passed and failed at the same or higher rates (between %.0f and "
+                   "%.0f/s): read it as about that.",
+                   failed_per_s, passed_per_s);
+    }
+}
+
 void report_answer_capacity(struct report_answer *answer, const struct ekb_record *record)
 {
     const struct ekb_record_capacity *capacity = &record->capacity;
     char limit[EKB_UNITS_TEXT_LEN];
     char upper[64] = "no rate that was tried fails to";
-    char limiter[64] = "";
-    if (capacity->limiter[0] != '\0') {
-        (void)snprintf(limiter, sizeof limiter, " Limiter: %s.", capacity->limiter);
-    }
+    char limiter[192];
     if (isfinite(capacity->upper_per_s)) {
         (void)snprintf(upper, sizeof upper, "%.0f/s does not", capacity->upper_per_s);
     }
@@ -147,7 +198,9 @@ void report_answer_capacity(struct report_answer *answer, const struct ekb_recor
                    "%.0f handshakes/s meet the objective (the %gth percentile of latency at most "
                    "%s, %g %% errors); %s.%s",
                    capacity->lower_per_s, capacity->percentile, limit,
-                   100.0 * capacity->max_error_share, upper, limiter);
+                   100.0 * capacity->max_error_share, upper,
+                   write_limiter(limiter, capacity->limiter));
+        say_overlap(answer, capacity);
     }
     for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
         if (strcmp(states[i].state, capacity->state) == 0 && !record->interrupted) {

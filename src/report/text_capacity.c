@@ -79,7 +79,10 @@ static void say_ceiling(struct report_answer *answer, const struct ekb_record_ca
         }
     }
     if (in_flight > 0) {
-        report_say(answer, "A closed loop reaches %.0f/s, with %llu in flight.",
+        report_say(answer,
+                   "A closed loop reaches %.0f/s, with %llu in flight: there everybody waits as "
+                   "long as it takes, and the next begins when one is done. The rate at which the "
+                   "objective still holds is lower.",
                    capacity->ceiling_per_s, (unsigned long long)in_flight);
     }
 }
@@ -106,18 +109,19 @@ static void say_projection(struct report_answer *answer, const struct ekb_record
         return;
     }
     if (capacity->headroom.value >= 0) {
-        (void)snprintf(headroom, sizeof headroom, "one of them has %.0f %% to spare",
+        (void)snprintf(headroom, sizeof headroom, "one alone can take it, with %.0f %% to spare",
                        100.0 * capacity->headroom.value);
     } else {
-        (void)snprintf(headroom, sizeof headroom, "one of them takes %.3g %% of it",
+        (void)snprintf(headroom, sizeof headroom, "one alone can take %.3g %% of it",
                        100.0 / (1.0 - capacity->headroom.value));
     }
     if (capacity->target_cores.known) {
-        report_say(answer,
-                   "PROJECTED, not measured: %.0f/s need %.0f server cores at that utilisation, "
-                   "or %.0f machines like this one with a client on it; %s.",
-                   capacity->target_per_s.value, capacity->target_cores.value,
-                   capacity->target_machines.value, headroom);
+        report_say(
+            answer,
+            "PROJECTED, not measured: %.0f/s need %.0f server cores at that utilisation, "
+            "that is %.0f machines like this one, each with a CPU for its client as here; %s.",
+            capacity->target_per_s.value, capacity->target_cores.value,
+            capacity->target_machines.value, headroom);
     } else {
         report_say(answer, "PROJECTED, not measured: %.0f/s need %.0f servers like that one; %s.",
                    capacity->target_per_s.value, capacity->target_machines.value, headroom);
@@ -300,10 +304,11 @@ static void say_subject(struct report_answer *answer, const struct ekb_record *r
                        (unsigned long long)arm->identities, arm->pick);
     }
     if (client[0] != '\0') {
-        report_say(
-            answer, "The server is %s, the client %s one%s; accepted is what it confirms: %s.",
-            record->plan.target[0] != '\0' ? record->plan.target : "ekubench's own",
-            strcmp(client, "full") == 0 ? "a full" : "a cheap", identities, record->plan.confirm);
+        report_say(answer,
+                   "The server is %s, the client %s one%s; a handshake is accepted when %s.",
+                   record->plan.target[0] != '\0' ? record->plan.target : "ekubench's own",
+                   strcmp(client, "full") == 0 ? "a full" : "a cheap", identities,
+                   text_confirm_meaning(record->plan.confirm));
     }
 }
 

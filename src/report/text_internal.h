@@ -164,6 +164,9 @@ const char *text_interval(char out_text[64], const struct ekb_estimate *estimate
 const char *text_signed_interval(char out_text[64], const struct ekb_record_effect *effect,
                                  struct text_unit unit);
 
+// text_confirm_meaning says what was taken for the server's verdict.
+const char *text_confirm_meaning(const char *confirm);
+
 // text_is_steal_known is true if it is of any interval.
 bool text_is_steal_known(const struct ekb_record_series *series);
 

@@ -347,8 +347,7 @@ static void write_distribution_row(FILE *out, const char *name,
                   (double)summary->moments.max / text_ms.divisor);
 }
 
-// meaning_of says what was taken for the server's verdict.
-static const char *meaning_of(const char *confirm)
+const char *text_confirm_meaning(const char *confirm)
 {
     static const struct {
         const char *confirm;
@@ -376,7 +375,7 @@ void text_say_negotiated(struct report_answer *answer, const struct ekb_record *
                text_find_stage(record, arm->stage) != NULL
                    ? text_find_stage(record, arm->stage)->client
                    : "unknown",
-               meaning_of(record->plan.confirm));
+               text_confirm_meaning(record->plan.confirm));
     if (record->plan.group[0] != '\0' && record->plan.server_signature[0] != '\0') {
         report_say(answer, "Negotiated: group %s, the server signs with %s.", record->plan.group,
                    record->plan.server_signature);

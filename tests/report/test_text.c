@@ -1568,13 +1568,31 @@ Test(text, answers_how_many_it_can_take)
         strstr(line_with("3512 handshakes/s"),
                "meet the objective (the 99th percentile of latency at most 20.0 ms"));
     cr_expect(says("3572/s does not."));
-    cr_expect(says("Limiter: queueing."));
+    cr_expect(says("Limiter: queueing (handshakes wait for one another"));
     cr_expect(says("180 us"));
     cr_expect(says("the server's 1 core was 88 %"));
     cr_expect(!has("PROJECTED"));
     cr_expect(!says("How does it differ?"));
     cr_expect_not_null(line_with("1              2870     2     5740       0      3.21     0.12"));
     cr_expect(says("(the client was late)"));
+}
+
+// One trial more passed or failed by chance: the answer is no sharper than that.
+Test(text, says_between_which_rates_trials_came_out_both_ways)
+{
+    fill_capacity("found");
+    write_report();
+    cr_expect(!has("read it as about that"), "%s", text);
+
+    SET_TEXT(record.capacity.trials[1].outcome, "failed");
+    write_report();
+    cr_expect(!has("read it as about that"), "%s", text);
+
+    record.capacity.trials[1].rate_per_s = 3400;
+    write_report();
+    cr_expect(says("Near it trials passed and failed at the same or higher rates (between 3400 and "
+                   "3512/s): read it as about that."),
+              "%s", text);
 }
 
 Test(text, marks_a_projection_as_one)
@@ -1588,7 +1606,7 @@ Test(text, marks_a_projection_as_one)
     write_report();
 
     cr_expect(says("PROJECTED, not measured: 50000/s need 15 server cores"));
-    cr_expect(says("one of them takes 7.02 % of it"));
+    cr_expect(says("one alone can take 7.02 % of it"));
 }
 
 // The spread is that of all trials at the answer's rate.
@@ -1621,7 +1639,7 @@ Test(text, says_how_the_closed_loop_was_filled)
 
     write_report();
 
-    cr_expect(says("A closed loop reaches 4100/s, with 256 in flight."));
+    cr_expect(says("A closed loop reaches 4100/s, with 256 in flight: there everybody waits"));
 }
 
 // Of a server that is not ours there is no CPU.
