@@ -58,13 +58,15 @@ void html_table(struct html_page *page, const char *caption, const char *const *
 {
     FILE *out = page->out;
     page->num_tables++;
-    // A box that scrolls must be reachable by keyboard.
-    (void)fprintf(out,
-                  "<div class=\"table\" role=\"region\" tabindex=\"0\" "
-                  "aria-labelledby=\"table-%u\">\n<table>\n<caption id=\"table-%u\">",
-                  page->num_tables, page->num_tables);
+    // Above the box that scrolls, not to be scrolled away with the table. A box that scrolls must
+    // be reachable by keyboard.
+    (void)fprintf(out, "<p class=\"caption\" id=\"table-%u\">", page->num_tables);
     html_text(out, "%s", caption);
-    (void)fputs("</caption>\n<thead>\n<tr>", out);
+    (void)fprintf(out,
+                  "</p>\n<div class=\"table\" role=\"region\" tabindex=\"0\" "
+                  "aria-labelledby=\"table-%u\">\n<table aria-labelledby=\"table-%u\">\n",
+                  page->num_tables, page->num_tables);
+    (void)fputs("<thead>\n<tr>", out);
     for (size_t i = 0; columns[i] != NULL; i++) {
         const bool is_words = columns[i][0] == '<';
         (void)fprintf(out, "<th scope=\"col\"%s>", is_words ? " class=\"words\"" : "");

@@ -238,7 +238,8 @@ def look(name):
     assert levels[0] == 1 and levels.count(1) == 1, levels
     assert all(b <= a + 1 for a, b in zip(levels, levels[1:])), levels
     for table in page.iter(f"{H}table"):
-        assert text(table.find(f"{H}caption")), "a table without a caption"
+        captions = [e for e in everything if e.get("id") == table.get("aria-labelledby")]
+        assert len(captions) == 1 and text(captions[0]), "a table without a caption"
         width = len(table.findall(f"{H}thead/{H}tr/{H}th[@scope='col']"))
         for row in table.findall(f"{H}tbody/{H}tr"):
             assert len(row) == width and row[0].get("scope") == "row", (width, text(row))
