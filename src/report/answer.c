@@ -172,13 +172,12 @@ static void say_overlap(struct report_answer *answer, const struct ekb_record_ca
     }
     if (round(failed_per_s) == round(passed_per_s)) {
         report_say(answer,
-                   "Near it trials at the same rate passed and failed (%.0f/s): read it as about "
-                   "that.",
+                   "At %.0f/s some trials passed and some failed: read the answer as about that.",
                    failed_per_s);
     } else if (failed_per_s < passed_per_s) {
         report_say(answer,
-                   "Near it trials passed and failed at the same or higher rates (between %.0f and "
-                   "%.0f/s): read it as about that.",
+                   "Between %.0f and %.0f/s some trials passed and some failed: read the answer as "
+                   "about that.",
                    failed_per_s, passed_per_s);
     }
 }

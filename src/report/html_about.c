@@ -70,12 +70,23 @@ static void write_box(FILE *out, const struct ekb_record *record)
     (void)fputs("</div>\n", out);
 }
 
+static bool any_has_control(const struct ekb_report_set *set)
+{
+    struct report_answer said = {.num_sentences = 0};
+    for (size_t i = 0; i < set->num_results; i++) {
+        text_say_controls(&said, set->results[i].record);
+    }
+    return said.num_sentences > 0;
+}
+
 void html_write_validity(struct html_page *page)
 {
     FILE *out = page->out;
     html_section(out, "validity", HTML_VALIDITY);
-    html_reading(out, "What the run found out about itself. The A/A control is the same treatment "
-                      "measured twice, as if it were two: the true difference is 0.");
+    html_reading(out, "What the run found out about itself.%s",
+                 any_has_control(page->set) ? " The A/A control is the same treatment measured "
+                                              "twice, as if it were two: the true difference is 0."
+                                            : "");
     for (size_t i = 0; i < page->set->num_results; i++) {
         const struct ekb_record *record = page->set->results[i].record;
         struct report_answer said = {.num_sentences = 0};

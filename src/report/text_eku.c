@@ -259,6 +259,9 @@ void text_say_missing_verdicts(struct report_answer *answer, const struct ekb_re
 void text_say_verdicts(struct report_answer *answer, const struct ekb_record *record)
 {
     const struct ekb_record_effect *whole = text_find_eku_effect(record, NULL);
+    if (whole == NULL) {
+        whole = text_find_effect(record, EKB_EFFECT_LINK, EKB_METRIC_SERVER_CPU, NULL);
+    }
     if (whole != NULL && whole->equivalence > 0) {
         report_say(answer,
                    "Equivalent: the 90 %% interval lies within a band around 0 (of a handshake's "

@@ -1582,16 +1582,16 @@ Test(text, says_between_which_rates_trials_came_out_both_ways)
 {
     fill_capacity("found");
     write_report();
-    cr_expect(!has("read it as about that"), "%s", text);
+    cr_expect(!says("read the answer as about that"), "%s", text);
 
     SET_TEXT(record.capacity.trials[1].outcome, "failed");
     write_report();
-    cr_expect(!has("read it as about that"), "%s", text);
+    cr_expect(!says("read the answer as about that"), "%s", text);
 
     record.capacity.trials[1].rate_per_s = 3400;
     write_report();
-    cr_expect(says("Near it trials passed and failed at the same or higher rates (between 3400 and "
-                   "3512/s): read it as about that."),
+    cr_expect(says("Between 3400 and 3512/s some trials passed and some failed: read the answer as "
+                   "about that."),
               "%s", text);
 }
 
