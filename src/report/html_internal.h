@@ -71,6 +71,10 @@ void html_cell_percentile(FILE *out, const struct ekb_record_summary *summary,
 // html_write_said writes each sentence as a paragraph.
 void html_write_said(FILE *out, const struct report_answer *said);
 
+// html_write_not_measured says, instead of a table in which nothing is known, why that is so of
+// `stage`.
+void html_write_not_measured(FILE *out, const struct ekb_record *record, const char *stage);
+
 // Plots (html_plot.c).
 
 // Series differ in colour, dashes and points.

@@ -133,3 +133,10 @@ void html_write_said(FILE *out, const struct report_answer *said)
         html_paragraph(out, "%s", said->sentences[i]);
     }
 }
+
+void html_write_not_measured(FILE *out, const struct ekb_record *record, const char *stage)
+{
+    struct report_answer said = {.num_sentences = 0};
+    text_say_not_measured(&said, record, stage);
+    html_write_said(out, &said);
+}
