@@ -235,9 +235,11 @@ static void write_stages(struct html_page *page, const struct ekb_record *record
                columns);
     for (size_t i = 0; i < record->plan.num_stages; i++) {
         const struct ekb_record_stage *stage = &record->plan.stages[i];
+        char rate[32];
         html_row(out, "%s", stage->name);
         if (stage->open_loop.known) {
-            html_words(out, "open loop, %.0f/s, %s", stage->open_loop.planned_per_s,
+            html_words(out, "open loop, %s/s, %s",
+                       text_real(rate, 0, stage->open_loop.planned_per_s),
                        stage->open_loop.arrivals);
         } else {
             html_words(out, "%s", stage->shape[0] != '\0' ? stage->shape : "closed-loop");

@@ -117,6 +117,7 @@ static void plot_latency(struct html_page *page, const struct ekb_record_capacit
     const double limit_ms = (double)capacity->limit_ns / 1e6;
     struct html_plot plot;
     char limit[EKB_UNITS_TEXT_LEN];
+    char dashed[96] = "";
     double low = limit_ms;
     double high = limit_ms;
     if (capacity->num_trials == 0 || limit_ms <= 0 ||
@@ -138,12 +139,15 @@ static void plot_latency(struct html_page *page, const struct ekb_record_capacit
                   "" HTML_PLOT_LIMIT "\nplot %.6g with lines lw 2 lc rgb " HTML_PLOT_LIMIT,
                   capacity->percentile, limit_ms, limit_ms);
     write_plot(&plot, capacity);
+    if (capacity->lower_per_s > 0) {
+        (void)snprintf(dashed, sizeof dashed, " and a dashed one at the answer of %.0f per second",
+                       capacity->lower_per_s);
+    }
     html_plot_end(page, &plot, "Latency against rate",
                   "One point for each trial: the rate and the %gth percentile of latency, with a "
-                  "line at the objective of %s and a dashed one at the answer of %.0f per second. "
-                  "The table below has the numbers.",
+                  "line at the objective of %s%s. The table below has the numbers.",
                   capacity->percentile, ekb_units_format_ns(limit, (double)capacity->limit_ns),
-                  capacity->lower_per_s);
+                  dashed);
 }
 
 // Below this share of what was due nothing is missing that could be seen.
@@ -207,8 +211,9 @@ static void table_trials(struct html_page *page, const struct ekb_record_capacit
     html_table(page, "The trials, in their order", columns);
     for (size_t i = 0; (trial = trial_at(capacity, i)) != NULL; i++) {
         const struct ekb_record_summary known = {.known = true};
+        char rate[32];
         html_row(out, strcmp(trial->purpose, "search") == 0 ? "%zu" : "%zu, validation", i + 1);
-        html_cell(out, "%.0f", trial->rate_per_s);
+        html_cell(out, "%s", text_real(rate, 0, trial->rate_per_s));
         html_cell(out, "%.3g", (double)trial->duration_ns / 1e9);
         html_cell(out, "%llu", (unsigned long long)trial->due);
         html_cell(out, "%llu", (unsigned long long)trial->errors);

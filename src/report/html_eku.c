@@ -89,12 +89,13 @@ static void table_eku(struct html_page *page)
         for (size_t i = 0; i < num; i++) {
             const struct text_channel *channel = &channels[i];
             char interval[64];
+            char least[32];
             char verdict[EKB_RECORD_TEXT_LEN];
             html_row(out, "%s", channel->label);
             html_words(out, "%s", text_short_verdict(verdict, channel->effect));
             html_cell(out, "%s %s", text_signed_interval(interval, channel->effect, channel->unit),
                       channel->unit_name);
-            html_cell(out, "%.2g %s", channel->effect->mde / channel->unit.divisor,
+            html_cell(out, "%s %s", text_least(least, channel->effect, channel->unit),
                       channel->unit_name);
             html_row_end(out);
         }

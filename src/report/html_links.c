@@ -155,6 +155,7 @@ static void table_contrasts(struct html_page *page, const char *question)
     for (size_t i = 0; i < page->record->num_effects; i++) {
         const struct ekb_record_effect *effect = &page->record->effects[i];
         char text[64];
+        char least[32];
         char verdict[EKB_RECORD_TEXT_LEN];
         if (strcmp(effect->question, question) != 0 ||
             strcmp(effect->metric, EKB_METRIC_SERVER_CPU) != 0) {
@@ -162,7 +163,7 @@ static void table_contrasts(struct html_page *page, const char *question)
         }
         html_row(out, "%s", effect->contrast);
         html_cell(out, "%s", text_signed_interval(text, effect, text_us));
-        html_cell(out, "%.2g", effect->mde / text_us.divisor);
+        html_cell(out, "%s", text_least(least, effect, text_us));
         html_words(out, "%s", text_short_verdict(verdict, effect));
         html_row_end(out);
     }

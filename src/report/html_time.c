@@ -356,12 +356,13 @@ static void table_blocks(struct html_page *page, const struct ekb_record_stage *
         if (!is_of(block, stage)) {
             continue;
         }
+        char text[32];
         html_row(out, "%zu", ++number);
         html_words(out, "%s", block->arm);
-        html_cell(out, "%.0f", block_rate(block));
+        html_cell(out, "%s", text_real(text, 0, block_rate(block)));
         html_cell_percentile(out, &known, block->p99_ns, text_ms);
-        html_cell(out, "%.1f", block->steal_percent);
-        html_cell(out, "%.1f", block->wait_percent);
+        html_cell(out, "%s", text_real(text, 1, block->steal_percent));
+        html_cell(out, "%s", text_real(text, 1, block->wait_percent));
         html_words(out, "%s", block->disturbed ? "no: disturbed" : "yes");
         html_row_end(out);
     }

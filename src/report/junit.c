@@ -7,7 +7,9 @@
 
 #include "ekubench/base/units.h"
 
+#include <math.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 enum outcome {
@@ -117,9 +119,12 @@ static void add_effect(struct suite *suite, const struct ekb_record_effect *effe
     char interval[64];
     (void)snprintf(name, sizeof name, "%s %s: %s: %s", effect->stage, effect->metric,
                    effect->question, effect->contrast);
-    (void)snprintf(message, sizeof message, "%s; %s %s, smallest detectable %.3g %s",
-                   effect->verdict, text_signed_interval(interval, effect, text_plain),
-                   effect->unit, effect->mde, effect->unit);
+    const int len = snprintf(message, sizeof message, "%s; %s %s", effect->verdict,
+                             text_signed_interval(interval, effect, text_plain), effect->unit);
+    if (isfinite(effect->mde)) {
+        (void)snprintf(message + len, sizeof message - (size_t)len, ", smallest detectable %.3g %s",
+                       effect->mde, effect->unit);
+    }
     add_case(suite, &(struct test_case){.class_name = "ekubench.effects",
                                         .name = name,
                                         .outcome = outcome_of(effect),
@@ -132,6 +137,7 @@ static void add_capacity(struct suite *suite, const struct ekb_record_capacity *
     char name[128];
     char message[128];
     char limit[EKB_UNITS_TEXT_LEN];
+    char rate[32];
     enum outcome outcome = strcmp(capacity->state, "nothing") == 0 ? FAILED : SKIPPED;
     if (!capacity->known) {
         return;
@@ -141,7 +147,8 @@ static void add_capacity(struct suite *suite, const struct ekb_record_capacity *
     }
     (void)snprintf(name, sizeof name, "a rate meets p%g at most %s", capacity->percentile,
                    ekb_units_format_ns(limit, (double)capacity->limit_ns));
-    (void)snprintf(message, sizeof message, "%s: %.0f/s", capacity->state, capacity->lower_per_s);
+    (void)snprintf(message, sizeof message, "%s: %s/s", capacity->state,
+                   text_real(rate, 0, capacity->lower_per_s));
     add_case(suite, &(struct test_case){.class_name = "ekubench.capacity",
                                         .name = name,
                                         .outcome = outcome,

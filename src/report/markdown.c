@@ -40,25 +40,16 @@ static void write_validity(FILE *out, const struct ekb_record *record)
 static const char *unit_of(const struct ekb_record_effect *effect, struct text_unit *out_unit)
 {
     const bool is_time = strcmp(effect->unit, "ns") == 0;
-    const bool is_small =
-        fabs(effect->estimate.low) < 1e3 && fabs(effect->estimate.high) < 1e3 && effect->mde < 1e3;
+    const bool is_small = fabs(effect->estimate.low) < 1e3 && fabs(effect->estimate.high) < 1e3 &&
+                          !(effect->mde >= 1e3);
     *out_unit = is_time && !is_small ? text_us : text_plain;
     return is_time && !is_small ? "us" : effect->unit;
-}
-
-// write_least writes two digits, and whatever is before the point.
-static void write_least(FILE *out, double value)
-{
-    if (!isfinite(value)) {
-        (void)fputs(" - |", out);
-    } else {
-        (void)fprintf(out, value < 99.5 ? " %.2g |" : " %.0f |", value);
-    }
 }
 
 static void write_effect(FILE *out, const struct ekb_record_effect *effect)
 {
     char interval[64];
+    char least[32];
     struct text_unit unit;
     const char *unit_name = unit_of(effect, &unit);
     (void)fputs("| ", out);
@@ -69,9 +60,8 @@ static void write_effect(FILE *out, const struct ekb_record_effect *effect)
     report_markdown_text(out, effect->stage);
     (void)fputs(" | ", out);
     report_markdown_text(out, effect->metric);
-    (void)fprintf(out, " | %s |", text_signed_interval(interval, effect, unit));
-    write_least(out, effect->mde / unit.divisor);
-    (void)fputc(' ', out);
+    (void)fprintf(out, " | %s | %s | ", text_signed_interval(interval, effect, unit),
+                  text_least(least, effect, unit));
     report_markdown_text(out, unit_name);
     (void)fputs(" | ", out);
     report_markdown_text(out, effect->verdict);
@@ -161,9 +151,10 @@ static void write_trials(FILE *out, const struct ekb_record_capacity *capacity)
                   capacity->percentile);
     for (size_t i = 0; i < capacity->num_trials; i++) {
         const struct ekb_record_trial *trial = &capacity->trials[i];
+        char rate[32];
         (void)fprintf(out, "| %zu, ", i + 1);
         report_markdown_text(out, trial->purpose);
-        (void)fprintf(out, " | %.0f | %llu | %llu |", trial->rate_per_s,
+        (void)fprintf(out, " | %s | %llu | %llu |", text_real(rate, 0, trial->rate_per_s),
                       (unsigned long long)trial->due, (unsigned long long)trial->errors);
         write_ms(out, trial->latency_ns);
         (void)fputc(' ', out);

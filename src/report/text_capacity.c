@@ -78,7 +78,7 @@ static void say_ceiling(struct report_answer *answer, const struct ekb_record_ca
             in_flight = capacity->ceilings[i].in_flight;
         }
     }
-    if (in_flight > 0) {
+    if (in_flight > 0 && isfinite(capacity->ceiling_per_s)) {
         report_say(answer,
                    "A closed loop reaches %.0f/s, with %llu in flight: there everybody waits as "
                    "long as it takes, and the next begins when one is done. The rate at which the "
@@ -157,6 +157,7 @@ static void say_mix(struct report_answer *answer, const struct ekb_record_mix *m
 {
     char shares[96];
     char rate[64];
+    char accepted[32];
     char cores[64] = "";
     if (!mix->known) {
         return;
@@ -172,9 +173,9 @@ static void say_mix(struct report_answer *answer, const struct ekb_record_mix *m
                        mix->target_cores.value);
     }
     if (mix->rate_known) {
-        report_say(answer,
-                   "PROJECTED, not measured, with %s: %s/s, of which %.0f/s are accepted%s.",
-                   shares, write_rate(rate, &mix->rate_per_s), mix->accepted_per_s, cores);
+        report_say(answer, "PROJECTED, not measured, with %s: %s/s, of which %s/s are accepted%s.",
+                   shares, write_rate(rate, &mix->rate_per_s),
+                   text_real(accepted, 0, mix->accepted_per_s), cores);
     } else {
         report_say(answer, "With %s: unknown.", shares);
     }
@@ -246,6 +247,7 @@ static void write_variants(FILE *out, const struct ekb_record_capacity *capacity
 
 static void write_trial(FILE *out, const char *label, const struct ekb_record_trial *trial)
 {
+    char rate[32];
     char latency[32] = "-";
     char lag[32] = "-";
     char server[32] = "-";
@@ -262,8 +264,8 @@ static void write_trial(FILE *out, const char *label, const struct ekb_record_tr
     if (trial->client_busy_percent.known) {
         (void)snprintf(client, sizeof client, "%.0f", trial->client_busy_percent.value);
     }
-    (void)fprintf(out, "%-10s %8.0f %5.3g %8llu %7llu %9s %8s %7s %7s  %s\n", label,
-                  trial->rate_per_s, (double)trial->duration_ns / 1e9,
+    (void)fprintf(out, "%-10s %8s %5.3g %8llu %7llu %9s %8s %7s %7s  %s\n", label,
+                  text_real(rate, 0, trial->rate_per_s), (double)trial->duration_ns / 1e9,
                   (unsigned long long)trial->due, (unsigned long long)trial->errors, latency, lag,
                   server, client, trial->outcome);
     // The latency stands there already.

@@ -35,11 +35,10 @@ static void write_channels(FILE *out, const struct ekb_record *record,
         char interval[64];
         char smallest[32];
         char verdict[EKB_RECORD_TEXT_LEN];
-        (void)snprintf(smallest, sizeof smallest, "%.2g",
-                       channel->effect->mde / channel->unit.divisor);
         (void)fprintf(out, "%-36s %-22s %-2s %7s  %s\n", channel->label,
                       text_signed_interval(interval, channel->effect, channel->unit),
-                      channel->unit_name, smallest, text_short_verdict(verdict, channel->effect));
+                      channel->unit_name, text_least(smallest, channel->effect, channel->unit),
+                      text_short_verdict(verdict, channel->effect));
     }
 }
 

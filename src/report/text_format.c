@@ -138,6 +138,27 @@ const char *text_signed_interval(char out_text[64], const struct ekb_record_effe
     return out_text;
 }
 
+const char *text_least(char out_text[32], const struct ekb_record_effect *effect,
+                       struct text_unit unit)
+{
+    const double value = effect->mde / unit.divisor;
+    if (isfinite(value) && value < 99.5) {
+        (void)snprintf(out_text, 32, "%.2g", value);
+        return out_text;
+    }
+    return text_real(out_text, 0, value);
+}
+
+const char *text_real(char out_text[32], int num_decimals, double value)
+{
+    if (isfinite(value)) {
+        (void)snprintf(out_text, 32, "%.*f", num_decimals, value);
+    } else {
+        (void)snprintf(out_text, 32, "-");
+    }
+    return out_text;
+}
+
 void text_say_not_measured(struct report_answer *answer, const struct ekb_record *record,
                            const char *stage_name)
 {

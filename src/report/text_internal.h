@@ -167,6 +167,12 @@ const char *text_signed_interval(char out_text[64], const struct ekb_record_effe
 // text_confirm_meaning says what was taken for the server's verdict.
 const char *text_confirm_meaning(const char *confirm);
 
+// text_least writes the smallest detectable difference of an effect in `unit`: two digits, and all
+// before the point. text_real writes a number with `num_decimals`. Both: "-" if it is unknown.
+const char *text_least(char out_text[32], const struct ekb_record_effect *effect,
+                       struct text_unit unit);
+const char *text_real(char out_text[32], int num_decimals, double value);
+
 // text_is_steal_known is true if it is of any interval.
 bool text_is_steal_known(const struct ekb_record_series *series);
 

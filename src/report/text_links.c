@@ -52,10 +52,11 @@ static void write_link(FILE *out, const struct ekb_record_arm *arm)
 static void write_contrast(FILE *out, const struct ekb_record_effect *effect)
 {
     char interval[64];
+    char least[32];
     char verdict[EKB_RECORD_TEXT_LEN];
-    (void)fprintf(out, "%-40s  %-21s  %6.2g  %s\n", effect->contrast,
-                  text_signed_interval(interval, effect, text_us), effect->mde / text_us.divisor,
-                  text_short_verdict(verdict, effect));
+    (void)fprintf(out, "%-40s  %-21s  %6s  %s\n", effect->contrast,
+                  text_signed_interval(interval, effect, text_us),
+                  text_least(least, effect, text_us), text_short_verdict(verdict, effect));
 }
 
 // write_contrasts writes those that answer `question`, in server CPU.

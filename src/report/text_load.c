@@ -284,6 +284,7 @@ void text_write_floors(FILE *out, const struct ekb_record *record)
 void text_say_shape(struct report_answer *answer, const struct ekb_record_stage *stage)
 {
     const struct ekb_record_open_loop *loop = &stage->open_loop;
+    char planned[32];
     char offered[32] = "-";
     if (!loop->known) {
         report_say(answer, "Closed loop, %llu in flight.", (unsigned long long)stage->in_flight);
@@ -293,10 +294,11 @@ void text_say_shape(struct report_answer *answer, const struct ekb_record_stage 
         (void)snprintf(offered, sizeof offered, "%.0f/s", loop->offered_per_s);
     }
     report_say(answer,
-               "Open loop, %s arrivals: %.0f/s planned, %s offered, at most %llu in flight. "
+               "Open loop, %s arrivals: %s/s planned, %s offered, at most %llu in flight. "
                "Latency is from the planned start; uncorrected it is from the actual one, as a "
                "client that falls behind its schedule would report it.",
-               loop->arrivals, loop->planned_per_s, offered, (unsigned long long)stage->in_flight);
+               loop->arrivals, text_real(planned, 0, loop->planned_per_s), offered,
+               (unsigned long long)stage->in_flight);
 }
 
 static void write_shape(FILE *out, const struct ekb_record_stage *stage)

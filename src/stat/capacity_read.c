@@ -78,7 +78,9 @@ static void read_variant(const struct ekb_json_at *at, struct ekb_record_variant
     EKB_JSON_READ_TEXT(at, "key", variant->key);
     variant->cost_known = ekb_json_read_interval(at, "cost_factor", &variant->cost_factor) &&
                           ekb_json_read_interval(at, "server_cpu_ns", &variant->server_cpu_ns);
-    variant->rate_known = ekb_json_read_interval(at, "projected_per_s", &variant->projected_per_s);
+    variant->rate_known =
+        ekb_json_read_interval(at, "projected_per_s", &variant->projected_per_s) &&
+        variant->cost_known;
     variant->target_cores = ekb_json_read_known_real(at, "cores");
     variant->searched = searched.value != NULL;
     if (variant->searched) {
@@ -134,8 +136,14 @@ void ekb_json_read_capacity(const struct ekb_json_at *root,
         return;
     }
     out_capacity->percentile = ekb_json_read_real(&objective, "percentile");
+    if (!isfinite(out_capacity->percentile)) {
+        ekb_json_refuse(&objective, "percentile", "a number");
+    }
     out_capacity->limit_ns = ekb_json_read_u64(&objective, "limit_ns");
     out_capacity->max_error_share = ekb_json_read_real(&objective, "max_error_share");
+    if (!isfinite(out_capacity->max_error_share)) {
+        ekb_json_refuse(&objective, "max_error_share", "a number");
+    }
     EKB_JSON_READ_TEXT(&at, "state", out_capacity->state);
     out_capacity->ceiling_per_s = ekb_json_read_real(&at, "ceiling_per_s");
     out_capacity->highest_per_s = ekb_json_read_real(&at, "highest_per_s");

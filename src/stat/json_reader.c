@@ -213,7 +213,7 @@ bool ekb_json_read_ci95(const struct ekb_json_at *at, const char *key,
     }
     out_estimate->low = read_bound(&array, 0);
     out_estimate->high = read_bound(&array, 1);
-    return true;
+    return isfinite(out_estimate->low) && isfinite(out_estimate->high);
 }
 
 bool ekb_json_read_interval(const struct ekb_json_at *at, const char *key,
@@ -224,9 +224,12 @@ bool ekb_json_read_interval(const struct ekb_json_at *at, const char *key,
     if (object.value == NULL) {
         return false;
     }
-    out_estimate->estimate = ekb_json_read_real(&object, "estimate");
-    (void)ekb_json_read_ci95(&object, "ci95", out_estimate);
-    out_estimate->n = ekb_json_read_u64(&object, "n");
+    struct ekb_estimate estimate = {.estimate = ekb_json_read_real(&object, "estimate"),
+                                    .n = ekb_json_read_u64(&object, "n")};
+    if (!ekb_json_read_ci95(&object, "ci95", &estimate) || !isfinite(estimate.estimate)) {
+        return false;
+    }
+    *out_estimate = estimate;
     return true;
 }
 

@@ -54,8 +54,8 @@ struct ekb_record_real ekb_json_read_known_real(const struct ekb_json_at *at, co
 bool ekb_json_read_bool(const struct ekb_json_at *at, const char *key);
 bool ekb_json_read_known_bool(const struct ekb_json_at *at, const char *key, bool *out_value);
 
-// ekb_json_read_ci95 reads [low, high]; false if it is unknown. ekb_json_read_interval reads an
-// estimate with it.
+// ekb_json_read_ci95 reads [low, high]; false if either of them is unknown. ekb_json_read_interval
+// reads an estimate with it; false, and all of it zero, if any of the three is unknown.
 bool ekb_json_read_ci95(const struct ekb_json_at *at, const char *key,
                         struct ekb_estimate *out_estimate);
 bool ekb_json_read_interval(const struct ekb_json_at *at, const char *key,

@@ -217,7 +217,8 @@ static void read_throughput(const struct ekb_json_at *at, struct ekb_record_thro
     EKB_JSON_READ_TEXT(at, "stage", row->stage);
     EKB_JSON_READ_TEXT(at, "arm", row->arm);
     row->accepted_per_s = ekb_json_read_real(at, "accepted_per_s");
-    row->interval_known = ekb_json_read_ci95(at, "ci95", &row->interval);
+    row->interval_known =
+        ekb_json_read_ci95(at, "ci95", &row->interval) && isfinite(row->accepted_per_s);
     row->block_ns = ekb_json_read_u64(at, "block_ns");
     row->blocks = ekb_json_items(&blocks, &row->num_blocks, sizeof row->blocks[0]);
     for (size_t i = 0; i < row->num_blocks; i++) {
@@ -278,7 +279,8 @@ static void read_series(const struct ekb_json_at *root, struct ekb_record *recor
     }
 }
 
-static void read_effect(const struct ekb_json_at *at, struct ekb_record_effect *effect)
+// read_effect returns false if the estimate or its interval is unknown: there is no effect then.
+static bool read_effect(const struct ekb_json_at *at, struct ekb_record_effect *effect)
 {
     EKB_JSON_READ_TEXT(at, "question", effect->question);
     EKB_JSON_READ_TEXT(at, "contrast", effect->contrast);
@@ -286,7 +288,8 @@ static void read_effect(const struct ekb_json_at *at, struct ekb_record_effect *
     EKB_JSON_READ_TEXT(at, "metric", effect->metric);
     EKB_JSON_READ_TEXT(at, "unit", effect->unit);
     effect->estimate.estimate = ekb_json_read_real(at, "estimate");
-    (void)ekb_json_read_ci95(at, "ci95", &effect->estimate);
+    const bool known =
+        ekb_json_read_ci95(at, "ci95", &effect->estimate) && isfinite(effect->estimate.estimate);
     effect->estimate.n = ekb_json_read_u64(at, "n");
     effect->mde = ekb_json_read_real(at, "mde");
     effect->p_adjusted = ekb_json_read_real(at, "p_adjusted");
@@ -296,16 +299,20 @@ static void read_effect(const struct ekb_json_at *at, struct ekb_record_effect *
     effect->bootstrap.n = effect->estimate.n;
     EKB_JSON_READ_TEXT(at, "verdict", effect->verdict);
     EKB_JSON_READ_TEXT(at, "method", effect->method);
+    return known;
 }
 
 static void read_effects(const struct ekb_json_at *root, struct ekb_record *record)
 {
     const struct ekb_json_at rows = ekb_json_array(root, "effects");
-    record->effects = ekb_json_items(&rows, &record->num_effects, sizeof record->effects[0]);
-    for (size_t i = 0; i < record->num_effects; i++) {
+    size_t num = 0;
+    size_t num_known = 0;
+    record->effects = ekb_json_items(&rows, &num, sizeof record->effects[0]);
+    for (size_t i = 0; i < num; i++) {
         const struct ekb_json_at at = ekb_json_element(&rows, i);
-        read_effect(&at, &record->effects[i]);
+        num_known += read_effect(&at, &record->effects[num_known]) ? 1 : 0;
     }
+    record->num_effects = num_known;
 }
 
 static void read_block(const struct ekb_json_at *at, struct ekb_record_block *block)

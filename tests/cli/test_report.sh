@@ -232,6 +232,58 @@ then
     fail 'a name gets through'
 fi
 
+# What may be unknown: the file says null, and no format says nan or inf. All of it, and every third.
+/usr/bin/python3 - "$root/docs/result.schema.json" "$golden" "$dir" <<'PYTHON'
+import json
+import sys
+
+with open(sys.argv[1], encoding="utf-8") as file:
+    schema = json.load(file)
+golden, out = sys.argv[2:]
+
+
+def forms(form):
+    while "$ref" in form:
+        form = schema["$defs"][form["$ref"].rsplit("/", 1)[1]]
+    return [form] + [each for key in ("anyOf", "oneOf") for one in form.get(key, []) for each in forms(one)]
+
+
+def forget(value, form, every, seen):
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        if not any("null" in one.get("type", []) for one in forms(form)):
+            return value
+        seen[0] += 1
+        return None if seen[0] % every == 0 else value
+    for one in forms(form):
+        if isinstance(value, dict):
+            for key in value:
+                if key in one.get("properties", {}) and key not in ("min", "max"): # Those go with a count of 0.
+                    value[key] = forget(value[key], one["properties"][key], every, seen)
+        if isinstance(value, list) and "items" in one:
+            value[:] = [forget(item, one["items"], every, seen) for item in value]
+    return value
+
+
+for name in ("measure", "capacity", "load", "links"):
+    for every in (1, 3):
+        with open(f"{golden}/{name}.json", encoding="utf-8") as file:
+            result = forget(json.load(file), schema, every, [0])
+        with open(f"{out}/unknown.{name}.{every}.json", "w", encoding="utf-8") as file:
+            json.dump(result, file)
+PYTHON
+for result in "$dir"/unknown.*.json; do
+    for format in "${formats[@]}" html:html; do
+        run ekubench report "$result" --format "${format%:*}"
+        expect "unknown numbers as ${format%:*}" 0
+        [[ ! -s $dir/err ]] || fail "unknown numbers as ${format%:*}: $(<"$dir/err")"
+        # Not in a histogram's letters.
+        if grep -Eiw -m 1 -- '(nan|inf)(th)?' <(sed 's/HISTFAAA[^ "]*//' "$dir/out") >&2; then
+            fail "$(basename "$result") as ${format%:*} has a number that is none"
+        fi
+    done
+done
+bad 'an objective of no percentile' "$(sed 's/"percentile": [0-9.]*/"percentile": null/' capacity.json)"
+
 # Well-formed, and of the form that its readers know.
 if ! /usr/bin/python3 - "$golden" <<'PYTHON'
 import csv

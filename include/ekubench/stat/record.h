@@ -476,9 +476,10 @@ EKB_NODISCARD enum ekb_err ekb_record_to_json(char **out_text, const struct ekb_
 // ekb_record_from_json overwrites `*out_record` with the record that ekb_record_to_json wrote as
 // the `len` bytes of `text`, on whatever machine and by whatever version: written again it is the
 // same, and so is every report of it. What older versions did not write is unknown; what later ones
-// write beside it is left out; control characters become "?". The text may come from anywhere.
-// EKB_PARSE, with where and what is wanted in `reterr_fail`, if it is no JSON, no result, one of
-// another schema, or has values that cannot be; EKB_NOMEM. The record is empty then.
+// write beside it is left out, and so is an effect whose estimate or interval is `null`: any other
+// interval that is not whole is unknown. Control characters become "?". The text may come from
+// anywhere. EKB_PARSE, with where and what is wanted in `reterr_fail`, if it is no JSON, no result,
+// one of another schema, or has values that cannot be; EKB_NOMEM. The record is empty then.
 EKB_NODISCARD enum ekb_err ekb_record_from_json(struct ekb_record *out_record, const char *text,
                                                 size_t len, struct ekb_fail *reterr_fail);
 
