@@ -257,7 +257,7 @@ static const char *write_load(char out_text[160], const struct ekb_record *recor
     if (num_totals > 1 || stage == NULL) {
         (void)snprintf(name, sizeof name, " (stage %s)", stage_name);
     }
-    if (stage == NULL) {
+    if (stage == NULL || (stage->open_loop.known && !isfinite(stage->open_loop.planned_per_s))) {
         (void)snprintf(out_text, 160, "Under load%s", name);
     } else if (stage->open_loop.known) {
         (void)snprintf(out_text, 160, "With %.0f due per second%s", stage->open_loop.planned_per_s,

@@ -8,6 +8,7 @@
 #include <hdr/hdr_histogram.h>
 #include <hdr/hdr_histogram_log.h>
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -410,4 +411,14 @@ Test(format, cuts_no_character_of_a_time_in_html)
     expect_in("html", " on 2026-11-22 at 01:13 UTC on ");
     record.started_at[0] = '\0';
     expect_not_in("html", " UTC on ");
+}
+
+Test(format, says_of_no_load_that_it_is_nan)
+{
+    read_golden("load");
+    record.num_reasons = 0;
+    record.plan.stages[0].open_loop.planned_per_s = (double)NAN;
+
+    expect_in("markdown", "Under load the server accepted");
+    expect_in("text", "Open loop, poisson arrivals: -/s planned");
 }
