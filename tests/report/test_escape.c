@@ -99,7 +99,7 @@ Test(escape, leaves_ordinary_sentences_as_they_are)
                                             "cost: a slice of 1.5 s",
                                             "-1.2",
                                             "a - b + c",
-                                            "wwww",
+                                            "awww.b",
                                             "X25519:P-256:P-384"};
     for (size_t i = 0; i < sizeof sentences / sizeof sentences[0]; i++) {
         expect(report_markdown_text, sentences[i], sentences[i]);

@@ -380,6 +380,9 @@ Test(format, scales_the_least_that_markdown_could_have_seen)
     effect->mde = 962;
     expect_in("markdown", "| +222 [-507, 973] | 962 | ns |");
 
+    effect->mde = 123456;
+    expect_in("markdown", "| 123 | us |");
+
     EKB_RECORD_COPY(effect->unit, "bytes");
     effect->mde = 0.0344;
     expect_in("markdown", "| 0.034 | bytes |");
@@ -421,4 +424,36 @@ Test(format, says_of_no_load_that_it_is_nan)
 
     expect_in("markdown", "Under load the server accepted");
     expect_in("text", "Open loop, poisson arrivals: -/s planned");
+}
+
+Test(format, fails_a_search_only_if_no_rate_meets_the_objective)
+{
+    static const struct {
+        const char *state, *counts;
+    } rows[] = {{"found", " failures=\"0\" errors=\"0\" skipped=\"0\""},
+                {"ceiling", " failures=\"0\" errors=\"0\" skipped=\"0\""},
+                {"nothing", " failures=\"1\" errors=\"0\" skipped=\"0\""},
+                {"disturbed", " failures=\"0\" errors=\"0\" skipped=\"1\""}};
+    record.capacity.known = true;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        EKB_RECORD_COPY(record.capacity.state, rows[i].state);
+        expect_in("junit", rows[i].counts);
+    }
+}
+
+Test(format, passes_no_arm_that_has_not_begun)
+{
+    add_arm("load", "on", "accept");
+
+    expect_in("junit", " failures=\"0\" errors=\"0\" skipped=\"1\"");
+}
+
+Test(format, has_no_interval_without_both_its_ends)
+{
+    record.capacity = (struct ekb_record_capacity){
+        .known = true, .percentile = 99, .lower_per_s = 100, .upper_per_s = (double)INFINITY};
+    expect_in("bencher", "{\"value\": 100}");
+
+    record.capacity.upper_per_s = 120;
+    expect_in("bencher", "{\"value\": 100, \"lower_value\": 100, \"upper_value\": 120}");
 }
