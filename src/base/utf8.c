@@ -44,3 +44,18 @@ size_t ekb_utf8_cut(const char *text, size_t max_len)
     }
     return at;
 }
+
+void ekb_utf8_clean(char *text)
+{
+    const size_t text_len = strlen(text);
+    size_t at = 0;
+    while (at < text_len) {
+        uint32_t code = 0;
+        const size_t len = ekb_utf8_next(&code, (const uint8_t *)text + at, text_len - at);
+        const size_t step = len > 0 ? len : 1;
+        if (len == 0 || code < ' ' || (code >= 0x7f && code <= 0x9f)) {
+            memset(text + at, '?', step);
+        }
+        at += step;
+    }
+}

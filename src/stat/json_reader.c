@@ -1,5 +1,7 @@
 #include "stat/json_reader.h"
 
+#include "ekubench/base/utf8.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -93,25 +95,11 @@ void *ekb_json_items(const struct ekb_json_at *array, size_t *out_num_items, siz
     return items;
 }
 
-// clean replaces control characters, U+0080 to U+009F included: what is read is printed.
-static void clean(char *text)
-{
-    for (char *at = text; *at != '\0'; at++) {
-        const unsigned char byte = (unsigned char)*at;
-        if (byte < ' ' || byte == 0x7f) {
-            *at = '?';
-        } else if (byte == 0xc2 && (unsigned char)at[1] >= 0x80 && (unsigned char)at[1] <= 0x9f) {
-            at[0] = '?';
-            at[1] = '?';
-        }
-    }
-}
-
 // store_text stores a text that is not too long, and cleans it.
 static bool store_text(char *out_text, size_t text_len, const char *text)
 {
     const int len = snprintf(out_text, text_len, "%s", text);
-    clean(out_text);
+    ekb_utf8_clean(out_text); // What is read is printed.
     return len >= 0 && (size_t)len < text_len;
 }
 

@@ -42,8 +42,8 @@ static enum ekb_err fill(struct merge_list *list, const struct ekb_merge_part *p
     for (size_t i = 0; i < num_parts; i++) {
         num += parts[i].record->num_parts > 0 ? parts[i].record->num_parts : 1;
     }
-    list->parts = calloc(num, sizeof list->parts[0]);
-    list->labels = calloc(num, sizeof list->labels[0]);
+    list->parts = calloc(num + 1, sizeof list->parts[0]);
+    list->labels = calloc(num + 1, sizeof list->labels[0]);
     if (list->parts == NULL || list->labels == NULL) {
         return EKB_NOMEM;
     }

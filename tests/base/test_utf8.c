@@ -2,6 +2,7 @@
 
 #include <criterion/criterion.h>
 
+#include <stdio.h>
 #include <string.h>
 
 Test(utf8, takes_characters_of_every_length)
@@ -84,5 +85,33 @@ Test(utf8, cuts_between_characters)
         const size_t len = ekb_utf8_cut(cases[i].text, cases[i].max_len);
 
         cr_expect_eq(len, cases[i].len, "%zu: %zu", i, len);
+    }
+}
+
+Test(utf8, cleans_what_is_not_to_be_read)
+{
+    static const struct {
+        const char *text;
+        const char *wanted;
+    } rows[] = {
+        {"", ""},
+        {"gr\xc3\xbcn \xe2\x82\xac \xf0\x9f\x98\x80", "gr\xc3\xbcn \xe2\x82\xac \xf0\x9f\x98\x80"},
+        {"a\x1b[31mb\x7f\n\tc", "a?[31mb???c"},
+        {"\xc2\x9b"
+         "31m\xc2\xa0",
+         "??31m\xc2\xa0"}, // CSI, and a space that is a space.
+        {"\x9b"
+         "31m",
+         "?31m"},
+        {"a\xc3", "a?"},
+        {"\xed\xa0\x80", "???"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char text[64];
+        (void)snprintf(text, sizeof text, "%s", rows[i].text);
+
+        ekb_utf8_clean(text);
+
+        cr_expect_str_eq(text, rows[i].wanted, "%zu: %s", i, text);
     }
 }

@@ -506,6 +506,7 @@ Test(merge, keeps_where_the_parts_are_from_and_why_they_are_not_to_be_trusted)
     cr_expect_str_eq(merged.kind, "merge");
     cr_expect_str_eq(ekb_record_base_kind(&merged), "load");
     cr_assert_eq(merged.num_parts, 3);
+    cr_assert_not_null(merged.parts);
     cr_expect_str_eq(merged.parts[0].cpu_model, "Some CPU");
     cr_expect_str_eq(merged.parts[1].cpu_model, "Another CPU");
     cr_expect_eq(merged.parts[1].seed, 9);
@@ -550,6 +551,8 @@ Test(merge, has_the_highest_memory_of_runs_apart_and_the_sum_of_those_together)
         cpu->memory_per_connection_bytes = (struct ekb_record_real){true, i == 0 ? 7 : 6};
     }
     merge_all();
+    cr_assert_eq(merged.num_client_cpu, 1);
+    cr_assert_not_null(merged.client_cpu);
     cr_expect_eq(merged.client_cpu[0].memory_base_bytes.value, 3000);
     cr_expect_eq(merged.client_cpu[0].memory_peak_bytes.value, 19000);
     cr_expect_eq(merged.client_cpu[0].peak_connections.value, 70);
@@ -678,20 +681,17 @@ Test(merge, refuses_sums_that_are_too_large)
 // What differs in long paths is as often their beginning as their end.
 Test(merge, cuts_long_names_in_the_middle)
 {
-    char first[301];
-    char other[301];
+    char middle[281] = "";
+    char first[320];
+    char other[320];
     struct ekb_fail fail;
     make_load(100);
     SET_TEXT(parts[1].plan.tls, "1.2");
-    for (size_t i = 0; i < 300; i += 2) {
-        memcpy(first + i, "\xc3\xbc", 2);
-        memcpy(other + i, "\xc3\xbc", 2);
+    for (size_t i = 0; i + 1 < sizeof middle; i += 2) {
+        (void)snprintf(middle + i, sizeof middle - i, "\xc3\xbc");
     }
-    memcpy(first, "one/", 4);
-    memcpy(other, "two/", 4);
-    memcpy(first + 290, "/a.json\0", 8);
-    memcpy(other + 291, "/b.json\0", 8); // Cut at another byte of a character.
-    other[290] = 'x';
+    (void)snprintf(first, sizeof first, "one/%s/a.json", middle);
+    (void)snprintf(other, sizeof other, "two/%sx/b.json", middle); // Cut at another byte.
 
     const struct ekb_merge_part list[] = {{first, &parts[0]}, {other, &parts[1]}};
     cr_expect_eq(ekb_merge_records(&merged, list, 2, &fail), EKB_USAGE);

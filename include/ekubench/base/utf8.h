@@ -15,4 +15,8 @@ size_t ekb_utf8_next(uint32_t *out_code, const uint8_t *text, size_t text_len);
 // through a character. What is not UTF-8 counts as characters of one byte.
 size_t ekb_utf8_cut(const char *text, size_t max_len);
 
+// ekb_utf8_clean replaces by "?" each byte of `text` that does something else than to be read when
+// it is printed: control characters, U+0080 to U+009F included, and what is not UTF-8.
+void ekb_utf8_clean(char *text);
+
 #endif
