@@ -5,10 +5,12 @@
 #include "ekubench/base/clock.h"
 #include "ekubench/base/file.h"
 #include "ekubench/base/units.h"
+#include "ekubench/base/utf8.h"
 #include "ekubench/report/text.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -69,19 +71,87 @@ const char *ekb_cli_suggest_option(const struct argp *argp, const char *word, si
     return suggestion.best;
 }
 
-// refuse_option ends the process: there is no long option that begins like `word`, `len` letters
-// without the dashes. It says what may have been meant.
-_Noreturn static void refuse_option(const struct argp *argp, const char *command, const char *word,
-                                    size_t len)
+// has_reader is false if standard output is a pipe that nobody reads from any more.
+static bool has_reader(void)
 {
-    const char *const near = ekb_cli_suggest_option(argp, word + 2, len);
-    (void)fprintf(stderr, "%s: unrecognized option '%.*s'", command, (int)len + 2, word);
-    if (near != NULL) {
-        (void)fprintf(stderr, "; did you mean --%s?", near);
+    struct pollfd output = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    return poll(&output, 1, 0) <= 0 || (output.revents & POLLERR) == 0;
+}
+
+int ekb_cli_end(int status)
+{
+    if (fflush(stdout) == 0 && ferror(stdout) == 0) {
+        return status;
     }
-    (void)fprintf(stderr, "\nTry `%s --help' or `%s --usage' for more information.\n", command,
+    const int reason = errno;
+    if (!has_reader()) {
+        // `| head` has had what it wants. The status that other programs have then, killed by the
+        // signal.
+        return status == EKB_EXIT_OK ? 128 + SIGPIPE : status;
+    }
+    ekb_cli_say("standard output: %s", strerror(reason));
+    return status == EKB_EXIT_OK ? EKB_EXIT_ENVIRONMENT : status;
+}
+
+// end_help is for the help that argp prints: it ends the process with status 0, whether the help
+// got anywhere or not.
+static void end_help(void)
+{
+    const int status = ekb_cli_end(EKB_EXIT_OK);
+    if (status != EKB_EXIT_OK) {
+        _exit(status);
+    }
+}
+
+// is_help is true for the options by which argp prints help.
+static bool is_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "--usage") == 0 || strcmp(word, "-?") == 0;
+}
+
+const char *ekb_cli_parse_output(const char *text, struct argp_state *state)
+{
+    if (text[0] == '\0') {
+        ekb_cli_refuse(state, "-o: the name of a file is wanted");
+    }
+    return text;
+}
+
+// refuse_option ends the process: there is no option `word`.
+_Noreturn static void refuse_option(const char *command, const char *format, ...) EKB_PRINTF(2, 3);
+
+_Noreturn static void refuse_option(const char *command, const char *format, ...)
+{
+    char prefix[80];
+    va_list args;
+    va_start(args, format);
+    (void)snprintf(prefix, sizeof prefix, "%s: ", command);
+    ekb_cli_say_as(prefix, format, args);
+    va_end(args);
+    (void)fprintf(stderr, "Try `%s --help' or `%s --usage' for more information.\n", command,
                   command);
     exit(EKB_EXIT_USAGE);
+}
+
+// refuse_long refuses a long option, `len` letters without the dashes, and says what may have been
+// meant.
+_Noreturn static void refuse_long(const struct argp *argp, const char *command, const char *word,
+                                  size_t len)
+{
+    const char *const near = ekb_cli_suggest_option(argp, word + 2, len);
+    refuse_option(command, "unrecognized option '%.*s'%s%s%s", (int)len + 2, word,
+                  near != NULL ? "; did you mean --" : "", near != NULL ? near : "",
+                  near != NULL ? "?" : "");
+}
+
+// refuse_unprintable refuses letters of options that getopt would print as they are.
+static void refuse_unprintable(const char *command, const char *word)
+{
+    for (const char *at = word; *at != '\0'; at++) {
+        if ((unsigned char)*at < ' ' || (unsigned char)*at >= 0x7f) {
+            refuse_option(command, "invalid option -- '%s'", word + 1);
+        }
+    }
 }
 
 // refuse_abbreviations ends the process at a long option that is not written out. argp would
@@ -93,15 +163,21 @@ static void refuse_abbreviations(const struct argp *argp, int argc, char **argv)
         if (word[0] != '-' || word[1] == '\0') {
             continue;
         }
+        if (is_help(word)) {
+            (void)atexit(end_help);
+            continue;
+        }
         if (word[1] != '-') {
+            if (ekb_cli_find_key(argp, (unsigned char)word[1]) == NULL) {
+                refuse_unprintable(argv[0], word);
+            }
             i += takes_next(argp, word + 1) ? 1 : 0;
             continue;
         }
         const size_t len = strcspn(word + 2, "=");
         const struct argp_option *option = ekb_cli_find_option(argp, word + 2, len);
-        const bool is_argps = strcmp(word, "--help") == 0 || strcmp(word, "--usage") == 0;
-        if (option == NULL && !is_argps) {
-            refuse_option(argp, argv[0], word, len);
+        if (option == NULL) {
+            refuse_long(argp, argv[0], word, len);
         }
         i += option != NULL && option->arg != NULL && word[len + 2] == '\0' ? 1 : 0;
     }
@@ -156,13 +232,23 @@ void ekb_cli_parse_time(int64_t *out_seconds, const char *text, struct argp_stat
     }
 }
 
+void ekb_cli_say_as(const char *prefix, const char *format, va_list args)
+{
+    char *text = NULL;
+    if (vasprintf(&text, format, args) < 0) {
+        (void)fputs("ekubench: out of memory\n", stderr);
+        return;
+    }
+    ekb_utf8_clean(text);
+    (void)fprintf(stderr, "%s%s\n", prefix, text);
+    free(text);
+}
+
 void ekb_cli_say(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    (void)fputs("ekubench: ", stderr);
-    (void)vfprintf(stderr, format, args);
-    (void)fputc('\n', stderr);
+    ekb_cli_say_as("ekubench: ", format, args);
     va_end(args);
 }
 
@@ -187,7 +273,7 @@ static int status_of(enum ekb_err err)
 
 int ekb_cli_fail(const struct ekb_fail *fail)
 {
-    char text[512];
+    char text[1024];
     ekb_fail_text(text, sizeof text, fail);
     ekb_cli_say("%s", text);
     if (fail->sys_errno == EROFS) {
@@ -331,6 +417,9 @@ int ekb_cli_print_json(json_t *value)
 
 enum ekb_err ekb_cli_claim_output(const char *path, struct ekb_fail *reterr_fail)
 {
+    if (path[0] == '\0') {
+        return ekb_fail_say(reterr_fail, EKB_USAGE, "-o: the name of a directory is wanted");
+    }
     const enum ekb_err err = ekb_file_make_dirs(path, 0755, reterr_fail);
     if (err == EKB_OK && access(path, W_OK | X_OK) != 0) {
         return ekb_fail_set(reterr_fail, EKB_PERMISSION, errno, "%s", path);

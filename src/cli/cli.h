@@ -16,6 +16,7 @@
 #include <argp.h>
 #include <jansson.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdint.h>
 
 // Exit statuses, the same for every command.
@@ -72,6 +73,14 @@ extern const struct argp ekb_cli_verify_argp;
 // the process with status 2 on wrong usage, an abbreviated option included, and with 0 after
 // --help.
 void ekb_cli_parse(const struct argp *argp, int argc, char **argv, void *input);
+
+// ekb_cli_end returns the exit status of a command that would have ended with `status`: results
+// that did not arrive are not done. It writes what standard output still has to get, and says why
+// that cannot be, unless a reader went away that had what it wanted.
+int ekb_cli_end(int status);
+
+// ekb_cli_parse_output returns the value of an option -o; wrong usage if it is empty.
+const char *ekb_cli_parse_output(const char *text, struct argp_state *state);
 
 // ekb_cli_options returns the options of `argp`, which may have none: the list ends with one
 // without a name.
@@ -154,8 +163,11 @@ double ekb_cli_parse_share(const char *option, const char *text, struct argp_sta
 // ekb_cli_parse_time reads the value of an option --at; wrong usage if it is no time.
 void ekb_cli_parse_time(int64_t *out_seconds, const char *text, struct argp_state *state);
 
-// ekb_cli_say prints one formatted line, "ekubench: ...", on standard error.
+// ekb_cli_say prints one formatted line, "ekubench: ...", on standard error. Names and values in it
+// are from anywhere: control characters are printed as "?". ekb_cli_say_as is the same for another
+// beginning than "ekubench: ".
 void ekb_cli_say(const char *format, ...) EKB_PRINTF(1, 2);
+void ekb_cli_say_as(const char *prefix, const char *format, va_list args) EKB_PRINTF(2, 0);
 
 // ekb_cli_fail prints `fail` as one line on standard error and returns the exit status that fits
 // it.
@@ -222,7 +234,7 @@ int ekb_cli_print_json(json_t *value);
 
 // ekb_cli_claim_output makes the directory `path` if it is missing and sees that files can be
 // written there: an unusable place is better known before two minutes of work than after. Errors of
-// ekb_file_make_dirs; EKB_PERMISSION.
+// ekb_file_make_dirs; EKB_PERMISSION; EKB_USAGE without a name.
 EKB_NODISCARD enum ekb_err ekb_cli_claim_output(const char *path, struct ekb_fail *reterr_fail);
 
 // ekb_cli_command_line returns the command line as a text for a shell, without the options `output`

@@ -2,6 +2,7 @@
 
 #include "ekubench/base/file.h"
 #include "ekubench/base/lines.h"
+#include "ekubench/base/utf8.h"
 
 #include <ini.h>
 #include <stdbool.h>
@@ -53,16 +54,20 @@ static char *keep(const char *text, const char *more)
 void ekb_cli_refuse(const struct argp_state *state, const char *format, ...)
 {
     const struct file *file = state->hook;
+    char *prefix = NULL;
     va_list args;
-    va_start(args, format);
-    if (file != NULL) {
-        (void)fprintf(stderr, "ekubench: %s:%u: ", file->path, file->lines.line);
-    } else {
-        (void)fprintf(stderr, "%s: ", state->name);
+    const int len = file != NULL
+                        ? asprintf(&prefix, "ekubench: %s:%u: ", file->path, file->lines.line)
+                        : asprintf(&prefix, "%s: ", state->name);
+    if (len >= 0) {
+        ekb_utf8_clean(prefix);
     }
-    (void)vfprintf(stderr, format, args);
+    va_start(args, format);
+    ekb_cli_say_as(len >= 0 ? prefix : "", format, args);
     va_end(args);
-    (void)fputc('\n', stderr);
+    if (len >= 0) {
+        free(prefix);
+    }
     if (file == NULL) {
         (void)fprintf(stderr, "Try `%s --help' or `%s --usage' for more information.\n",
                       state->name, state->name);

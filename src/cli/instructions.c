@@ -43,7 +43,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         }
         return 0;
     case 'o':
-        arguments->output = text;
+        arguments->output = ekb_cli_parse_output(text, state);
         return 0;
     case OPTION_JSON:
         arguments->format = EKB_CLI_JSON;

@@ -4,13 +4,10 @@
 #include "ekubench/tls/config.h"
 #include "ekubench_build.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 static void print_help(FILE *file)
 {
@@ -92,28 +89,9 @@ static int run_command(int argc, char **argv)
     return EKB_EXIT_USAGE;
 }
 
-// has_reader is false if standard output is a pipe that nobody reads from any more.
-static bool has_reader(void)
-{
-    struct pollfd output = {.fd = STDOUT_FILENO, .events = POLLOUT};
-    return poll(&output, 1, 0) <= 0 || (output.revents & POLLERR) == 0;
-}
-
 int main(int argc, char **argv)
 {
     (void)signal(SIGPIPE, SIG_IGN); // A reader that goes away is an error of writing.
     (void)signal(SIGXFSZ, SIG_IGN); // And so is a file that may not grow (ulimit -f).
-    const int status = run_command(argc, argv);
-    // Results that did not arrive are not done.
-    if (fflush(stdout) != 0 || ferror(stdout) != 0) {
-        const int reason = errno;
-        if (!has_reader()) {
-            // `| head` has had what it wants. The status that other programs have then, killed by
-            // the signal.
-            return status == EKB_EXIT_OK ? 128 + SIGPIPE : status;
-        }
-        ekb_cli_say("standard output: %s", strerror(reason));
-        return status == EKB_EXIT_OK ? EKB_EXIT_ENVIRONMENT : status;
-    }
-    return status;
+    return ekb_cli_end(run_command(argc, argv));
 }

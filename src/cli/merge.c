@@ -25,7 +25,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     struct arguments *arguments = state->input;
     switch (key) {
     case 'o':
-        arguments->output = text;
+        arguments->output = ekb_cli_parse_output(text, state);
         return 0;
     case OPTION_JSON:
         arguments->format = EKB_CLI_JSON;

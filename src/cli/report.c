@@ -48,7 +48,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         arguments->format = parse_format(text, state);
         return 0;
     case 'o':
-        arguments->output = text;
+        arguments->output = ekb_cli_parse_output(text, state);
         return 0;
     case OPTION_ARM:
         arguments->choice.arm = text;
@@ -160,6 +160,38 @@ static int report_each(const struct arguments *arguments, const struct ekb_repor
     return status;
 }
 
+// is_input is true if the output is the file of the result `path`, or its result.json.
+static bool is_input(const char *output, const char *path)
+{
+    struct stat of_output;
+    struct stat of_input;
+    char *file = NULL;
+    if (stat(output, &of_output) != 0 || !S_ISREG(of_output.st_mode) ||
+        stat(path, &of_input) != 0) {
+        return false;
+    }
+    if (S_ISDIR(of_input.st_mode)) {
+        file = ekb_file_join(path, "result.json");
+    }
+    const bool is_there = file == NULL || stat(file, &of_input) == 0;
+    free(file);
+    return is_there && of_output.st_dev == of_input.st_dev && of_output.st_ino == of_input.st_ino;
+}
+
+// check_output refuses to replace a result, which cannot be measured again, by a report of it.
+static int check_output(const struct arguments *arguments)
+{
+    for (size_t i = 0; i < arguments->num_paths; i++) {
+        if (arguments->output != NULL && strcmp(arguments->format->name, "json") != 0 &&
+            is_input(arguments->output, arguments->paths[i])) {
+            ekb_cli_say("-o %s: that is the result itself, which its report would replace",
+                        arguments->output);
+            return EKB_EXIT_USAGE;
+        }
+    }
+    return EKB_EXIT_OK;
+}
+
 static int report(const struct arguments *arguments, const struct ekb_report_set *set)
 {
     const bool is_each = arguments->format->breadth == EKB_REPORT_ONE_DISTRIBUTION &&
@@ -207,6 +239,9 @@ static int run(const struct arguments *arguments)
     if (records == NULL || results == NULL) {
         ekb_cli_say("out of memory");
     } else {
+        status = check_output(arguments);
+    }
+    if (status == EKB_EXIT_OK) {
         status = read_all(records, results, arguments);
     }
     if (status == EKB_EXIT_OK) {
