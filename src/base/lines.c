@@ -27,13 +27,9 @@ static size_t char_len(const char *text)
     return is_control || is_short || !is_code ? 0 : len;
 }
 
-// is_printable looks at a line of `len` bytes; a carriage return may end it.
-static bool is_printable(const char *text, size_t len)
+bool ekb_lines_is_printable(const char *text, size_t len)
 {
     size_t at = 0;
-    if (len > 0 && text[len - 1] == '\r') {
-        len--;
-    }
     while (at < len) {
         const size_t one = char_len(text + at);
         if (one == 0) {
@@ -50,6 +46,8 @@ char *ekb_lines_read(char *out_text, int size, struct ekb_lines *lines)
         return NULL;
     }
     const size_t len = strcspn(lines->next, "\n");
+    // A carriage return may end a line.
+    const size_t text_len = len > 0 && lines->next[len - 1] == '\r' ? len - 1 : len;
     const size_t all = len + (lines->next[len] == '\n' ? 1 : 0);
     lines->line++;
     lines->is_indented = lines->next[0] == ' ' || lines->next[0] == '\t';
@@ -57,7 +55,7 @@ char *ekb_lines_read(char *out_text, int size, struct ekb_lines *lines)
     if (all >= (size_t)size) {
         (void)snprintf(lines->wanted, sizeof lines->wanted, "the line is longer than %d characters",
                        size - 2);
-    } else if (!is_printable(lines->next, len)) {
+    } else if (!ekb_lines_is_printable(lines->next, text_len)) {
         (void)snprintf(lines->wanted, sizeof lines->wanted,
                        "the line has a control character, or is not UTF-8");
     }

@@ -61,13 +61,16 @@ static bool takes_next(const struct argp *argp, const char *letters)
     return false;
 }
 
-const char *ekb_cli_suggest_option(const struct argp *argp, const char *word, size_t len)
+const char *ekb_cli_suggest_option(const struct argp *argp, const char *word, size_t len,
+                                   const char *other)
 {
     struct ekb_cli_suggestion suggestion = {.word = word, .len = len};
     for (const struct argp_option *option = ekb_cli_options(argp); option->name != NULL; option++) {
         ekb_cli_suggest(&suggestion, option->name);
     }
-    ekb_cli_suggest(&suggestion, "help");
+    if (other != NULL) {
+        ekb_cli_suggest(&suggestion, other);
+    }
     return suggestion.best;
 }
 
@@ -138,7 +141,7 @@ _Noreturn static void refuse_option(const char *command, const char *format, ...
 _Noreturn static void refuse_long(const struct argp *argp, const char *command, const char *word,
                                   size_t len)
 {
-    const char *const near = ekb_cli_suggest_option(argp, word + 2, len);
+    const char *const near = ekb_cli_suggest_option(argp, word + 2, len, "help");
     refuse_option(command, "unrecognized option '%.*s'%s%s%s", (int)len + 2, word,
                   near != NULL ? "; did you mean --" : "", near != NULL ? near : "",
                   near != NULL ? "?" : "");

@@ -90,9 +90,10 @@ const struct argp_option *ekb_cli_options(const struct argp *argp);
 const struct argp_option *ekb_cli_find_option(const struct argp *argp, const char *name,
                                               size_t len);
 
-// ekb_cli_suggest_option returns the long name of an option for which the `len` characters of
-// `word` may have been meant, or NULL.
-const char *ekb_cli_suggest_option(const struct argp *argp, const char *word, size_t len);
+// ekb_cli_suggest_option returns the long name of an option, or `other` (NULL: no other), for which
+// the `len` characters of `word` may have been meant, or NULL.
+const char *ekb_cli_suggest_option(const struct argp *argp, const char *word, size_t len,
+                                   const char *other);
 
 // ekb_cli_find_key returns the option with that key, for a short one its letter; NULL if there is
 // none.

@@ -25,6 +25,7 @@ struct file {
     // The option of the last key, which is obeyed when its value is known to have ended.
     const struct argp_option *option;
     char *value;
+    bool may_go_on; // There is a key that an indented line may belong to, as inih sees it.
 };
 
 // The values of options point into the words that they were given as; those of files live as long
@@ -110,15 +111,37 @@ static bool goes_on(const struct file *file, const struct argp_option *option)
     return file->lines.is_indented && len > 0 && file->value[len - 1] == ',';
 }
 
+static void check_section(const struct file *file, const char *section)
+{
+    if (strcmp(section, file->section) != 0) {
+        ekb_cli_refuse(&file->state, "[%s]: the only section is [%s]", section, file->section);
+    }
+}
+
+// check_header looks at a line that begins a section, in which there may be no key.
+static void check_header(struct file *file, const char *line)
+{
+    char section[64];
+    const char *begin = line + strspn(line, " \t");
+    const char *end = strchr(begin, ']');
+    if (begin[0] != '[' || end == NULL || (file->lines.is_indented && file->may_go_on)) {
+        return;
+    }
+    file->may_go_on = false;
+    (void)snprintf(section, sizeof section, "%.*s", (int)(end - begin - 1), begin + 1);
+    check_section(file, section);
+}
+
 static int apply(void *context, const char *section, const char *name, const char *value)
 {
     struct file *file = context;
-    if (section[0] != '\0' && strcmp(section, file->section) != 0) {
-        ekb_cli_refuse(&file->state, "[%s]: the only section is [%s]", section, file->section);
+    if (section[0] != '\0') {
+        check_section(file, section);
     }
+    file->may_go_on = true;
     const struct argp_option *option = ekb_cli_find_option(file->argp, name, strlen(name));
     if (option == NULL) {
-        const char *const near = ekb_cli_suggest_option(file->argp, name, strlen(name));
+        const char *const near = ekb_cli_suggest_option(file->argp, name, strlen(name), NULL);
         ekb_cli_refuse(&file->state, "%s: \"ekubench %s\" has no such option%s%s%s", name,
                        file->section, near != NULL ? "; did you mean " : "",
                        near != NULL ? near : "", near != NULL ? "?" : "");
@@ -146,6 +169,9 @@ static char *read_line(char *out_text, int size, void *context)
     char *text = ekb_lines_read(out_text, size, &file->lines);
     if (text != NULL && file->lines.wanted[0] != '\0') {
         ekb_cli_refuse(&file->state, "%s", file->lines.wanted);
+    }
+    if (text != NULL) {
+        check_header(file, text);
     }
     return text;
 }

@@ -29,12 +29,25 @@ enum {
     OPTION_JSON,
 };
 
+#define PLANS "the plans are quick, standard, rejects, compare and load"
+
+// parse_plan_of_file returns the name of a plan that a plan file names, which can be no file.
+static const char *parse_plan_of_file(const char *text, struct argp_state *state)
+{
+    const struct ekb_plan_settings settings = {0};
+    struct ekb_plan plan;
+    if (ekb_plan_builtin(&plan, text, &settings) == EKB_NOT_FOUND) {
+        ekb_cli_refuse(state, "plan = %s: there is no such plan; " PLANS, text);
+    }
+    return text;
+}
+
 static error_t parse(int key, char *text, struct argp_state *state)
 {
     struct arguments *arguments = state->input;
     switch (key) {
     case 'p':
-        arguments->plan = text;
+        arguments->plan = state->hook != NULL ? parse_plan_of_file(text, state) : text;
         return 0;
     case 'o':
         arguments->output = text;
@@ -228,11 +241,10 @@ static enum ekb_err make_plan(struct ekb_plan *out_plan, const struct arguments 
     }
     err = ekb_plan_builtin(out_plan, arguments->plan, &arguments->settings);
     if (err == EKB_NOT_FOUND) {
-        return ekb_fail_set(
-            reterr_fail, EKB_USAGE, 0,
-            "there is no plan \"%s\"; the plans are quick, standard, rejects, compare and load (a "
-            "file has a / in its name, or ends in .ini)",
-            arguments->plan);
+        return ekb_fail_set(reterr_fail, EKB_USAGE, 0,
+                            "there is no plan \"%s\"; " PLANS
+                            " (a file has a / in its name, or ends in .ini)",
+                            arguments->plan);
     }
     if (err == EKB_USAGE) {
         return ekb_fail_set(reterr_fail, EKB_USAGE, 0,

@@ -2,6 +2,8 @@
 
 #include "cli/cli.h"
 
+#include "ekubench/base/lines.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,13 +114,13 @@ enum ekb_err ekb_cli_words_parse(struct ekb_cli_words *words, int argc, char **a
 // Printing.
 
 // can_stand is true if a file gives `value` back as it is: no comment begins in it, no space is at
-// its ends, and it has one line.
+// its ends, and it is one line of text.
 static bool can_stand(const char *value)
 {
     const size_t len = strlen(value);
     const char *const spaces = " \t\r\n\v\f";
     if (len == 0 || strchr(spaces, value[0]) != NULL || strchr(spaces, value[len - 1]) != NULL ||
-        value[0] == ';' || strpbrk(value, "\r\n") != NULL) {
+        value[0] == ';' || !ekb_lines_is_printable(value, len)) {
         return false;
     }
     for (const char *at = strchr(value + 1, ';'); at != NULL; at = strchr(at + 1, ';')) {

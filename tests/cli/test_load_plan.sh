@@ -78,7 +78,7 @@ refuses_line() {
 refuses_line 2 'a count from 1' 'insecure = yes' 'in-flight = many' 'store = dir'
 refuses_line 2 'command line' 'target = 127.0.0.1:7001' "plan = $dir/some.ini"
 refuses_line 1 'command line' 'print-plan = yes'
-refuses_line 3 '[measure]' 'insecure = yes' '[measure]' 'rate = 1/s'
+refuses_line 2 '[measure]' 'insecure = yes' '[measure]' 'rate = 1/s'
 refuses_line 1 'yes or no' 'insecure = perhaps'
 refuses_line 2 'line 1 already' 'warmup = 1s' '  2s'
 refuses_line 3 'no such option' 'steps = 1/s:1s,' '  2/s:1s' 'stops = 3/s:1s'

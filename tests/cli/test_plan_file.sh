@@ -77,7 +77,18 @@ refuses_line() {
 }
 refuses_line 2 'in-flight' 'plan = quick' 'in-flight = many'
 refuses_line 3 'in-flght' '; one' '' 'in-flght = 5'
-refuses_line 2 '[serve]' '[serve]' 'plan = quick'
+refuses_line 1 '[serve]' '[serve]' 'plan = quick'
+refuses_line 2 '[serve]' '[measure]' '[serve]' # With nothing in it.
+refuses_line 1 '[serve]' '  [serve]' 'plan = quick'
+refuses_line 3 '[load]: the only section is [measure]' '[measure]' 'plan = quick' '[load]'
+refuses_line 1 '[]' '[]' 'plan = quick'
+refuses_line 1 'help: "ekubench measure" has no such option' 'help = yes'
+! grep -q 'did you mean help' "$dir/err" || fail 'help is no key of a plan file'
+refuses_line 2 'plan = nonsense: there is no such plan; the plans are quick' 'tls = 1.2' 'plan = nonsense'
+refuses_line 1 'plan = ./nested.ini: there is no such plan' 'plan = ./nested.ini'
+run ekubench measure --hel
+expect 'an abbreviation' 2
+says 'an abbreviation' 'did you mean --help?'
 refuses_line 1 'tls' 'tls = 1.1'
 refuses_line 1 'key = value' 'what is this'
 refuses_line 2 'key = value' '' '[measure'
@@ -116,6 +127,15 @@ plan "$dir/mm" 'plan = quick'
 run env -C "$dir" -- "$bin" measure --plan mm
 expect 'a file without an end' 2
 says 'a file without an end' '(a file has a / in its name, or ends in .ini)'
+
+# A plan that could not be read back is not printed.
+for name in $'a\xff' $'a\e[31m' $'a\xc2\x85'; do
+    mkdir "$dir/$name"
+    run ekubench load 127.0.0.1:1 --store "$dir/$name" --print-plan
+    expect 'a name that a plan cannot have' 2
+    says 'a name that a plan cannot have' '--store: its value cannot stand in a plan file'
+    [[ ! -s $dir/out ]] || fail "a name that a plan cannot have: $(cat -v -- "$dir/out")"
+done
 
 # Two plans.
 plan "$dir/short.ini" 'plan = compare' 'depth = 1'

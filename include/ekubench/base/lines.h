@@ -5,6 +5,7 @@
 #define EKUBENCH_BASE_LINES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 // Zeroed, but for `next`: before the first line.
 struct ekb_lines {
@@ -18,5 +19,9 @@ struct ekb_lines {
 // is longer, or that is no printable text, it says so in `lines->wanted`, "" for all others; of
 // such a line it returns what fits. NULL at the end of the text.
 char *ekb_lines_read(char *out_text, int size, struct ekb_lines *lines);
+
+// ekb_lines_is_printable is true if the `len` bytes of `text` can stand in a line; behind them
+// there is a byte that is no part of a character, such as the zero.
+bool ekb_lines_is_printable(const char *text, size_t len);
 
 #endif
