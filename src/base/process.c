@@ -4,11 +4,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <spawn.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -18,45 +20,133 @@
 
 #define NO_FILE (-1)
 
-// open_as makes `number` a copy of `from` in the program, or /dev/null without one.
-static void open_as(posix_spawn_file_actions_t *actions, int number, int from, int flags)
+// What is started, and how.
+struct program {
+    const char *const *words;
+    char *const *variables;
+    int input, output;
+    rlim_t max_output; // Bytes that it may write to any file.
+    int death_signal;  // What it gets when this process ends before it.
+};
+
+// open_as makes `number` a copy of `from`, or of /dev/null without one.
+static bool open_as(int number, int from, int flags)
 {
-    if (from == NO_FILE) {
-        (void)posix_spawn_file_actions_addopen(actions, number, "/dev/null", flags, 0);
-    } else {
-        (void)posix_spawn_file_actions_adddup2(actions, from, number);
+    if (from == number) {
+        return fcntl(number, F_SETFD, 0) == 0;
+    }
+    const int file = from == NO_FILE ? open("/dev/null", flags | O_CLOEXEC) : from;
+    return file == number || (file >= 0 && dup2(file, number) == number);
+}
+
+static bool limit_output(rlim_t max_output)
+{
+    const struct rlimit none = {.rlim_cur = 0, .rlim_max = 0};
+    struct rlimit limit;
+    if (max_output == RLIM_INFINITY) {
+        return true;
+    }
+    if (getrlimit(RLIMIT_FSIZE, &limit) != 0) {
+        return false;
+    }
+    limit.rlim_cur = max_output < limit.rlim_max ? max_output : limit.rlim_max;
+    // The signal of the limit ends it, and leaves no file behind.
+    return signal(SIGXFSZ, SIG_DFL) != SIG_ERR && setrlimit(RLIMIT_CORE, &none) == 0 &&
+           setrlimit(RLIMIT_FSIZE, &limit) == 0;
+}
+
+// become makes this process, a copy of `parent`, the program. It returns only if that cannot be,
+// with errno.
+static void become(const struct program *program, pid_t parent)
+{
+    if (setpgid(0, 0) != 0 || prctl(PR_SET_PDEATHSIG, program->death_signal) != 0) {
+        return;
+    }
+    if (getppid() != parent) {
+        _exit(127); // It has ended in between.
+    }
+    if (open_as(STDIN_FILENO, program->input, O_RDONLY) &&
+        open_as(STDOUT_FILENO, program->output, O_WRONLY) &&
+        open_as(STDERR_FILENO, NO_FILE, O_WRONLY) && limit_output(program->max_output)) {
+        // execvpe does not change its arguments.
+        (void)execvpe(program->words[0], (char *const *)(uintptr_t)program->words,
+                      program->variables != NULL ? program->variables : environ);
     }
 }
 
-static enum ekb_err start(pid_t *out_pid, const char *const *words, char *const *variables,
-                          int input, int output, struct ekb_fail *reterr_fail)
+// open_report makes a pipe through which a child says why it cannot be the program; it closes when
+// it is. Its writing end is none of the three that the child opens anew.
+static bool open_report(int out_ends[2])
 {
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    (void)posix_spawn_file_actions_init(&actions);
-    open_as(&actions, STDIN_FILENO, input, O_RDONLY);
-    open_as(&actions, STDOUT_FILENO, output, O_WRONLY);
-    open_as(&actions, STDERR_FILENO, NO_FILE, O_WRONLY);
-    (void)posix_spawnattr_init(&attributes);
-    (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
-    (void)posix_spawnattr_setpgroup(&attributes, 0);
-    // posix_spawn does not change its arguments.
-    const int reason =
-        posix_spawnp(out_pid, words[0], &actions, &attributes, (char *const *)(uintptr_t)words,
-                     variables != NULL ? variables : environ);
-    (void)posix_spawnattr_destroy(&attributes);
-    (void)posix_spawn_file_actions_destroy(&actions);
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        return false;
+    }
+    out_ends[0] = ends[0];
+    out_ends[1] = fcntl(ends[1], F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    (void)close(ends[1]);
+    if (out_ends[1] < 0) {
+        (void)close(ends[0]);
+    }
+    return out_ends[1] >= 0;
+}
+
+// start_child returns 0 with the program's process, or an errno.
+static int start_child(pid_t *out_pid, const struct program *program)
+{
+    const pid_t parent = getpid();
+    int report[2];
+    int reason = 0;
+    ssize_t got;
+    if (!open_report(report)) {
+        return errno;
+    }
+    const pid_t pid = fork();
+    if (pid == 0) {
+        become(program, parent);
+        reason = errno;
+        got = write(report[1], &reason, sizeof reason);
+        _exit(got == (ssize_t)sizeof reason ? 127 : 126);
+    }
+    const int fork_reason = errno;
+    (void)close(report[1]);
+    do {
+        got = pid > 0 ? read(report[0], &reason, sizeof reason) : 0;
+    } while (got < 0 && errno == EINTR);
+    (void)close(report[0]);
+    if (pid < 0) {
+        return fork_reason;
+    }
+    if (got != (ssize_t)sizeof reason) {
+        *out_pid = pid;
+        return 0;
+    }
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
+    }
+    return reason;
+}
+
+static enum ekb_err start(pid_t *out_pid, const struct program *program,
+                          struct ekb_fail *reterr_fail)
+{
+    const int reason = start_child(out_pid, program);
     if (reason == 0) {
         return EKB_OK;
     }
     return ekb_fail_set(reterr_fail, reason == ENOENT ? EKB_NOT_FOUND : EKB_SYSTEM, reason, "%s",
-                        words[0]);
+                        program->words[0]);
 }
 
 enum ekb_err ekb_process_start(pid_t *out_pid, const char *const *words, char *const *variables,
                                struct ekb_fail *reterr_fail)
 {
-    return start(out_pid, words, variables, NO_FILE, NO_FILE, reterr_fail);
+    const struct program program = {.words = words,
+                                    .variables = variables,
+                                    .input = NO_FILE,
+                                    .output = NO_FILE,
+                                    .max_output = RLIM_INFINITY,
+                                    .death_signal = SIGTERM};
+    return start(out_pid, &program, reterr_fail);
 }
 
 // has_ended tells whether it has, and leaves it to be reaped: until then nobody else gets its id.
@@ -138,17 +228,22 @@ static enum ekb_err read_all(char **out_text, int file)
     return EKB_OK;
 }
 
-static enum ekb_err run_filter(const char *const *words, char *const *variables, int input,
-                               int output, uint64_t limit_ns, struct ekb_fail *reterr_fail)
+static enum ekb_err run_filter(const struct program *program, uint64_t limit_ns,
+                               struct ekb_fail *reterr_fail)
 {
     pid_t pid = 0;
     int status = 0;
-    enum ekb_err err = start(&pid, words, variables, input, output, reterr_fail);
-    if (err == EKB_OK) {
-        err = ekb_process_wait(&status, pid, limit_ns, NULL);
-        if (err == EKB_OK && (!WIFEXITED(status) || WEXITSTATUS(status) != 0)) {
-            err = ekb_fail_set(reterr_fail, EKB_SYSTEM, 0, "%s failed", words[0]);
-        }
+    enum ekb_err err = start(&pid, program, reterr_fail);
+    if (err != EKB_OK) {
+        return err;
+    }
+    err = ekb_process_wait(&status, pid, limit_ns, NULL);
+    if (err == EKB_OK && WIFSIGNALED(status) && WTERMSIG(status) == SIGXFSZ) {
+        return ekb_fail_say(reterr_fail, EKB_TOO_BIG, "%s has written more than %u MiB",
+                            program->words[0], EKB_PROCESS_MAX_OUTPUT >> 20);
+    }
+    if (err == EKB_OK && (!WIFEXITED(status) || WEXITSTATUS(status) != 0)) {
+        return ekb_fail_set(reterr_fail, EKB_SYSTEM, 0, "%s failed", program->words[0]);
     }
     return err;
 }
@@ -164,7 +259,13 @@ enum ekb_err ekb_process_filter(char **out_text, const char *const *words, char 
     if (input < 0 || output < 0 || !write_all(input, input_text)) {
         err = ekb_fail_set(reterr_fail, EKB_SYSTEM, errno, "a file in memory");
     } else {
-        err = run_filter(words, variables, input, output, limit_ns, reterr_fail);
+        const struct program program = {.words = words,
+                                        .variables = variables,
+                                        .input = input,
+                                        .output = output,
+                                        .max_output = EKB_PROCESS_MAX_OUTPUT,
+                                        .death_signal = SIGKILL};
+        err = run_filter(&program, limit_ns, reterr_fail);
     }
     if (err == EKB_OK) {
         err = read_all(out_text, output);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -172,4 +173,67 @@ Test(process, says_what_became_of_a_filter)
     cr_expect_eq(ekb_process_filter(&text, missing, NULL, "", EKB_NS_PER_S, NULL), EKB_NOT_FOUND);
     cr_expect_eq(ekb_process_filter(&text, slow, NULL, "", EKB_NS_PER_MS, NULL), EKB_DEADLINE);
     cr_expect_null(text);
+}
+
+Test(process, kills_a_filter_that_does_not_stop_writing)
+{
+    static const char *const words[] = {"cat", "/dev/zero", NULL};
+    struct ekb_fail fail = {0};
+    char *text = NULL;
+    (void)signal(SIGXFSZ, SIG_IGN); // As the program does, which must not be inherited.
+
+    const enum ekb_err err =
+        ekb_process_filter(&text, words, NULL, "", UINT64_C(15000000000), &fail);
+
+    cr_expect_eq(err, EKB_TOO_BIG, "%s", ekb_err_name(err));
+    cr_expect_not_null(strstr(fail.detail, "cat has written more than 64 MiB"), "%s", fail.detail);
+    cr_expect_null(text);
+}
+
+// Nobody else waits for a filter that hangs.
+Test(process, takes_its_filter_with_it_when_it_is_killed)
+{
+    static const char *const words[] = {"sh", "-c", "echo $$ >&3; exec sleep 60", NULL};
+    static const int signals[] = {SIGTERM, SIGKILL};
+    cr_assert_eq(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
+        char number[32] = "";
+        int status = 0;
+        int ends[2];
+        cr_assert_eq(pipe(ends), 0);
+        const pid_t child = fork();
+        if (child == 0) {
+            char *text = NULL;
+            (void)dup2(ends[1], 3);
+            _exit((int)ekb_process_filter(&text, words, NULL, "", UINT64_C(60000000000), NULL));
+        }
+        cr_assert_gt(read(ends[0], number, sizeof number - 1), 0);
+        const pid_t filter = (pid_t)strtol(number, NULL, 10);
+        cr_assert_gt(filter, 1);
+
+        cr_assert_eq(kill(child, signals[i]), 0);
+
+        cr_assert_eq(waitpid(child, &status, 0), child);
+        cr_assert_eq(waitpid(filter, &status, 0), filter);
+        cr_expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "%d", status);
+        (void)close(ends[0]);
+        (void)close(ends[1]);
+    }
+}
+
+// Then the files of a filter have the numbers of standard input and output.
+Test(process, filters_when_there_is_no_standard_input)
+{
+    static const char *const words[] = {"cat", NULL};
+    char *text = NULL;
+    const int input = dup(STDIN_FILENO);
+    (void)close(STDIN_FILENO);
+
+    const enum ekb_err err =
+        ekb_process_filter(&text, words, NULL, "abc", UINT64_C(15000000000), NULL);
+
+    (void)dup2(input, STDIN_FILENO);
+    cr_assert_eq(err, EKB_OK, "%s", ekb_err_name(err));
+    cr_expect_str_eq(text, "abc");
+    free(text);
 }
