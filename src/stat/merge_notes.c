@@ -58,16 +58,6 @@ static bool are_alike(const struct merge_list *list)
     return true;
 }
 
-static bool is_own_note(const char *text)
-{
-    for (size_t i = 0; i < NUM_NOTES; i++) {
-        if (strcmp(text, own_notes[i]) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 void merge_notes(struct ekb_record *record, const struct ekb_merge_part *parts, size_t num_parts,
                  const struct merge_list *list)
 {
@@ -88,8 +78,7 @@ void merge_notes(struct ekb_record *record, const struct ekb_merge_part *parts, 
     for (size_t i = 0; i < num_parts; i++) {
         const struct ekb_record *part = parts[i].record;
         for (size_t j = 0; j < part->num_notes; j++) {
-            if (!is_own_note(part->notes[j]) &&
-                !has_line(record->notes, record->num_notes, part->notes[j])) {
+            if (!has_line(record->notes, record->num_notes, part->notes[j])) {
                 ekb_record_add_note(record, "%s", part->notes[j]);
             }
         }
