@@ -25,7 +25,7 @@ const char html_style[] =
 "p{margin:.5rem 0}\n"
 ".facts,.reading,figcaption,.caption{color:var(--soft)}\n"
 ".facts{margin-top:0}\n"
-".answer p{font-size:1.15rem}\n"
+".answer p:nth-of-type(-n+2){font-size:1.15rem}\n"
 ".answer p.reading{font-size:1rem}\n"
 ".box{border:1px solid var(--line);border-left-width:.4rem;border-radius:.25rem;padding:.5rem 1rem;margin:1rem 0;max-width:48rem}\n"
 ".box.good{border-color:var(--good);background:var(--good-back)}\n"
