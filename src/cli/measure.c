@@ -105,7 +105,7 @@ static const struct argp_option options[] = {
     {"duration", 't', "TIME", 0,
      "Measure longer than the plan does, up to 30m in all, for narrower intervals", 0},
     {"in-flight", 'n', "N", 0,
-     "Connections in flight in the load stage (default 2000, in quick 800), or in the only one "
+     "Connections in flight in the load stage (default 2000, in quick 600), or in the only one "
      "(rejects: 4, compare: 64)",
      0},
     {"server-workers", OPTION_SERVER_WORKERS, "N", 0,

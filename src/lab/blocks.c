@@ -15,7 +15,7 @@
 #define MAX_QUADRUPLES 20
 
 // A stage may take that part longer than planned, if a verdict depends on it.
-#define STRETCH 7
+#define STRETCH 5
 #define METHOD "quadruples ABBA or BAAB of blocks, Hodges-Lehmann, signed-rank interval"
 
 // cpu_share returns the share of one CPU that a side used in the measured part of a block.

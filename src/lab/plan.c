@@ -26,7 +26,7 @@ static const struct length {
     uint32_t washout_slices; // 100 ms each.
     uint32_t measured_slices;
 } lengths[] = {
-    {"quick", 1 * EKB_NS_PER_US, 4 + 32, 2 + 18, 800, 8, 4, 3}, // 4 s + 9 s + 5 s + 24 s
+    {"quick", 1 * EKB_NS_PER_US, 4 + 32, 2 + 18, 600, 8, 3, 3}, // 4 s + 9 s + 5 s + 20 s
     {"standard", 500, 4 + 140, 2 + 42, 2000, 10, 8, 6},         // 4 s + 36 s + 11 s + 57 s
 };
 

@@ -20,7 +20,7 @@
 // Quadruples without which nothing can be said (ekb_verdict_control_is_possible).
 #define EKB_BLOCKS_MIN_QUADRUPLES 8
 
-// ekb_blocks_size fits a stage of blocks, within the time that it has, or a seventh more if that
+// ekb_blocks_size fits a stage of blocks, within the time that it has, or a fifth more if that
 // gives EKB_BLOCKS_MIN_QUADRUPLES, to the rate at which handshakes can be accepted: the washout
 // is 1.4 times and what is measured 1.05 times as long as thousands in flight take, so that what is
 // measured began in its own block, and a whole wave of it. Notes in `record` if that leaves fewer
