@@ -71,17 +71,12 @@ static void start(const char *terms)
 // reload has the server take what is wanted by now, and returns what it tells.
 static enum ekb_event_kind reload(void)
 {
-    struct ekb_event event = {.kind = EKB_EVENT_REFUSED};
-    const uint64_t until_ns = ekb_clock_now_ns() + SERVED_PATIENCE_NS;
+    enum ekb_event_kind kind = EKB_EVENT_REFUSED;
     ekb_worker_command_reload(&server.worker);
-    while (event.kind == EKB_EVENT_REFUSED) {
-        if (!ekb_event_pop(&event, events)) {
-            const struct timespec pause = {.tv_nsec = (long)EKB_NS_PER_MS};
-            cr_assert_lt(ekb_clock_now_ns(), until_ns, "it does not reload");
-            (void)nanosleep(&pause, NULL);
-        }
+    while (kind == EKB_EVENT_REFUSED) {
+        kind = served_await_event(events).kind;
     }
-    return event.kind;
+    return kind;
 }
 
 // What a client came to know of a connection.

@@ -221,7 +221,6 @@ Test(visit, tells_of_a_server_that_hangs_up)
 // A server tells whom it has accepted only if that is asked for, and then with what was presented.
 Test(visit, is_told_by_the_server_with_its_serial_number)
 {
-    struct ekb_event event;
     struct ekb_store *store = NULL;
     struct ekb_description wanted;
     const struct served_spec spec = {.listeners = {""}, .events = events, .tells_accepted = true};
@@ -230,7 +229,7 @@ Test(visit, is_told_by_the_server_with_its_serial_number)
     struct ekb_visit visit = visit_server(stores.client, true);
     cr_expect_eq(visit.err, EKB_OK);
     served_await(&served_arm(&served, 0)->accepted, 1);
-    cr_assert(ekb_event_pop(&event, events));
+    const struct ekb_event event = served_await_event(events);
     cr_expect_eq(event.kind, EKB_EVENT_ACCEPTED);
     cr_assert_eq(ekb_store_load(&store, stores.client, EKB_STORE_NEED_CLIENT, NULL), EKB_OK);
     ekb_chain_describe(&wanted, ekb_store_identity(store, EKB_STORE_CLIENT)->chain, 0);

@@ -100,6 +100,18 @@ void served_await_at(int line, const uint64_t *counter, uint64_t wanted, const c
                   (unsigned long long)*shared, (unsigned long long)wanted);
 }
 
+struct ekb_event served_await_event(struct ekb_event_queue *queue)
+{
+    struct ekb_event event = {.at_ns = 0};
+    const uint64_t until_ns = ekb_clock_now_ns() + SERVED_PATIENCE_NS;
+    while (!ekb_event_pop(&event, queue)) {
+        const struct timespec pause = {.tv_nsec = (long)EKB_NS_PER_MS};
+        cr_assert_lt(ekb_clock_now_ns(), until_ns, "there is no event");
+        (void)nanosleep(&pause, NULL);
+    }
+    return event;
+}
+
 void served_stop(struct served *served)
 {
     ekb_worker_command_stop(&served->worker);

@@ -4,6 +4,7 @@
 #ifndef EKUBENCH_TESTS_SUPPORT_SERVED_H
 #define EKUBENCH_TESTS_SUPPORT_SERVED_H
 
+#include "ekubench/peer/event.h"
 #include "ekubench/peer/server.h"
 #include "ekubench/peer/worker.h"
 
@@ -49,6 +50,10 @@ const struct ekb_tally_arm *served_arm(const struct served *served, size_t index
 // does not get there.
 #define served_await(counter, wanted) served_await_at(__LINE__, (counter), (wanted), #counter)
 void served_await_at(int line, const uint64_t *counter, uint64_t wanted, const char *text);
+
+// served_await_event takes the next event from `queue`, which comes a moment after the counters,
+// and fails the test if there is none.
+struct ekb_event served_await_event(struct ekb_event_queue *queue);
 
 // served_stop tells the server to stop and fails the test unless it ends well with
 // started = accepted + rejected + failed + unfinished in every arm. The tally stays until
