@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 #
 # Makes the reference results that results/ holds: scripts/publish-results.sh [RUN...|--pictures]
-# A run is one of standard, rejects, scenario, capacity; all of them by default, which takes some seven minutes of a
+# A run is a built-in plan of `measure`, scenario or capacity; all of them by default, which takes some ten minutes of a
 # machine that does nothing else. Each goes to results/RUN: result.json, report.txt, report.html, environment.txt. One
 # that is not clean is made again, three times at most, and never published. The pictures of README.md are plots of
 # these reports, and its answer is theirs; --pictures makes them alone.
@@ -10,18 +10,18 @@
 set -euo pipefail
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
-readonly root tries=3
+readonly root tries=3 all=(standard quick rejects compare load scenario capacity)
 ekubench=$root/build/release/ekubench
 
 # command_of RUN prints the command that makes it, a word a line.
 command_of() {
     case $1 in
     standard) printf '%s\n' measure ;;
-    rejects) printf '%s\n' measure --plan rejects ;;
+    quick | rejects | compare | load) printf '%s\n' measure --plan "$1" ;;
     scenario) printf '%s\n' measure --scenario condition-2.1 ;;
     capacity) printf '%s\n' capacity --slo p99=50ms --target 50k/s --vary depth=1,2,3 --reject-share 5% ;;
     *)
-        printf 'publish-results.sh: there is no run "%s": standard, rejects, scenario and capacity there are\n' "$1" >&2
+        printf 'publish-results.sh: there is no run "%s": there are %s\n' "$1" "${all[*]}" >&2
         exit 2
         ;;
     esac
@@ -81,7 +81,7 @@ if [[ ${1-} == --pictures ]]; then
 fi
 runs=("$@")
 if ((${#runs[@]} == 0)); then
-    runs=(standard rejects scenario capacity)
+    runs=("${all[@]}")
 fi
 for run in "${runs[@]}"; do
     command_of "$run" >/dev/null
