@@ -187,7 +187,7 @@ static void write_verdict(struct ekb_record_effect *effect, const struct ekb_con
         break;
     case EKB_VERDICT_NONE:
         (void)snprintf(effect->verdict, sizeof effect->verdict,
-                       "no verdict: too few replicates for an A/A control");
+                       "no verdict: too few undisturbed replicates for one");
         break;
     case EKB_VERDICT_WITHHELD:
         (void)snprintf(effect->verdict, sizeof effect->verdict,
@@ -502,8 +502,8 @@ enum ekb_err ekb_effects_add(struct ekb_record *record, const struct ekb_plan_st
     if (work.num_skewed > 0) {
         ekb_record_add_note(
             record,
-            "%s: in %zu of %zu contrasts the mean lies apart from the estimate by more "
-            "than a fifth of its interval: spikes, which the estimate sets aside",
+            "%s: in %zu of %zu contrasts single spikes move the mean by more than a fifth of the "
+            "interval; the estimate sets them aside",
             plan->name, work.num_skewed, work.num_contrasts);
     }
     for (unsigned metric = 0; metric < NUM_METRICS; metric++) {

@@ -172,12 +172,13 @@ static void say_overlap(struct report_answer *answer, const struct ekb_record_ca
     }
     if (round(failed_per_s) == round(passed_per_s)) {
         report_say(answer,
-                   "At %.0f/s some trials passed and some failed: read the answer as about that.",
+                   "At %.0f/s some trials passed and some failed: the limit is about there, and "
+                   "moves with the machine's speed.",
                    failed_per_s);
     } else if (failed_per_s < passed_per_s) {
         report_say(answer,
-                   "Between %.0f and %.0f/s some trials passed and some failed: read the answer as "
-                   "about that.",
+                   "Between %.0f and %.0f/s some trials passed and some failed: the limit is about "
+                   "there, and moves with the machine's speed.",
                    failed_per_s, passed_per_s);
     }
 }

@@ -74,13 +74,13 @@ static void say_whole(struct report_answer *answer, const struct ekb_record_effe
     if (sees_nothing(none) && sees_nothing(off)) {
         report_say(answer,
                    "A whole handshake with the check differs from one without any by %s of server "
-                   "CPU, and from one with it off by %s: %s.",
+                   "CPU, and from one with it off (for serverAuth) by %s: %s.",
                    differences[0], differences[1],
                    off->mde > none->mde ? verdicts[1] : verdicts[0]);
     } else {
         report_say(answer,
                    "A whole handshake with the check differs from one without any by %s of server "
-                   "CPU: %s; and from one with it off by %s: %s.",
+                   "CPU: %s; and from one with it off (for serverAuth) by %s: %s.",
                    differences[0], verdicts[0], differences[1], verdicts[1]);
     }
 }
@@ -149,9 +149,10 @@ void report_answer_costs(struct report_answer *answer, const struct ekb_record *
     say_eku(answer, record, mutual);
     if (one_way != NULL && one_way->server_cpu_interval_known && slope != NULL && reject != NULL) {
         report_say(answer,
-                   "What costs is the certificate itself: one-way TLS takes %s of server CPU, a "
-                   "verified client %s, each further certificate in its chain %s%s; and a client "
-                   "rejected for its EKU takes %s than an accepted one.",
+                   "What costs is the certificate itself: one-way TLS takes %s of server CPU (the "
+                   "kernel's share is not in it), a verified client %s, each further certificate "
+                   "in its chain %s%s; and a client rejected for its EKU takes %s than an accepted "
+                   "one.",
                    report_amount(amounts[0], &one_way->server_cpu_interval),
                    report_amount(amounts[1], &mutual->server_cpu_interval),
                    report_amount(amounts[2], &slope->estimate), write_dearest(dearest, record),

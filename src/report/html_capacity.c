@@ -166,14 +166,6 @@ static bool all_are_accepted(const struct ekb_record_capacity *capacity)
 static void plot_throughput(struct html_page *page, const struct ekb_record_capacity *capacity)
 {
     struct html_plot plot;
-    if (capacity->num_trials > 0 && all_are_accepted(capacity)) {
-        html_paragraph(
-            page->out,
-            "Throughput: in every trial at least %.0f %% of the handshakes that were due "
-            "were accepted. What suffers at too high a rate is the latency.",
-            100 * ALL_ACCEPTED);
-        return;
-    }
     if (capacity->num_trials == 0 || !html_plot_begin(page, &plot, 340, HTML_POINTS)) {
         return;
     }
@@ -187,6 +179,17 @@ static void plot_throughput(struct html_page *page, const struct ekb_record_capa
     html_plot_end(page, &plot, "Throughput against rate",
                   "One point for each trial: the rate that was due and how many of it were "
                   "accepted, along the line where both are the same.");
+}
+
+static void say_throughput(FILE *out, const struct ekb_record_capacity *capacity)
+{
+    if (capacity->num_trials > 0 && all_are_accepted(capacity)) {
+        html_paragraph(
+            out,
+            "Throughput: in every trial at least %.0f %% of the handshakes that were due "
+            "were accepted. What suffers at too high a rate is the latency.",
+            100 * ALL_ACCEPTED);
+    }
 }
 
 static const char *write_real(char out_text[32], struct ekb_record_real value)
@@ -292,6 +295,7 @@ void html_write_capacity(struct html_page *page)
                  "objective was met and met again in a longer trial, the validation.");
     plot_latency(page, capacity);
     plot_throughput(page, capacity);
+    say_throughput(page->out, capacity);
     text_say_capacity(&said, page->record);
     html_write_said(page->out, &said);
     table_trials(page, capacity);

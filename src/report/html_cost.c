@@ -252,7 +252,7 @@ static void table_depth(struct html_page *page)
         }
         html_row_end(out);
     }
-    html_row(out, "each further certificate");
+    html_row(out, "each further, on average");
     for (size_t mode = 0; mode < NUM_MODES; mode++) {
         html_cell(out, "%s", text_signed_interval(text, slope_of(page->record, mode), text_us));
     }

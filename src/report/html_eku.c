@@ -116,12 +116,13 @@ void html_write_eku(struct html_page *page)
         html_write_not_measured(page->out, page->record, EKB_STAGE_COST);
     } else {
         html_reading(page->out, "%s", text_modes);
-        html_reading(page->out,
-                     "If zero (the line) is inside of an interval, the two modes cannot be told "
-                     "apart. Three ways of measuring, called channels, look at it: timers inside "
-                     "of the verification (component), whole handshakes in turn, and blocks of "
-                     "time under full load. What is less than the least that could be seen, the "
-                     "run may have missed.");
+        html_reading(
+            page->out,
+            "If zero (the line) is inside of an interval, the two modes cannot be told "
+            "apart. Three ways of measuring, called channels, look at it: timers inside "
+            "of the verification (component), whole handshakes in turn, and blocks of "
+            "time under full load. Of true differences as large as the least that could be "
+            "seen, four in five are found.");
         plot_eku(page);
         table_eku(page);
         text_say_verdicts(&said, page->record);

@@ -153,6 +153,24 @@ static void write_table(struct html_page *page, const struct ekb_record_stage *s
     html_table_end(page->out);
 }
 
+// say_what_counts says of what the counts and rates of a stage with blocks are.
+static void say_what_counts(struct report_answer *answer, const struct ekb_record *record,
+                            const struct ekb_record_stage *stage)
+{
+    for (size_t i = 0; i < record->num_blocks; i++) {
+        if (strcmp(record->blocks[i].stage, stage->name) == 0 &&
+            report_stage_has_rates(stage->name) && record->num_parts == 0) {
+            report_say(
+                answer,
+                "Counts are of the whole stage; rates and latencies are without the warm-up "
+                "and the changes of arm. The rate of an arm is the number in flight over its "
+                "mean latency, block by block; verdicts come in waves, which make peaks in "
+                "the distribution.");
+            return;
+        }
+    }
+}
+
 static void write_stage(struct html_page *page, const struct ekb_record_stage *stage)
 {
     const struct ekb_record *record = page->record;
@@ -163,6 +181,7 @@ static void write_stage(struct html_page *page, const struct ekb_record_stage *s
     html_text(page->out, "Stage %s", stage->name);
     (void)fputs("</h3>\n", page->out);
     text_say_shape(&said, stage);
+    say_what_counts(&said, record, stage);
     const bool are_several = num_arms_of(record, stage->name) > 1;
     text_say_side(&said, are_several ? "Server, over all arms" : "Server",
                   ekb_record_find_cpu(record->server_cpu, record->num_server_cpu, stage->name));
@@ -212,7 +231,8 @@ void html_write_latency(struct html_page *page)
                          "same number under way, and latency is mostly waiting for the others; in "
                          "an open loop handshakes begin when they are due, as those of real "
                          "clients do, and count from then (corrected). Percentiles with fewer than "
-                         "ten handshakes beyond them are left out.");
+                         "ten handshakes beyond them are left out. The axis of latency is "
+                         "logarithmic, so that equal distances are equal factors.");
             if (strcmp(ekb_record_base_kind(record), "load") == 0) {
                 text_say_negotiated(&said, record);
                 html_write_said(page->out, &said);

@@ -230,12 +230,14 @@ void html_write_floors(struct html_page *page)
         return;
     }
     html_section(page->out, "floors", "How much of it is this tool?");
-    html_reading(page->out,
-                 "The least that a handshake can cost: the same one in memory, without a network, "
-                 "and a TCP connection that exchanges as many bytes without TLS. What is measured "
-                 "beyond the sum of these two is the engine's tax. EKU on, depth 1, %llu in "
-                 "flight; all CPU time of the process, and of the kernel for it.",
-                 stage != NULL ? (unsigned long long)stage->in_flight : 0);
+    html_reading(
+        page->out,
+        "The least that a handshake can cost: the same one in memory, without a network, "
+        "and a TCP connection that exchanges as many bytes without TLS. What is measured "
+        "beyond the sum of these two is the engine's tax; it is taken turn by turn, and so not "
+        "exactly that of the columns. EKU on, depth 1, %llu in "
+        "flight; all CPU time of the process, and of the kernel for it.",
+        stage != NULL ? (unsigned long long)stage->in_flight : 0);
     html_table(page, "All CPU time per handshake, with 95 % intervals", columns);
     write_floor(page->out, "server", &record->server_floor);
     write_floor(page->out, "client", &record->client_floor);

@@ -108,25 +108,42 @@ static void write_head(FILE *out, const struct ekb_record *record)
     }
 }
 
+// say_uncounted says what is not among the handshakes that are counted.
+static void say_uncounted(struct report_answer *answer, const struct ekb_record *record,
+                          uint64_t num_bare)
+{
+    if (num_bare > 0) {
+        report_say(answer, "Beside them %llu TCP connections without TLS, for the floor.",
+                   (unsigned long long)num_bare);
+    }
+    if (record->capacity.num_trials > 0) {
+        report_say(answer, "The trials of the search have their counts in their table, and are not "
+                           "among them.");
+    }
+}
+
 void text_say_outcomes(struct report_answer *answer, const struct ekb_record *record)
 {
-    uint64_t started = 0;
-    uint64_t accepted = 0;
-    uint64_t rejected = 0;
-    uint64_t failed = 0;
-    uint64_t unfinished = 0;
+    struct ekb_record_outcomes sum = {0};
+    uint64_t num_bare = 0;
     for (size_t i = 0; i < record->num_arms; i++) {
         const struct ekb_record_outcomes *client = &record->arms[i].client;
-        started += client->started;
-        accepted += client->accepted;
-        rejected += client->rejected;
-        failed += client->failed;
-        unfinished += client->unfinished;
+        if (strcmp(record->arms[i].verify, "tcp") == 0) {
+            num_bare += client->started;
+            continue;
+        }
+        sum.started += client->started;
+        sum.accepted += client->accepted;
+        sum.rejected += client->rejected;
+        sum.failed += client->failed;
+        sum.unfinished += client->unfinished;
     }
-    report_say(
-        answer, "%llu handshakes: %llu accepted, %llu rejected, %llu failed, %llu unfinished.",
-        (unsigned long long)started, (unsigned long long)accepted, (unsigned long long)rejected,
-        (unsigned long long)failed, (unsigned long long)unfinished);
+    report_say(answer,
+               "%llu handshakes: %llu accepted, %llu rejected, %llu failed, %llu unfinished.",
+               (unsigned long long)sum.started, (unsigned long long)sum.accepted,
+               (unsigned long long)sum.rejected, (unsigned long long)sum.failed,
+               (unsigned long long)sum.unfinished);
+    say_uncounted(answer, record, num_bare);
 }
 
 static void write_outcomes(FILE *out, const struct ekb_record *record)
@@ -174,8 +191,8 @@ void text_say_controls(struct report_answer *answer, const struct ekb_record *re
     }
     if (server != NULL || client != NULL || blocks != NULL) {
         report_say(answer,
-                   "By chance one in twenty of these 95 %% intervals misses 0; if one of 99 "
-                   "%% does, verdicts are withheld and the run is not clean.");
+                   "By chance one in twenty of these 95 %% intervals misses 0; if the 99 %% "
+                   "interval of a control does, verdicts are withheld and the run is not clean.");
     }
 }
 

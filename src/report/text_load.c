@@ -270,7 +270,8 @@ void text_write_floors(FILE *out, const struct ekb_record *record)
         out,
         "EKU on, depth 1, %llu in flight, all CPU time of the process and of the kernel for it; in "
         "turn with it the same handshake in memory, and a TCP connection that exchanges as many "
-        "bytes. Engine tax: what is measured beyond the sum of these two.",
+        "bytes. Engine tax: what is measured beyond the sum of these two, taken turn by turn: "
+        "it is not exactly that of the columns.",
         stage != NULL ? (unsigned long long)stage->in_flight : 0);
     (void)fprintf(out, "\n%-8s  %-22s  %-20s  %-22s  %s\n", "us", "in memory", "bare TCP",
                   "measured", "engine tax, %");

@@ -29,8 +29,8 @@ static const char *write_comparison(char out_text[256], const struct ekb_record 
 
 const char text_why_cheaper[] =
     "The server stops at the first thing that is wrong. Usage and issuer are looked at before any "
-    "signature, revocation after the CRL's, expiry after those of the chain; the client's own "
-    "(CertificateVerify) is not checked of a client that is rejected.";
+    "signature is verified, revocation after the CRL's signature, expiry after the signatures of "
+    "the chain; that of the client (CertificateVerify) is not verified of one that is rejected.";
 
 void text_say_reject(struct report_answer *answer, const struct ekb_record *record)
 {

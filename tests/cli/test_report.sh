@@ -62,7 +62,7 @@ answer_of() {
 number='-?[0-9.]+ (ns|us) \[[^]]*\]'
 for format in text markdown html; do
     answer_of "$root/results/standard" "$format" "Checking the client's EKU costs the server $number per certificate"
-    answer_of "$root/results/standard" "$format" "from one without any by $number .*, and from one with it off by $number"
+    answer_of "$root/results/standard" "$format" "from one without any by $number .*[,;] and from one with it off \\(for serverAuth\\) by $number"
     answer_of "$root/results/standard" "$format" 'With [0-9,]+ in flight the server accepted [0-9]+ '
     answer_of "$root/results/rejects" "$format" "A rejected client costs the server between $number \(.*\) and $number"
     answer_of measure.json "$format" 'No answer: the run is not clean;'

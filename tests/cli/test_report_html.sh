@@ -170,14 +170,17 @@ done
 sed 's/"ceiling"/"validation"/' capacity.json >"$dir/validated.json"
 report "$dir/validated.html" "$dir/validated.json"
 
-# Throughput is drawn where some of what was due was not accepted; else a sentence says that it was.
+# Where all of what was due was accepted a sentence says so below the throughput.
 /usr/bin/python3 -c 'import json, sys
 result = json.load(sys.stdin)
 result["capacity"]["trials"][0]["accepted"] //= 2
 json.dump(result, sys.stdout)' <capacity.json >"$dir/overloaded.json"
 report "$dir/overloaded.html" "$dir/overloaded.json"
-grep -q 'Throughput against rate' "$dir/overloaded.html" || fail 'no throughput of an overload'
+for name in overloaded capacity; do
+    grep -q 'Throughput against rate' "$dir/$name.html" || fail "$name: no throughput"
+done
 grep -q 'in every trial at least 98 %' "$dir/capacity.html" || fail 'nothing of throughput'
+! grep -q 'in every trial at least 98 %' "$dir/overloaded.html" || fail 'an overload without a loss'
 
 # Well-formed by two that know nothing of one another.
 for file in "$dir"/*.html "$PWD"/*.html; do
@@ -195,7 +198,7 @@ from collections import Counter
 d = sys.argv[1]
 H = "{http://www.w3.org/1999/xhtml}"
 S = "{http://www.w3.org/2000/svg}"
-PLOTS = {"measure": 9, "capacity": 1, "overloaded": 2, "validated": 3, "load": 3, "links": 5, "both": 0, "evil-measure": 9, "evil-load": 3, "evil-capacity": 1, "evil-links": 5,
+PLOTS = {"measure": 9, "capacity": 2, "overloaded": 2, "validated": 4, "load": 3, "links": 5, "both": 0, "evil-measure": 9, "evil-load": 3, "evil-capacity": 2, "evil-links": 5,
          "evil-both": 2}
 
 

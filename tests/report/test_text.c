@@ -527,9 +527,11 @@ Test(text, says_what_the_switch_costs)
 
     write_report();
 
-    cr_expect(says("(0.01 %) of server CPU, and from one with it off by -1.6 us [-3.2, 0.1] (-0.5 "
-                   "%): no detectable difference; 0.9 us (0.3 %) would have been seen."),
-              "%s", text);
+    cr_expect(
+        says(
+            "(0.01 %) of server CPU, and from one with it off (for serverAuth) by -1.6 us "
+            "[-3.2, 0.1] (-0.5 %): no detectable difference; 0.9 us (0.3 %) would have been seen."),
+        "%s", text);
     cr_expect(strstr(line_with("the same, depth 1, on - off "), "-1.6 [-3.2, 0.1]") != NULL);
     cr_expect(strstr(line_with("the same, depth 1, off - none "), "[-0.45, 0.39]") != NULL, "%s",
               text);
@@ -544,9 +546,11 @@ Test(text, gives_each_comparison_its_verdict_when_one_sees_a_difference)
 
     write_report();
 
-    cr_expect(says("of server CPU: no detectable difference; 0.9 us (0.3 %) would have been seen; "
-                   "and from one with it off by 9.0 us [8.0, 10.0] (2.8 %): slower by 9.00 us."),
-              "%s", text);
+    cr_expect(
+        says("of server CPU: no detectable difference; 0.9 us (0.3 %) would have been seen; "
+             "and from one with it off (for serverAuth) by 9.0 us [8.0, 10.0] (2.8 %): slower "
+             "by 9.00 us."),
+        "%s", text);
 }
 
 // An answer from numbers that are not to be trusted would be believed.
@@ -609,8 +613,8 @@ Test(text, says_by_which_interval_a_control_is_judged)
 {
     fill_measurement();
     write_report();
-    cr_expect(says("one in twenty of these 95 % intervals misses 0; if one of 99 % does, verdicts "
-                   "are withheld"),
+    cr_expect(says("one in twenty of these 95 % intervals misses 0; if the 99 % interval of a "
+                   "control does, verdicts are withheld"),
               "%s", text);
 }
 
@@ -982,6 +986,26 @@ Test(text, adds_up_all_arms)
 
     cr_expect(has("39000 handshakes: 38000 accepted, 1000 rejected, 0 failed, 0 unfinished."), "%s",
               line_with("handshakes:"));
+}
+
+Test(text, counts_no_connection_without_tls_as_a_handshake)
+{
+    char handshakes[64];
+    char connections[96];
+    fill_measurement();
+    EKB_RECORD_COPY(record.arms[0].verify, "tcp");
+    const uint64_t num = record.arms[0].client.started;
+    (void)snprintf(handshakes, sizeof handshakes,
+                   "%llu handshakes:", (unsigned long long)(39000 - num));
+    (void)snprintf(connections, sizeof connections,
+                   "Beside them %llu TCP connections without TLS, for the floor.",
+                   (unsigned long long)num);
+
+    write_report();
+
+    cr_expect_gt(num, 0u);
+    cr_expect(has(handshakes), "%s", line_with("handshakes:"));
+    cr_expect(says(connections), "%s", text);
 }
 
 Test(text, lists_failures_and_alerts_when_there_are_any)
@@ -1582,16 +1606,16 @@ Test(text, says_between_which_rates_trials_came_out_both_ways)
 {
     fill_capacity("found");
     write_report();
-    cr_expect(!says("read the answer as about that"), "%s", text);
+    cr_expect(!says("the limit is about there"), "%s", text);
 
     SET_TEXT(record.capacity.trials[1].outcome, "failed");
     write_report();
-    cr_expect(!says("read the answer as about that"), "%s", text);
+    cr_expect(!says("the limit is about there"), "%s", text);
 
     record.capacity.trials[1].rate_per_s = 3400;
     write_report();
-    cr_expect(says("Between 3400 and 3512/s some trials passed and some failed: read the answer as "
-                   "about that."),
+    cr_expect(says("Between 3400 and 3512/s some trials passed and some failed: the limit is about "
+                   "there, and moves with the machine's speed."),
               "%s", text);
 }
 
