@@ -1,37 +1,26 @@
 #include "ekubench/base/lines.h"
 
+#include "ekubench/base/utf8.h"
+
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-// char_len returns how many bytes the character at `text` has; 0: it is no printable one. Shortest
-// forms only, no surrogates: what others (JSON) take for UTF-8.
-static size_t char_len(const char *text)
+// char_len returns how many bytes the character at `text` has; 0: it is no printable one.
+static size_t char_len(const char *text, size_t text_len)
 {
-    const uint8_t *byte = (const uint8_t *)text;
-    const size_t len = byte[0] < 0x80 ? 1 : byte[0] < 0xe0 ? 2 : byte[0] < 0xf0 ? 3 : 4;
-    uint32_t code = len == 1 ? byte[0] : byte[0] & (0x7fU >> len);
-    if (len > 1 && (byte[0] < 0xc2 || byte[0] > 0xf4)) {
-        return 0;
-    }
-    for (size_t i = 1; i < len; i++) { // Ends at the zero, which is no continuation.
-        if ((byte[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-        code = code << 6 | (byte[i] & 0x3fU);
-    }
+    uint32_t code = 0;
+    const size_t len = ekb_utf8_next(&code, (const uint8_t *)text, text_len);
     const bool is_control = (code < 0x20 && code != '\t') || (code >= 0x7f && code < 0xa0);
-    const bool is_short = (len == 3 && code < 0x800) || (len == 4 && code < 0x10000);
-    const bool is_code = code <= 0x10ffff && (code < 0xd800 || code > 0xdfff);
-    return is_control || is_short || !is_code ? 0 : len;
+    return is_control ? 0 : len;
 }
 
 bool ekb_lines_is_printable(const char *text, size_t len)
 {
     size_t at = 0;
     while (at < len) {
-        const size_t one = char_len(text + at);
+        const size_t one = char_len(text + at, len - at);
         if (one == 0) {
             return false;
         }

@@ -29,14 +29,22 @@ size_t ekb_utf8_next(uint32_t *out_code, const uint8_t *text, size_t text_len)
     return len;
 }
 
+// step_of returns how many bytes to go on by: a character's, or one of what is none, whose code is
+// 0.
+static size_t step_of(uint32_t *out_code, const char *text, size_t text_len)
+{
+    *out_code = 0;
+    const size_t len = ekb_utf8_next(out_code, (const uint8_t *)text, text_len);
+    return len > 0 ? len : 1;
+}
+
 size_t ekb_utf8_cut(const char *text, size_t max_len)
 {
     const size_t text_len = strlen(text);
     size_t at = 0;
     while (at < text_len) {
         uint32_t code = 0;
-        const size_t len = ekb_utf8_next(&code, (const uint8_t *)text + at, text_len - at);
-        const size_t step = len > 0 ? len : 1;
+        const size_t step = step_of(&code, text + at, text_len - at);
         if (at + step > max_len) {
             break;
         }
@@ -51,9 +59,8 @@ void ekb_utf8_clean(char *text)
     size_t at = 0;
     while (at < text_len) {
         uint32_t code = 0;
-        const size_t len = ekb_utf8_next(&code, (const uint8_t *)text + at, text_len - at);
-        const size_t step = len > 0 ? len : 1;
-        if (len == 0 || code < ' ' || (code >= 0x7f && code <= 0x9f)) {
+        const size_t step = step_of(&code, text + at, text_len - at);
+        if (code < ' ' || (code >= 0x7f && code <= 0x9f)) {
             memset(text + at, '?', step);
         }
         at += step;
