@@ -49,16 +49,28 @@ const struct argp_option *ekb_cli_find_key(const struct argp *argp, int key)
     return NULL;
 }
 
-// takes_next is true if the word after these letters is the value of the last of them.
-static bool takes_next(const struct argp *argp, const char *letters)
+const struct argp_option *ekb_cli_option_of(const struct argp *argp, const char *word,
+                                            bool *out_takes_next)
 {
-    for (; *letters != '\0'; letters++) {
-        const struct argp_option *option = ekb_cli_find_key(argp, (unsigned char)*letters);
+    const struct argp_option *option = NULL;
+    *out_takes_next = false;
+    if (word[0] != '-' || word[1] == '\0') {
+        return NULL;
+    }
+    if (word[1] == '-') {
+        const size_t len = strcspn(word + 2, "=");
+        option = ekb_cli_find_option(argp, word + 2, len);
+        *out_takes_next = option != NULL && option->arg != NULL && word[len + 2] == '\0';
+        return option;
+    }
+    for (const char *letter = word + 1; *letter != '\0'; letter++) {
+        option = ekb_cli_find_key(argp, (unsigned char)*letter);
         if (option != NULL && option->arg != NULL) {
-            return letters[1] == '\0';
+            *out_takes_next = letter[1] == '\0';
+            break;
         }
     }
-    return false;
+    return option;
 }
 
 const char *ekb_cli_suggest_option(const struct argp *argp, const char *word, size_t len,
@@ -170,19 +182,15 @@ static void refuse_abbreviations(const struct argp *argp, int argc, char **argv)
             (void)atexit(end_help);
             continue;
         }
-        if (word[1] != '-') {
-            if (ekb_cli_find_key(argp, (unsigned char)word[1]) == NULL) {
-                refuse_unprintable(argv[0], word);
-            }
-            i += takes_next(argp, word + 1) ? 1 : 0;
-            continue;
+        bool takes_next = false;
+        const struct argp_option *option = ekb_cli_option_of(argp, word, &takes_next);
+        if (word[1] == '-' && option == NULL) {
+            refuse_long(argp, argv[0], word, strcspn(word + 2, "="));
         }
-        const size_t len = strcspn(word + 2, "=");
-        const struct argp_option *option = ekb_cli_find_option(argp, word + 2, len);
-        if (option == NULL) {
-            refuse_long(argp, argv[0], word, len);
+        if (word[1] != '-' && ekb_cli_find_key(argp, (unsigned char)word[1]) == NULL) {
+            refuse_unprintable(argv[0], word);
         }
-        i += option != NULL && option->arg != NULL && word[len + 2] == '\0' ? 1 : 0;
+        i += takes_next ? 1 : 0;
     }
 }
 

@@ -99,6 +99,12 @@ const char *ekb_cli_suggest_option(const struct argp *argp, const char *word, si
 // none.
 const struct argp_option *ekb_cli_find_key(const struct argp *argp, int key);
 
+// ekb_cli_option_of returns the option that a word of the command line gives, of letters that stand
+// together the one that has a value, or else the last; NULL for an argument, and for none that
+// there is. `*out_takes_next`: its value is the next word.
+const struct argp_option *ekb_cli_option_of(const struct argp *argp, const char *word,
+                                            bool *out_takes_next);
+
 // ekb_cli_refuse says what is wrong with an option's value, and where if it is from a file, and
 // ends the process with status 2. In place of argp_error, which knows no files.
 _Noreturn void ekb_cli_refuse(const struct argp_state *state, const char *format, ...)

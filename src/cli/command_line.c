@@ -28,30 +28,6 @@ static void write_word(FILE *out, const char *word)
     (void)fputc('\'', out);
 }
 
-// option_of returns the option that `word` gives, NULL for an argument. `*out_takes_next`: its
-// value is the next word. Of letters that stand together only the last may have a value.
-static const struct argp_option *option_of(const struct argp *argp, const char *word,
-                                           bool *out_takes_next)
-{
-    const struct argp_option *option = NULL;
-    *out_takes_next = false;
-    if (word[0] != '-' || word[1] == '\0') {
-        return NULL;
-    }
-    if (word[1] == '-') {
-        const size_t len = strcspn(word + 2, "=");
-        option = ekb_cli_find_option(argp, word + 2, len);
-        *out_takes_next = option != NULL && option->arg != NULL && word[len + 2] == '\0';
-        return option;
-    }
-    const char *letter = word + 1;
-    do {
-        option = ekb_cli_find_key(argp, (unsigned char)*letter++);
-    } while (option != NULL && option->arg == NULL && *letter != '\0');
-    *out_takes_next = option != NULL && option->arg != NULL && *letter == '\0';
-    return option;
-}
-
 // is_about_output is true for options that say where the result goes, and not what is measured.
 static bool is_about_output(const struct argp_option *option)
 {
@@ -71,7 +47,8 @@ char *ekb_cli_command_line(const struct argp *argp, int argc, char **argv)
     (void)fprintf(out, "ekubench %s", argv[0]);
     for (int i = 1; i < argc; i++) {
         bool takes_next = false;
-        const struct argp_option *option = is_over ? NULL : option_of(argp, argv[i], &takes_next);
+        const struct argp_option *option =
+            is_over ? NULL : ekb_cli_option_of(argp, argv[i], &takes_next);
         is_over = is_over || strcmp(argv[i], "--") == 0;
         takes_next = takes_next && i + 1 < argc;
         if (!is_about_output(option)) {
